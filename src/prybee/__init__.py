@@ -1,0 +1,6 @@
+"""prybee: see inside a running Linux system.
+
+The rooms of the house, lowest first, are described in ``docs/architecture.md``.
+"""
+
+__version__ = "0.1.0"

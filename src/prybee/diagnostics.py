@@ -1,0 +1,217 @@
+"""Places in a script, and the errors that prybee raises and shows.
+
+Every error is a :class:`PrybeeError`.  What a user sees is a :class:`Diagnostic`: a severity, a
+message, perhaps a span of the script, and hints.  The layout is bpftrace's::
+
+    stdin:1:22-30: ERROR: Unknown function: 'prinft'
+    begin { prinft("hi") }
+            ~~~~~~~~
+    HINT: did you mean 'printf'?
+"""
+
+from __future__ import annotations
+
+from prybee.data import Data
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+
+class Source:
+    """A script's text and its name in messages (``stdin`` for ``-e`` and ``-``)."""
+
+    __slots__ = ("_starts", "name", "text")
+
+    def __init__(self, name: str, text: str) -> None:
+        self.name = name
+        self.text = text
+        self._starts: list[int] | None = None
+
+    def __repr__(self) -> str:
+        return f"Source({self.name!r}, {len(self.text)} characters)"
+
+    def _line_starts(self) -> list[int]:
+        if self._starts is None:
+            starts = [0]
+            find = self.text.find
+            at = find("\n")
+            while at >= 0:
+                starts.append(at + 1)
+                at = find("\n", at + 1)
+            self._starts = starts
+        return self._starts
+
+    def position(self, offset: int) -> tuple[int, int]:
+        """Line and column, both from 1, of a character offset (0 … len(text))."""
+        from bisect import bisect_right
+
+        starts = self._line_starts()
+        line = bisect_right(starts, offset)
+        return line, offset - starts[line - 1] + 1
+
+    def line(self, number: int) -> str:
+        """The text of line ``number`` (from 1), without its end."""
+        starts = self._line_starts()
+        end = starts[number] - 1 if number < len(starts) else len(self.text)
+        return self.text[starts[number - 1] : end].rstrip("\r")
+
+
+class Span(Data):
+    """The characters ``start <= offset < end`` of a source."""
+
+    source: Source
+    start: int
+    end: int
+
+    @property
+    def text(self) -> str:
+        """The characters themselves."""
+        return self.source.text[self.start : self.end]
+
+    def location(self) -> str:
+        """``name:line:col1-col2``, or ``name:line1-line2`` where several lines are covered."""
+        line1, column1 = self.source.position(self.start)
+        line2, column2 = self.source.position(max(self.start, self.end))
+        if line1 != line2:
+            return f"{self.source.name}:{line1}-{line2}"
+        return f"{self.source.name}:{line1}:{column1}-{column2}"
+
+    def excerpt(self) -> str:
+        """The source line(s), and ``~`` under the span where it lies on one line."""
+        line1, column1 = self.source.position(self.start)
+        line2, column2 = self.source.position(max(self.start, self.end))
+        if line1 != line2:
+            return "\n".join(
+                self.source.line(n).replace("\t", "    ") for n in range(line1, line2 + 1)
+            )
+        raw = self.source.line(line1)
+        before = raw[: column1 - 1].replace("\t", "    ")
+        within = raw[column1 - 1 : column2 - 1].replace("\t", "    ")
+        return f"{raw.replace(chr(9), '    ')}\n{' ' * len(before)}{'~' * max(1, len(within))}"
+
+
+ERROR = "ERROR"
+WARNING = "WARNING"
+
+
+class Diagnostic(Data):
+    """One message about a script or a run, as a user reads it.
+
+    ``notes`` are further places (where a macro was expanded, where a name was first used);
+    ``hints`` are what to do.
+    """
+
+    severity: str
+    message: str
+    span: Span | None = None
+    hints: tuple[str, ...] = ()
+    notes: tuple[tuple[str, Span], ...] = ()
+
+    def render(self) -> str:
+        """The message with its place, the source line, notes and hints; no trailing newline."""
+        lines = []
+        if self.span is None:
+            lines.append(f"{self.severity}: {self.message}")
+        else:
+            lines.append(f"{self.span.location()}: {self.severity}: {self.message}")
+            lines.append(self.span.excerpt())
+        for text, span in self.notes:
+            lines.append(f"{span.location()}: {text}")
+            lines.append(span.excerpt())
+        lines.extend(f"HINT: {hint}" for hint in self.hints)
+        return "\n".join(lines)
+
+
+class PrybeeError(Exception):
+    """Base of all errors prybee raises on purpose; ``str()`` is what the user is shown."""
+
+
+class ScriptError(PrybeeError):
+    """A script that cannot be compiled: one or more diagnostics, each with its place."""
+
+    def __init__(self, diagnostics: Iterable[Diagnostic]) -> None:
+        self.diagnostics = tuple(diagnostics)
+        super().__init__("\n".join(d.render() for d in self.diagnostics))
+
+
+class NotSupported(PrybeeError):
+    """The running kernel, or this build, lacks something.
+
+    Args:
+        feature: what is missing, in the user's words.
+        why: the fact that was found (never a version number guess).
+        instead: the nearest thing that works, or what to change.
+    """
+
+    def __init__(self, feature: str, why: str = "", instead: str = "") -> None:
+        self.feature = feature
+        self.why = why
+        self.instead = instead
+        text = feature if not why else f"{feature}: {why}"
+        super().__init__(text if not instead else f"{text}\nHINT: {instead}")
+
+
+class KernelError(PrybeeError):
+    """A system call that failed: its name, errno, and a hint where one is known."""
+
+    def __init__(self, call: str, errno: int, hint: str = "") -> None:
+        self.call = call
+        self.errno = errno
+        self.hint = hint
+        text = f"{call}: {error_text(errno)}"
+        super().__init__(text if not hint else f"{text}\nHINT: {hint}")
+
+
+class VerifierRejected(PrybeeError):
+    """The kernel's verifier refused a program.
+
+    Args:
+        reason: what is wrong, in the script's terms.
+        program: the program's name.
+        span: the place in the script, where line info gave one.
+        path: how execution came there, oldest first.
+        suggestion: what to change.
+        log: the kernel's own words, whole.
+    """
+
+    def __init__(
+        self,
+        reason: str,
+        program: str = "",
+        span: Span | None = None,
+        path: tuple[str, ...] = (),
+        suggestion: str = "",
+        log: str = "",
+    ) -> None:
+        self.reason = reason
+        self.program = program
+        self.span = span
+        self.path = path
+        self.suggestion = suggestion
+        self.log = log
+        message = f"the kernel refused {program or 'the program'}: {reason}"
+        hints = (suggestion,) if suggestion else ()
+        super().__init__(Diagnostic(ERROR, message, span, hints).render())
+
+
+# errno 524 is the kernel's own ENOTSUPP, which C libraries do not know (include/linux/errno.h).
+ENOTSUPP = 524
+
+
+def error_text(errno: int) -> str:
+    """``ENOENT: No such file or directory``; knows the kernel-internal 524 too."""
+    import os
+    from errno import errorcode
+
+    if errno == ENOTSUPP:
+        return "ENOTSUPP: Operation not supported by this kernel"
+    return f"{errorcode.get(errno, f'errno {errno}')}: {os.strerror(errno)}"
+
+
+def did_you_mean(word: str, known: Iterable[str], limit: int = 3) -> tuple[str, ...]:
+    """The known words nearest to ``word``, best first: material for a hint."""
+    from difflib import get_close_matches
+
+    lower = {name.lower(): name for name in known}
+    return tuple(lower[m] for m in get_close_matches(word.lower(), lower, n=limit, cutoff=0.6))

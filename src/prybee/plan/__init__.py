@@ -1,0 +1,1 @@
+"""A compiled question as plain data: programs, maps, probes, records. Knows no kernel."""
