@@ -33,7 +33,7 @@ class Data:
             **cls._defaults,
             **{name: cls.__dict__[name] for name in own if name in cls.__dict__},
         }
-        cls.__match_args__ = cls._fields  # type: ignore[misc]
+        cls.__match_args__ = cls._fields  # type: ignore[attr-defined]
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         fields = self._fields

@@ -1,0 +1,192 @@
+"""The plan: what an engine realises.
+
+A plan is made by the compiler's front half from a script and a target description, and refers to
+nothing in a kernel: maps and programs go by name, BTF types by name, files by path and offset.
+"""
+
+from __future__ import annotations
+
+from prybee.data import Data
+from prybee.plan.layouts import Layout
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from prybee.compiler.compile import Relocation
+    from prybee.diagnostics import Span
+
+
+class MapSpec(Data):
+    """A map to create.
+
+    ``type`` is the UAPI name in lower case (``percpu_hash``, ``ringbuf``).  ``initial`` is the
+    content of a one-element array (global data), zero-padded.
+    """
+
+    name: str
+    type: str
+    key_size: int
+    value_size: int
+    max_entries: int
+    flags: int = 0
+    initial: bytes = b""
+    # Counted as a user's map: failures name it as the script does.
+    script_name: str = ""
+
+
+class ScriptMap(Data):
+    """A map of the script (``@x``) and how its bytes read.
+
+    ``storage`` says where values are: ``map`` (a map of its own, ``spec``), or ``global`` (at
+    ``offset`` of the global data map ``spec``, one value, or per CPU ``stride`` bytes apart).
+    ``key`` is None for a scalar map.
+    """
+
+    name: str
+    key: Layout | None
+    value: Layout
+    spec: str
+    storage: str = "map"
+    offset: int = 0
+    stride: int = 0
+    per_cpu: bool = False
+    # Offset of the u64 that becomes 1 once the map was written to; -1: not tracked.
+    written: int = -1
+
+
+class ProgramSpec(Data):
+    """A program to load.
+
+    ``type`` and ``attach_type`` are UAPI names in lower case (``raw_tracepoint``, ``tracing`` with
+    ``trace_raw_tp``). ``attach_to`` is the name of the BTF type that a tracing program wants.
+    ``functions`` and ``lines`` are bpf_func_info and bpf_line_info records, ready for the kernel.
+    """
+
+    name: str
+    type: str
+    insns: bytes
+    relocations: tuple[Relocation, ...]
+    functions: bytes = b""
+    lines: bytes = b""
+    attach_type: str = ""
+    attach_to: str = ""
+    sleepable: bool = False
+    # (instruction, offset in the script) for those who explain a refusal.
+    places: tuple[tuple[int, Span], ...] = ()
+
+
+class AttachSpec(Data):
+    """Base of the ways a program is attached; one subclass per way."""
+
+
+class SpecialAttach(AttachSpec):
+    """Run by the session itself: ``begin``, ``end``, ``self:signal:SIGUSR1``."""
+
+    event: str
+
+
+class TracepointAttach(AttachSpec):
+    category: str
+    event: str
+
+
+class RawTracepointAttach(AttachSpec):
+    """A BTF-typed raw tracepoint; the program's ``attach_to`` says which."""
+
+    event: str
+
+
+class PerfEventAttach(AttachSpec):
+    """Sampling: a perf event on one CPU (``cpu`` ≥ 0) or each online one (−1).
+
+    ``frequency`` in Hz, or ``period`` in events (nanoseconds for clocks).
+    """
+
+    type: int
+    config: int
+    period: int = 0
+    frequency: int = 0
+    cpu: int = -1
+    pid: int = -1
+
+
+class UprobeAttach(AttachSpec):
+    """One place of a file. ``ref_ctr_offset`` is a USDT semaphore's file offset or 0."""
+
+    path: str
+    offset: int
+    returns: bool = False
+    ref_ctr_offset: int = 0
+    cookie: int = 0
+    pid: int = -1
+
+
+class UprobeMultiAttach(AttachSpec):
+    """Many places of one file by one link."""
+
+    path: str
+    offsets: tuple[int, ...]
+    returns: bool = False
+    ref_ctr_offsets: tuple[int, ...] = ()
+    cookies: tuple[int, ...] = ()
+    pid: int = 0
+
+
+class IterAttach(AttachSpec):
+    """An iterator; ``pin`` is a path for it on the bpf file system, or empty."""
+
+    target: str
+    pin: str = ""
+
+
+class ProbeSpec(Data):
+    """One attach point: the full name as listed, the program that runs there, and how."""
+
+    name: str
+    program: str
+    attach: AttachSpec
+    span: Span | None = None
+    # How many probes of the language this stands for (a multi link serves many).
+    count: int = 1
+
+
+class RecordSpec(Data):
+    """A kind of ring-buffer record: u32 id, then fields at their offsets.
+
+    ``action`` names what user space does with it (a key of the session's action table);
+    ``detail`` is its constant data, such as a format text or a map's name.
+    """
+
+    id: int
+    action: str
+    size: int
+    fields: tuple[tuple[int, Layout], ...]
+    detail: tuple[object, ...] = ()
+    span: Span | None = None
+    probe: str = ""
+
+
+class Globals(Data):
+    """Offsets in the global data map (see ``language/lower/globals.py``), -1 where unused."""
+
+    map: str
+    size: int
+    wake: int
+    exit: int
+    lost: int
+    lost_count: int
+
+
+class Plan(Data):
+    """All that a run needs. Programs, maps and probes are in the order of the script."""
+
+    name: str
+    programs: tuple[ProgramSpec, ...]
+    maps: tuple[MapSpec, ...]
+    script_maps: tuple[ScriptMap, ...]
+    probes: tuple[ProbeSpec, ...]
+    records: tuple[RecordSpec, ...]
+    globals: Globals
+    btf: bytes
+    license: str
+    # Probe names that were asked for and left out, with the reason.
+    skipped: tuple[tuple[str, str], ...] = ()

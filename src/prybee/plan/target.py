@@ -1,0 +1,93 @@
+"""What a script is compiled for: the facts about a kernel and its files that compiling needs.
+
+The front half asks a :class:`Target`, never the system.  ``engines/live.py`` answers for the
+running machine; tests and saved targets answer from tables.  Everything is asked for by name and
+answered lazily, so that a script pays only for what it uses.
+"""
+
+from __future__ import annotations
+
+from prybee.data import Data
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from prybee.btf import Btf
+    from prybee.elf import ElfFile
+
+
+class TracepointField(Data):
+    """One ``field:`` line of a tracepoint's format file: offsets and sizes in bytes.
+
+    ``type`` is the C type as written (``const char *``, ``__data_loc char[]``, ``u32``) without
+    the array part; ``array`` is its element count (0: not an array, -1: dynamic).
+    """
+
+    name: str
+    type: str
+    offset: int
+    size: int
+    signed: bool
+    array: int = 0
+    # "" for ordinary fields, "__data_loc" or "__rel_loc" for dynamic ones.
+    location: str = ""
+
+
+class Target:
+    """A kernel to compile for. This base knows nothing; subclasses answer what they can."""
+
+    arch = "x86_64"
+    release = ""
+    page_size = 4096
+    # CPUs that can ever come (per-CPU maps have a value for each), and those online now.
+    possible_cpus: Sequence[int] = (0,)
+    online_cpus: Sequence[int] = (0,)
+
+    @property
+    def btf(self) -> Btf | None:
+        """Types of the kernel, or None without them."""
+        return None
+
+    def has(self, feature: str) -> bool:
+        """Whether the kernel can do ``feature`` (names of ``linux.features``)."""
+        return False
+
+    def tracepoints(self) -> Iterable[tuple[str, str]]:
+        """All (category, event) pairs."""
+        return ()
+
+    def tracepoint_format(self, category: str, event: str) -> tuple[TracepointField, ...] | None:
+        """The fields of an event without the common ones; None where there is no such event."""
+        return None
+
+    def raw_tracepoints(self) -> Iterable[str]:
+        """Names usable as BTF-typed raw tracepoints."""
+        return ()
+
+    def iterators(self) -> Iterable[str]:
+        """Names of iterator targets, such as ``task``."""
+        return ()
+
+    def kernel_address(self, symbol: str) -> int | None:
+        """Address of a kernel symbol; None where it is unknown or hidden."""
+        return None
+
+    def resolve_binary(self, name: str, pid: int | None = None) -> Sequence[str]:
+        """Paths that a binary name means: a path, a glob, a library's short name, or a command.
+
+        With ``pid`` the paths are those seen by that process.
+        """
+        return ()
+
+    def elf(self, path: str) -> ElfFile | None:
+        """The object file at ``path``; None where it cannot be read."""
+        return None
+
+    def cgroup_id(self, path: str) -> int | None:
+        """Inode of a cgroup v2 directory."""
+        return None
+
+    def uprobe_binaries(self, pid: int) -> Sequence[str]:
+        """Executable files that a process has mapped, for ``-p`` listings."""
+        return ()
