@@ -1,0 +1,65 @@
+# What a developer of prybee types. `make help` lists the targets; CONTRIBUTING.md explains them.
+
+VENV   := .venv
+BIN    := $(VENV)/bin
+BENCH  := bench/.venv
+PYTEST := $(BIN)/python -m pytest
+# Tests that load nothing into the kernel may run side by side; live ones would trace each other.
+JOBS   ?= 2
+
+SOURCES := $(shell find src -name '*.py' -o -name '*.bt' -o -name '*.h') pyproject.toml
+
+export PYTHON
+
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+.PHONY: help test quick lint format demo bench docs clean
+
+help: ## list the targets
+	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 10
+
+test: lint quick $(VENV)/.ready ## lint, quick tests, then all other tests: what CI runs
+	$(PYTEST) -m "slow" $(ARGS)
+
+quick: $(VENV)/.ready ## the tests that take seconds (live ones too, when root)
+	$(PYTEST) -m "not slow and not live" -n $(JOBS) $(ARGS)
+	$(PYTEST) -m "live and not slow" $(ARGS)
+
+lint: $(VENV)/.ready ## ruff, mypy, and who may import whom
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-logo
+
+format: $(VENV)/.ready ## put all Python files in ruff's format
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+demo: $(VENV)/.ready ## three traces of this machine, a few seconds each (needs root)
+	$(BIN)/python demo/demo.py
+
+bench: $(VENV)/.ready $(BENCH)/.ready ## measure prybee beside bpftrace (needs root); MEASURES="start hit" picks
+	$(BIN)/python -m bench $(MEASURES) $(ARGS)
+
+docs: $(VENV)/.docs ## the manual, as docs/_build/html/index.html
+	$(BIN)/sphinx-build -W --keep-going -q -b html docs docs/_build/html
+	@echo docs/_build/html/index.html
+
+clean: ## remove what the other targets made
+	rm -rf $(VENV) $(BENCH) build dist docs/_build bench/results \
+		.pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	find src tests bench dev demo -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(VENV)/.ready: pyproject.toml dev/setup.sh
+	dev/setup.sh $(VENV)
+	@touch $@
+
+$(VENV)/.docs: $(VENV)/.ready
+	$(BIN)/python -m pip install --quiet --group docs
+	@touch $@
+
+# The bench measures prybee as a user has it: installed from a wheel, with compiled modules, and nothing beside it.
+$(BENCH)/.ready: $(VENV)/.ready $(SOURCES)
+	test -x $(BENCH)/bin/python || $(BIN)/python -m venv --without-pip $(BENCH)
+	$(BIN)/python -m pip --python $(BENCH)/bin/python install --quiet --compile --force-reinstall --no-deps .
+	@touch $@
