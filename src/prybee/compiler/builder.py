@@ -394,16 +394,18 @@ class Builder:
         """Read memory at ``p + off``.
 
         Args:
-            type: what is in memory; for a pointer type, 8 bytes holding such a pointer.
+            type: what is in memory; for a pointer type, 8 bytes holding such a pointer;
+                for I1 a byte, of which any other value than 0 is true.
             p: pointer into a directly readable space.
             off: bytes.
             signed: extend the sign; the result is then an I64, else it is of ``type``.
         """
         self._check_memory("load", p, LOADABLE)
-        memory = I8 if type is I1 else type
+        if type is I1:
+            return self.icmp("ne", self._emit("load", I8, [p], off=off, operand=I8), 0)
         if signed:
-            return self._emit("load", I64, [p], imm=1, off=off, operand=memory)
-        return self._emit("load", type, [p], off=off, operand=memory)
+            return self._emit("load", I64, [p], imm=1, off=off, operand=type)
+        return self._emit("load", type, [p], off=off, operand=type)
 
     def store(self, p: Value, off: int, value: Value | int, type: Type | None = None) -> None:
         """Write ``value`` (its low bits) at ``p + off``; ``type`` defaults to the value's."""

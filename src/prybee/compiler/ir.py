@@ -58,7 +58,7 @@ FRAME = "frame"  # memory whose kind is checked elsewhere (a callback's context)
 FUNCTION = "function"  # the address of a callback
 
 LOADABLE = frozenset((CTX, STACK, MAP_VALUE, MEM, BTF, FRAME))
-STORABLE = frozenset((CTX, STACK, MAP_VALUE, MEM, BTF, FRAME))
+STORABLE = frozenset((STACK, MAP_VALUE, MEM, BTF, FRAME))
 
 _POINTERS: dict[str, Type] = {
     space: Type(f"{space}*", 64, space)
@@ -183,7 +183,7 @@ class Block:
 
     __slots__ = (
         "code", "cold", "defs", "depth", "enter", "function", "id", "idom", "incomplete", "leave",
-        "loop", "name", "order", "phis", "preds", "sealed",
+        "loop", "name", "order", "phis", "preds", "sealed", "skip",
     )  # fmt: skip
 
     def __init__(self, function: Function, number: int, name: str) -> None:
@@ -200,6 +200,7 @@ class Block:
         # analysis (passes/order.py)
         self.order = -1
         self.idom: Block | None = None
+        self.skip: Block = self
         self.depth = 0
         self.enter = 0
         self.leave = 0

@@ -163,13 +163,17 @@ class ArrayType(Type):
 
 
 class Member(Data):
-    """A member of a struct: byte offset, type, and for bitfields the bits within that byte on."""
+    """A member of a struct: byte offset, type, and for bitfields the bits within that byte on.
+
+    ``dynamic`` is ``__data_loc`` or ``__rel_loc`` where the field only says where its data is.
+    """
 
     name: str
     offset: int
     type: Type
     bit_offset: int = 0
     bit_size: int = 0
+    dynamic: str = ""
 
 
 class StructType(Type):

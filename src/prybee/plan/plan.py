@@ -165,15 +165,31 @@ class RecordSpec(Data):
     probe: str = ""
 
 
+class CounterSpec(Data):
+    """A counter in global data of something that went wrong: u64 count, s64 last code.
+
+    ``kind`` is one of ``read``, ``map_full``, ``division``, ``bounds``, ``helper``; ``name`` says
+    more: the helper or the map.
+    """
+
+    kind: str
+    name: str
+    offset: int
+    span: Span | None = None
+
+
 class Globals(Data):
-    """Offsets in the global data map (see ``language/lower/globals.py``), -1 where unused."""
+    """The global data map, and where in it the session's own words are (byte offsets)."""
 
     map: str
     size: int
     wake: int
     exit: int
+    # u64 per probe block: records lost; with the names of the blocks.
     lost: int
-    lost_count: int
+    blocks: tuple[str, ...]
+    # Size of the array that per-CPU slots are laid out for.
+    cpu_slots: int
 
 
 class Plan(Data):
@@ -186,6 +202,7 @@ class Plan(Data):
     probes: tuple[ProbeSpec, ...]
     records: tuple[RecordSpec, ...]
     globals: Globals
+    counters: tuple[CounterSpec, ...]
     btf: bytes
     license: str
     # Probe names that were asked for and left out, with the reason.

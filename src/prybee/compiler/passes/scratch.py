@@ -1,0 +1,117 @@
+"""Large objects move from the stack to a per-CPU map: one lookup, where they are first needed."""
+
+from __future__ import annotations
+
+from prybee.compiler.helpers import helper
+from prybee.compiler.ir import I1, I32, I64, MAP, MAP_VALUE, STACK, VOID, Block, Ptr, Slot, Value
+from prybee.compiler.passes.order import lowest_common
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from prybee.compiler.ir import Function
+
+
+def move_to_scratch(function: Function, slots: set[Slot], map_name: str, offset: int) -> int:
+    """Place ``slots`` at ``offset`` and up in the entry of the per-CPU array ``map_name``.
+
+    The map is looked up before the first use, outside loops; where the kernel finds no entry
+    (it always does, but its verifier wants to see the question asked), the function returns 0.
+
+    Returns:
+        The first free offset behind them.
+    """
+    where, stand, uses = _first_needed(function, slots)
+    if where is None:
+        return offset
+    base, rest = _split(function, where, stand, map_name)
+    for block in function.blocks:
+        moved = [v for v in block.code if v.op == "slot" and v.aux in slots]
+        if moved:
+            block.code = [v for v in block.code if v.op != "slot" or v.aux not in slots]
+        for v in moved:
+            v.op = "ptr_add"
+            v.type = base.type
+            v.args = [base, function.const(offset)]
+            v.block = rest
+            v.aux.place = "scratch"
+            rest.code.insert(0, v)
+            offset += (v.aux.size + 7) & -8
+            v.aux = None
+            base.uses += 1
+    return offset
+
+
+def _first_needed(function: Function, slots: set[Slot]) -> tuple[Block | None, Value | None, int]:
+    """The block, outside loops, that dominates all uses; and its operation to stand before."""
+    where: Block | None = None
+    stand: Value | None = None
+    uses = 0
+    for block in function.blocks:
+        for phi in block.phis:
+            for pred, a in zip(block.preds, phi.args, strict=True):
+                if a.op == "slot" and a.aux in slots:
+                    where = pred if where is None else lowest_common(where, pred)
+                    uses += 1
+        for v in block.code:
+            for a in v.args:
+                if a.op == "slot" and a.aux in slots:
+                    where = block if where is None else lowest_common(where, block)
+                    uses += 1
+    if where is None:
+        return None, None, 0
+    while where.loop:
+        assert where.idom is not None
+        where = where.idom
+    for v in where.code:
+        stand = v
+        if any(a.op == "slot" and a.aux in slots for a in v.args):
+            break
+    return where, stand, uses
+
+
+def _split(
+    function: Function, block: Block, stand: Value | None, map_name: str
+) -> tuple[Value, Block]:
+    """Cut ``block`` before ``stand``, with the lookup between; returns its result and the rest."""
+    index = block.code.index(stand) if stand is not None else len(block.code) - 1
+    rest = function.block("scratch")
+    fail = function.block("no_scratch")
+    function.blocks.remove(rest)
+    function.blocks.insert(function.blocks.index(block) + 1, rest)
+    rest.code = block.code[index:]
+    for v in rest.code:
+        v.block = rest
+    block.code = block.code[:index]
+    for nxt in rest.successors:
+        nxt.preds[nxt.preds.index(block)] = rest
+    rest.preds = [block]
+    fail.preds = [block]
+    rest.sealed = fail.sealed = True
+    rest.order = block.order  # no edge compares the two
+    rest.cold = block.cold
+    rest.idom = fail.idom = block
+    fail.order = 1 << 30
+    fail.cold = True
+
+    def emit(op: str, kind: object, args: list[Value], **fields: object) -> Value:
+        v = Value(op, kind, args, **fields)  # type: ignore[arg-type]
+        v.id = function.number()
+        v.block = block
+        v.uses = 1
+        block.code.append(v)
+        return v
+
+    slot = Slot(len(function.slots), 4, 4, "scratch_key")
+    function.slots.append(slot)
+    key = emit("slot", Ptr(STACK), [], aux=slot)
+    key.uses = 2
+    emit("store", VOID, [key, function.const(0, I32)], operand=I32)
+    map_ = emit("map_ref", Ptr(MAP), [], aux=map_name)
+    base = emit("call", Ptr(MAP_VALUE), [map_, key], aux=helper("map_lookup_elem"))
+    found = emit("icmp", I1, [base, function.const(0)], aux="ne", operand=I64)
+    emit("branch", VOID, [found], imm=1, aux=(rest, fail))
+    back = Value("ret", VOID, [function.const(0)])
+    back.id = function.number()
+    back.block = fail
+    fail.code.append(back)
+    return base, rest

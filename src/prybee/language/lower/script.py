@@ -1,0 +1,225 @@
+"""Lowering of a whole script: its maps, records and counters, shared by all handlers."""
+
+from __future__ import annotations
+
+from prybee.compiler.ir import Module
+from prybee.language.lower import globals as global_data
+from prybee.language.lower import loops
+from prybee.language.lower.globals import GlobalData
+from prybee.language.lower.handler import Handler
+from prybee.language.lower.maps import Global, Hash, PerCpu, Storage, key_size
+from prybee.language.types import (
+    AggregationType,
+    HistType,
+    LhistType,
+    SumType,
+    TseriesType,
+    Type,
+    is_scalar,
+    layout_of,
+)
+from prybee.plan.plan import CounterSpec, MapSpec, RecordSpec, ScriptMap
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from prybee.diagnostics import Source, Span
+    from prybee.language import tree
+    from prybee.language.checker import Checker
+    from prybee.language.registry import Function
+    from prybee.language.script import MapSymbol, Variant
+    from prybee.plan.target import Target
+
+_BPF_F_NO_PREALLOC = 1
+
+
+class Counters:
+    """Places in global data that count what went wrong, one for each cause and place."""
+
+    def __init__(self, data: GlobalData) -> None:
+        self._data = data
+        self.specs: dict[tuple[str, str, int, int], CounterSpec] = {}
+
+    def _counter(self, kind: str, name: str, span: Span | None) -> int:
+        key = (kind, name, span.start, span.end) if span is not None else (kind, name, 0, 0)
+        spec = self.specs.get(key)
+        if spec is None:
+            spec = CounterSpec(kind, name, self._data.single(16).offset, span)
+            self.specs[key] = spec
+        return spec.offset
+
+    def helper(self, name: str, span: Span | None) -> int:
+        """Failures of a helper call."""
+        kind = "read" if name.startswith("probe_read") else "helper"
+        return self._counter(kind, name, span)
+
+    def update(self, map_name: str, span: Span | None) -> int:
+        """Values that did not fit a map."""
+        return self._counter("map_full", map_name, span)
+
+    def division(self, span: Span | None, op: str) -> int:
+        """Divisions by zero."""
+        return self._counter("division", op, span)
+
+    def bounds(self, span: Span | None, count: int) -> int:
+        """Indexes outside of an array of ``count``."""
+        return self._counter("bounds", str(count), span)
+
+    def missing(self, map_name: str, span: Span | None) -> int:
+        """Deletions of keys that were not there."""
+        return self._counter("delete", map_name, span)
+
+
+class ScriptLowering:
+    """Turns checked handlers into SSA modules, and gathers what the plan needs beside them."""
+
+    def __init__(
+        self, source: Source, checker: Checker, target: Target, variants: Sequence[Variant]
+    ) -> None:
+        self.source = source
+        self.checker = checker
+        self.target = target
+        self.config = checker.config
+        self.possible_cpus = len(target.possible_cpus)
+        self.blocks = 1 + max((variant.index for variant in variants), default=0)
+        self.globals = GlobalData(self.blocks, self.possible_cpus)
+        self.counters = Counters(self.globals)
+        self.records: list[RecordSpec] = []
+        self.maps: list[MapSpec] = []
+        self.script_maps: list[ScriptMap] = []
+        self._record_ids: dict[RecordSpec, int] = {}
+        self._storages: dict[str, Storage] = {}
+        for symbol in checker.maps.values():
+            if symbol.value_type is not None:
+                self._place(symbol)
+
+    # -- maps ----------------------------------------------------------------------------------
+
+    def _place(self, symbol: MapSymbol) -> None:
+        """Decide where a map of the script is kept."""
+        value = symbol.value_type
+        assert value is not None
+        name = symbol.name
+        aggregation = isinstance(value, AggregationType)
+        if not symbol.keyed and not symbol.declared_kind:
+            if isinstance(value, AggregationType) and not isinstance(value, TseriesType):
+                self._place_per_cpu(name, value)
+                return
+            if is_scalar(value):
+                slot = self.globals.single(16)
+                self._storages[name] = Global(name, value, slot)
+                self.script_maps.append(
+                    ScriptMap(
+                        name, None, layout_of(value), global_data.MAP_NAME,
+                        storage="global", offset=slot.offset, written=8,
+                    )
+                )  # fmt: skip
+                return
+        spec = map_name(name)
+        storage = Hash(name, spec, symbol.key_type, value)
+        self._storages[name] = storage
+        keyed = symbol.key_type if symbol.keyed else None
+        if keyed is None:
+            size = 16 if storage.buckets else 8
+        else:
+            size = key_size(keyed, storage.buckets)
+        entries = symbol.declared_entries or self.config.max_map_keys
+        if not symbol.keyed and not storage.buckets:
+            entries = 1
+        kind = _KINDS.get(symbol.declared_kind) or ("percpu_hash" if aggregation else "hash")
+        self.maps.append(MapSpec(spec, kind, size, storage.value_size, entries, script_name=name))
+        self.script_maps.append(
+            ScriptMap(
+                name,
+                layout_of(keyed) if keyed is not None else None,
+                layout_of(value),
+                spec,
+                per_cpu=aggregation,
+            )
+        )
+
+    def _place_per_cpu(self, name: str, value: AggregationType) -> None:
+        flag = -1
+        if isinstance(value, HistType | LhistType):
+            size = 8 * bucket_slots(value)
+        elif isinstance(value, SumType):
+            size, flag = 16, 8
+        else:
+            size = value.size
+        slot = self.globals.per_cpu(size)
+        self._storages[name] = PerCpu(name, value, slot, flag)
+        self.script_maps.append(
+            ScriptMap(
+                name, None, layout_of(value), global_data.MAP_NAME, storage="global",
+                offset=slot.offset, stride=slot.stride, per_cpu=True, written=flag,
+            )
+        )  # fmt: skip
+
+    def storage(self, node: tree.Map | tree.MapAccess) -> Storage:
+        """How the map that a node names is kept."""
+        from prybee.language import tree
+
+        return self._storages[node.map.name if isinstance(node, tree.MapAccess) else node.name]
+
+    # -- records -------------------------------------------------------------------------------
+
+    def record(self, spec: RecordSpec) -> int:
+        """The number of a kind of record; equal kinds share one."""
+        known = self._record_ids.get(spec)
+        if known is None:
+            known = self._record_ids[spec] = len(self.records) + 1
+            self.records.append(spec.replace(id=known))
+        return known
+
+    # -- handlers ------------------------------------------------------------------------------
+
+    def function(self, name: str) -> Function:
+        """A function of the language that the checker has found before."""
+        function = self.checker.registry.functions.get(name)
+        assert function is not None
+        return function
+
+    def handler(self, variant: Variant, name: str) -> Module:
+        """The SSA module of one variant's program."""
+        module = Module(name)
+        module.stack_limit_object = self.config.on_stack_limit
+        handler = Handler(self, variant, module)
+        probe = variant.probe
+        body = probe.body
+        if probe.predicate is not None:
+            handler.at(probe.predicate)
+            condition = handler.truth(handler.lower(probe.predicate))
+            inside, outside = handler.block("body"), handler.block("end")
+            handler.b.branch(condition, inside, outside)
+            handler.start(outside)
+            handler.b.ret(variant.context.return_value)
+            handler.start(inside)
+        loops.prepare(handler, body)
+        handler.lower_block(body)
+        if not handler.b.terminated:
+            handler.b.span = None
+            handler.b.ret(variant.context.return_value)
+        return module
+
+
+_KINDS = {
+    "hash": "hash",
+    "lruhash": "lru_hash",
+    "percpuhash": "percpu_hash",
+    "percpulruhash": "lru_percpu_hash",
+}
+
+
+def map_name(name: str) -> str:
+    """The kernel's name for a map of the script: ``@start`` is ``AT_start``, as upstream has it."""
+    return "AT_" + name[1:]
+
+
+def bucket_slots(type_: Type) -> int:
+    """How many buckets a scalar histogram has room for: a power of two, for masking."""
+    if isinstance(type_, HistType):
+        return 128 << type_.bits if type_.bits else 128
+    assert isinstance(type_, LhistType)
+    wanted = (type_.max - type_.min + type_.step - 1) // type_.step + 2
+    return 1 << (wanted - 1).bit_length()

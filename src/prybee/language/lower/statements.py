@@ -1,0 +1,87 @@
+"""Lowering of statements: one function per node class."""
+
+from __future__ import annotations
+
+from prybee.language import tree
+from prybee.language.lower.assignments import (
+    assign_map,
+    assign_scratch,
+    declaration,
+    increment,
+)
+from prybee.language.lower.loops import lower_for, lower_unroll, lower_while
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+    from prybee.language.lower.handler import Handler
+
+
+def lower_block(h: Handler, block: tree.Block) -> None:
+    """The statements of a block; what follows a jump is left out."""
+    for statement in block.statements:
+        if h.b.terminated:
+            return
+        h.at(statement)
+        _LOWER[type(statement)](h, statement)
+
+
+def _expression(h: Handler, node: tree.ExpressionStatement) -> None:
+    expression = node.expression
+    if isinstance(expression, tree.If):
+        _if(h, expression)
+    elif isinstance(expression, tree.IncDec):
+        increment(h, expression, used=False)
+    elif isinstance(expression, tree.Block):
+        lower_block(h, expression)
+    elif isinstance(expression, tree.Call):
+        h.script.function(expression.name).lower(expression, h)
+    else:
+        h.lower(expression)
+
+
+def _if(h: Handler, node: tree.If) -> None:
+    condition = h.truth(h.lower(node.condition))
+    otherwise = node.otherwise
+    if otherwise is None:
+        h.when(condition, lambda: lower_block(h, node.then))
+    elif isinstance(otherwise, tree.If):
+        chained = otherwise
+        h.choose(condition, lambda: lower_block(h, node.then), lambda: _if(h, chained))
+    else:
+        block = otherwise
+        h.choose(condition, lambda: lower_block(h, node.then), lambda: lower_block(h, block))
+
+
+def _discard(h: Handler, node: tree.Discard) -> None:
+    h.lower(node.value)
+
+
+def _return(h: Handler, node: tree.Return) -> None:
+    value = h.lower_integer(node.value) if node.value is not None else h.const(0)
+    h.leave(value)
+
+
+def _break(h: Handler, node: tree.Break) -> None:
+    h.frame.break_to[-1]()
+
+
+def _continue(h: Handler, node: tree.Continue) -> None:
+    h.frame.continue_to[-1]()
+
+
+_LOWER: dict[type[tree.Statement], Callable[[Handler, Any], None]] = {
+    tree.ExpressionStatement: _expression,
+    tree.AssignScratch: assign_scratch,
+    tree.AssignMap: assign_map,
+    tree.Declaration: declaration,
+    tree.Discard: _discard,
+    tree.While: lower_while,
+    tree.Unroll: lower_unroll,
+    tree.For: lower_for,
+    tree.Break: _break,
+    tree.Continue: _continue,
+    tree.Return: _return,
+}

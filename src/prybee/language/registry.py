@@ -1,0 +1,278 @@
+"""The seams of the language: functions and probe types plug in here.
+
+``functions/`` and ``probes/`` hold the implementations, each found by name when a script uses it,
+so that a script pays only for what it mentions.
+"""
+
+from __future__ import annotations
+
+from prybee.data import Data
+from prybee.language.types import NOWHERE, Type
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from prybee.compiler.ir import Value
+    from prybee.language import tree
+    from prybee.language.attach_point import AttachPoint
+    from prybee.language.checker import Checker
+    from prybee.language.config_table import Config
+    from prybee.language.lower.handler import Handler
+    from prybee.language.lower.operands import Operand
+    from prybee.language.script import Parameters
+    from prybee.plan.plan import AttachSpec, ProbeSpec
+    from prybee.plan.target import Target
+
+
+class Function:
+    """A function or builtin variable of the language.
+
+    Class attributes are its table row: what messages and the reference manual say.  A builtin
+    that can be used without parentheses (``pid``, ``comm``) is a function of no arguments with
+    ``variable = True``.
+    """
+
+    name = ""
+    # One line per form, as a user would write it: "str(pointer[, length])".
+    signature = ""
+    summary = ""
+    arguments = (0, 0)  # least and most; most None: any number
+    variable = False
+    unsafe = False
+    # Sends a record or acts on a map; has no value.
+    statement = False
+    # Arguments are not checked as expressions before ``check`` is called (types, map names).
+    raw_arguments = False
+    # Probe providers where it works; empty: all.
+    probes: tuple[str, ...] = ()
+
+    def check(self, call: tree.Call, checker: Checker) -> Type:
+        """Check the arguments (already typed, unless ``raw_arguments``) and give the result type.
+
+        Mistakes go to ``checker.error``; the type returned then only limits follow-on errors.
+        """
+        raise NotImplementedError
+
+    def lower(self, call: tree.Call, handler: Handler) -> Operand | None:
+        """Emit code and return the value; None for statements."""
+        raise NotImplementedError
+
+    def lower_into(
+        self,
+        call: tree.Call,
+        handler: Handler,
+        type_: Type,
+        pointer: Value,
+        offset: int,
+        pad: bool,
+    ) -> bool:
+        """Emit code that writes the value, as ``type_``, straight to our memory.
+
+        With ``pad`` false, bytes behind a string's end may stay as they are.  False where the
+        function has no such way: nothing was emitted then.
+        """
+        return False
+
+
+class Match(Data):
+    """One concrete attach point that a probe's text stands for.
+
+    ``name`` is the full name as listed and as ``probe`` gives it.  ``key`` says what the program
+    depends on: matches with equal keys can share one program.  ``data`` is the provider's own.
+    """
+
+    name: str
+    key: tuple[object, ...]
+    data: tuple[object, ...] = ()
+
+
+class ProbeContext:
+    """What a handler finds when its probe fires: program type, context record, registers.
+
+    One instance serves all matches with one key.  Subclasses answer what they have; the base has
+    nothing.
+    """
+
+    # UAPI names in lower case.
+    program_type = "raw_tracepoint"
+    attach_type = ""
+    attach_to = ""
+    sleepable = False
+    # Address space that pointers found here point into.
+    space = NOWHERE
+    # Whether a pt_regs lies at the start of the context.
+    has_registers = False
+    # Whether the handler runs in the context of a task that the event is about.
+    provider = ""
+    return_value = 0
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def args_type(self, checker: Checker) -> Type | None:
+        """The type of ``args``, a struct; None where there is no such thing."""
+        return None
+
+    def ctx_type(self, checker: Checker) -> Type | None:
+        """The type of ``ctx``."""
+        return None
+
+    def argument_type(self, index: int, checker: Checker) -> Type | None:
+        """The type of ``argN``."""
+        return None
+
+    def retval_type(self, checker: Checker) -> Type | None:
+        """The type of ``retval``."""
+        return None
+
+    def lower_args(self, handler: Handler) -> Operand:
+        """The ``args`` record as a place."""
+        raise NotImplementedError
+
+    def lower_ctx(self, handler: Handler) -> Operand:
+        """The context pointer as a value."""
+        raise NotImplementedError
+
+    def lower_argument(self, index: int, handler: Handler) -> Operand:
+        """``argN``."""
+        raise NotImplementedError
+
+    def lower_retval(self, handler: Handler) -> Operand:
+        """``retval``."""
+        raise NotImplementedError
+
+
+class ExpandScope:
+    """What expanding an attach point may look at, and where its complaints go."""
+
+    __slots__ = ("child", "config", "diagnostics", "pid", "target", "unsafe")
+
+    def __init__(
+        self,
+        target: Target,
+        config: Config,
+        pid: int | None = None,
+        child: bool = False,
+        unsafe: bool = False,
+    ) -> None:
+        self.target = target
+        self.config = config
+        self.pid = pid
+        # ``pid`` is the child of -c.
+        self.child = child
+        self.unsafe = unsafe
+
+
+class Provider:
+    """A probe type: how it is written, what it matches, what a handler finds there."""
+
+    # Canonical name first, then aliases.
+    names: tuple[str, ...] = ()
+    # Forms, as a user writes them; for messages and the manual.
+    syntax: tuple[str, ...] = ()
+    summary = ""
+    # Handlers run only once, in prybee's own process (``begin``, ``end``, ``self``).
+    special = False
+
+    def expand(self, point: AttachPoint, scope: ExpandScope) -> Sequence[Match]:
+        """All concrete attach points that ``point`` stands for, in listing order.
+
+        An empty result means that nothing matches; the caller decides what that means.
+
+        Raises:
+            ProbeSyntaxError: the text is not of the form this provider takes.
+        """
+        raise NotImplementedError
+
+    def context(self, match: Match, scope: ExpandScope) -> ProbeContext:
+        """The context of the handler for matches with this one's key."""
+        raise NotImplementedError
+
+    def attach(
+        self, matches: Sequence[Match], program: str, scope: ExpandScope
+    ) -> Sequence[ProbeSpec]:
+        """How ``program`` is attached to each of ``matches``."""
+        raise NotImplementedError
+
+    def list(self, pattern: AttachPoint, scope: ExpandScope) -> Sequence[str]:
+        """Names for ``-l``."""
+        return [match.name for match in self.expand(pattern, scope)]
+
+    def describe(self, match: Match, scope: ExpandScope) -> Sequence[str]:
+        """Lines for ``-lv``: the arguments of a probe, type then name."""
+        return ()
+
+
+class ProbeSyntaxError(Exception):
+    """An attach point that its provider cannot read; the text says what form is expected."""
+
+
+class Registry:
+    """Finds functions and providers by name."""
+
+    def __init__(self, functions: FunctionTable, providers: ProviderTable) -> None:
+        self.functions = functions
+        self.providers = providers
+
+
+class FunctionTable:
+    """name → Function, loading ``package.module`` on first use of one of its names.
+
+    ``index`` maps each name to the module (in the package ``package``) whose ``FUNCTIONS`` has it.
+    """
+
+    def __init__(self, package: str, index: Mapping[str, str]) -> None:
+        self.package = package
+        self.index = index
+        self._loaded: dict[str, Function] = {}
+
+    def get(self, name: str) -> Function | None:
+        """The function called ``name``, or None."""
+        found = self._loaded.get(name)
+        if found is None:
+            module_name = self.index.get(name)
+            if module_name is None:
+                return None
+            module = __import__(f"{self.package}.{module_name}", fromlist=["FUNCTIONS"])
+            for function in module.FUNCTIONS:
+                self._loaded[function.name] = function
+            found = self._loaded[name]
+        return found
+
+    def names(self) -> Sequence[str]:
+        """All names."""
+        return list(self.index)
+
+
+class ProviderTable:
+    """Provider name or alias → Provider, loaded on first use."""
+
+    def __init__(self, package: str, index: Mapping[str, str], aliases: Mapping[str, str]) -> None:
+        self.package = package
+        self.index = index
+        self.aliases = aliases
+        self._loaded: dict[str, Provider] = {}
+
+    def canonical(self, name: str) -> str | None:
+        """The canonical provider name of ``name`` (any case, alias or not), or None."""
+        name = name.lower()
+        name = self.aliases.get(name, name)
+        return name if name in self.index else None
+
+    def get(self, name: str) -> Provider | None:
+        """The provider called ``name`` or one of its aliases."""
+        canonical = self.canonical(name)
+        if canonical is None:
+            return None
+        found = self._loaded.get(canonical)
+        if found is None:
+            module = __import__(f"{self.package}.{self.index[canonical]}", fromlist=["PROVIDERS"])
+            for provider in module.PROVIDERS:
+                self._loaded[provider.names[0]] = provider
+            found = self._loaded[canonical]
+        return found
+
+    def names(self) -> Sequence[str]:
+        """Canonical names."""
+        return list(self.index)

@@ -1,0 +1,446 @@
+"""Names become what they stand for, and constant expressions become literals.
+
+This is the pass between parsing and checking.  After it, what was a bare name is a call of a
+builtin, a literal, or an enumerator; macros are expanded; positional parameters are literals;
+``1 + 2`` is ``3``.  An :class:`~prybee.language.tree.Identifier` that is left means nothing, or is
+a mode such as ``perf`` in ``kstack(perf)``.
+"""
+
+from __future__ import annotations
+
+from prybee.diagnostics import ERROR, Diagnostic, ScriptError
+from prybee.language import tree
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+    from prybee.diagnostics import Source
+    from prybee.language.kernel_types import TypeTable
+    from prybee.language.registry import Registry
+    from prybee.language.script import Parameters
+
+# A macro that expands into itself is stopped here.
+MAX_EXPANSIONS = 100
+
+_INT64_MIN = -(1 << 63)
+_UINT64_MAX = (1 << 64) - 1
+
+
+class Resolver:
+    """Resolves one script. Use :meth:`run`."""
+
+    def __init__(
+        self,
+        source: Source,
+        registry: Registry,
+        types: TypeTable,
+        parameters: Parameters,
+        macros: dict[str, list[tree.Macro]],
+    ) -> None:
+        self.source = source
+        self.registry = registry
+        self.types = types
+        self.parameters = parameters
+        self.macros = macros
+        self.errors: list[Diagnostic] = []
+        self._expansions = 0
+        self._depth = 0
+
+    def run(self, program: tree.Program) -> None:
+        """Resolve all probes of ``program`` in place.
+
+        Raises:
+            ScriptError: constants overflow, a macro is misused.
+        """
+        for probe in program.probes:
+            if probe.predicate is not None:
+                probe.predicate = self.visit(probe.predicate)
+            self.visit(probe.body)
+        if self.errors:
+            raise ScriptError(self.errors)
+
+    def error(self, node: tree.Node, message: str, *hints: str) -> None:
+        """Note a mistake."""
+        self.errors.append(Diagnostic(ERROR, message, node.span(self.source), hints))
+
+    def visit(self, node: tree.Expression) -> tree.Expression:
+        """``node`` with everything below it resolved; perhaps another node in its place."""
+        self._below(node)
+        change = _CHANGES.get(type(node))
+        return change(self, node) if change is not None else node
+
+    def _below(self, node: tree.Node) -> None:
+        if isinstance(node, tree.Call):
+            function = self.registry.functions.get(node.name)
+            if function is not None and function.raw_arguments:
+                node.args = [self._raw(argument) for argument in node.args]
+                return
+            if node.name == "str" and node.args:
+                node.args[0] = self._positional_text(node.args[0]) or node.args[0]
+        for name in node.fields:
+            value = getattr(node, name)
+            if isinstance(value, tree.Expression):
+                setattr(node, name, self.visit(value))
+            elif isinstance(value, tree.Node):
+                self._below(value)
+            elif isinstance(value, list):
+                for index, element in enumerate(value):
+                    if isinstance(element, tree.Expression):
+                        value[index] = self.visit(element)
+                    elif isinstance(element, tree.Node):
+                        self._below(element)
+
+    def _raw(
+        self, node: tree.Expression | tree.TypeExpression
+    ) -> tree.Expression | tree.TypeExpression:
+        """An argument that may be a mode or a type: a bare name stays one unless it is known."""
+        if isinstance(node, tree.Identifier):
+            return self._known_name(node) or node
+        if isinstance(node, tree.Expression):
+            return self.visit(node)
+        return node
+
+    # -- names ---------------------------------------------------------------------------------
+
+    def _identifier(self, node: tree.Identifier) -> tree.Expression:
+        found = self._known_name(node)
+        if found is not None:
+            return found
+        enumerator = self.types.enumerator(node.name)
+        if enumerator is not None:
+            value, type_ = enumerator
+            literal = tree.Integer(value, "", node.start, node.end)
+            cast = tree.Cast(
+                tree.TypeName("", "enum", node.start, node.end),
+                literal,
+                node.start,
+                node.start,
+                node.end,
+            )
+            cast.target.type = type_
+            return cast
+        return node
+
+    def _known_name(self, node: tree.Identifier) -> tree.Expression | None:
+        name = node.name
+        if name in self.macros:
+            return self._expand(tree.Call(name, [], node.end, node.start, node.end))
+        constant = self.types.constants.get(name)
+        if isinstance(constant, int):
+            return tree.Integer(constant, "", node.start, node.end)
+        if isinstance(constant, str):
+            return tree.String(constant, node.start, node.end)
+        function = self.registry.functions.get(name)
+        if function is not None and function.variable:
+            return tree.Call(name, [], node.end, node.start, node.end)
+        return None
+
+    def _builtin(self, node: tree.Builtin) -> tree.Expression:
+        return tree.Call(node.name, [], node.end, node.start, node.end)
+
+    def _sized(self, node: tree.Sizeof | tree.Offsetof) -> tree.Expression:
+        subject = node.subject
+        if isinstance(subject, tree.Identifier) and self.types.known(subject.name):
+            node.subject = tree.TypeName(subject.name, "", subject.start, subject.end)
+        return node
+
+    def _call(self, node: tree.Call) -> tree.Expression:
+        if node.name in self.macros:
+            return self._expand(node)
+        if node.name == "str" and len(node.args) == 1 and isinstance(node.args[0], tree.String):
+            return node.args[0]
+        return node
+
+    # -- positional parameters -------------------------------------------------------------------
+
+    def _positional(self, node: tree.Positional) -> tree.Expression:
+        number = node.number
+        given = self.parameters.positional
+        if number > len(given):
+            return tree.Integer(0, "", node.start, node.end)
+        text = given[number - 1]
+        value = _number(text)
+        if value is None:
+            return tree.String(text, node.start, node.end)
+        return tree.Integer(value, "", node.start, node.end)
+
+    def _count(self, node: tree.PositionalCount) -> tree.Expression:
+        return tree.Integer(len(self.parameters.positional), "", node.start, node.end)
+
+    def _positional_text(
+        self, node: tree.Expression | tree.TypeExpression
+    ) -> tree.Expression | None:
+        """``str($1)`` and ``str($1 + n)``: the parameter's text, whatever it looks like."""
+        skip = 0
+        at = node
+        if isinstance(node, tree.Binary) and node.op == "+":
+            at = node.left
+            if not isinstance(node.right, tree.Integer):
+                return None
+            skip = node.right.value
+        if not isinstance(at, tree.Positional):
+            return None
+        given = self.parameters.positional
+        text = given[at.number - 1] if at.number <= len(given) else ""
+        if skip > len(text):
+            self.error(
+                node,
+                f"cannot use offset that exceeds string size ({skip} > {len(text)})",
+            )
+        return tree.String(text[skip:], node.start, node.end)
+
+    # -- folding ---------------------------------------------------------------------------------
+
+    def _unary(self, node: tree.Unary) -> tree.Expression:
+        operand = node.operand
+        if isinstance(operand, tree.Boolean):
+            if node.op == "!":
+                return tree.Boolean(not operand.value, node.start, node.end)
+            return node
+        if not isinstance(operand, tree.Integer):
+            return node
+        value = operand.value
+        if node.op == "-":
+            if -value < _INT64_MIN:
+                return self._overflow(node)
+            return tree.Integer(-value, operand.suffix.replace("u", ""), node.start, node.end)
+        if node.op == "~":
+            return tree.Integer(~value & _UINT64_MAX, "", node.start, node.end)
+        if node.op == "!":
+            return tree.Boolean(not value, node.start, node.end)
+        return node
+
+    def _overflow(self, node: tree.Expression) -> tree.Expression:
+        self.error(node, "unable to fold literals due to overflow or underflow")
+        return tree.Integer(0, "", node.start, node.end)
+
+    def _binary(self, node: tree.Binary) -> tree.Expression:
+        left, right, op = node.left, node.right, node.op
+        if isinstance(left, tree.String) and isinstance(right, tree.String):
+            compare = _COMPARE.get(op)
+            if compare is None:
+                return node
+            return tree.Boolean(compare(left.value, right.value), node.start, node.end)
+        if op in ("&&", "||"):
+            return _fold_logical(node)
+        if isinstance(left, tree.Boolean) and isinstance(right, tree.Boolean):
+            if op in ("==", "!="):
+                return tree.Boolean(
+                    (left.value == right.value) == (op == "=="), node.start, node.end
+                )
+            return node
+        if not isinstance(left, tree.Integer) or not isinstance(right, tree.Integer):
+            return node
+        a, b = left.value, right.value
+        compare_numbers = _COMPARE.get(op)
+        if compare_numbers is not None:
+            return tree.Boolean(compare_numbers(a, b), node.start, node.end)
+        value = _calculate(op, a, b)
+        if value is None or not _INT64_MIN <= value <= _UINT64_MAX:
+            return self._overflow(node)
+        suffix = left.suffix if left.suffix == right.suffix else ""
+        return tree.Integer(
+            value, suffix if suffix in ("u", "ul", "ull") else "", node.start, node.end
+        )
+
+    def _ternary(self, node: tree.Ternary) -> tree.Expression:
+        truth = _truth(node.condition)
+        if truth is None:
+            return node
+        if truth:
+            return node.then if node.then is not None else node.condition
+        return node.otherwise
+
+    def _if(self, node: tree.If) -> tree.Expression:
+        condition = node.condition
+        if not isinstance(condition, tree.Comptime):
+            return node
+        truth = _truth(condition.operand)
+        if truth is None:
+            self.error(condition, "Unable to evaluate at compile time.")
+            return node
+        if truth:
+            return node.then
+        if node.otherwise is not None:
+            return node.otherwise
+        return tree.Block([], None, node.start, node.end)
+
+    def _index(self, node: tree.Index) -> tree.Expression:
+        if isinstance(node.subject, tree.String) and isinstance(node.index, tree.Integer):
+            data = node.subject.data + b"\0"
+            if 0 <= node.index.value < len(data):
+                return tree.Integer(data[node.index.value], "", node.start, node.end)
+        return node
+
+    # -- macros ----------------------------------------------------------------------------------
+
+    def _expand(self, call: tree.Call) -> tree.Expression:
+        candidates = self.macros[call.name]
+        macro = next((m for m in candidates if _accepts(m, call)), None)
+        if macro is None:
+            self._no_macro(call, candidates)
+            return call
+        self._expansions += 1
+        self._depth += 1
+        if self._depth > MAX_EXPANSIONS:
+            self.error(call, f"macro {call.name} expands into itself")
+            self._depth -= 1
+            return tree.Integer(0, "", call.start, call.end)
+        body = tree.copy(macro.body)
+        substitution = _Substitution(macro, call, self._expansions)
+        expanded = substitution.apply(body)
+        # What the macro's text says is shown at the place where it is used.
+        for each in tree.walk(expanded):
+            if id(each) not in substitution.given:
+                each.start, each.end = call.start, call.end
+        result = self.visit(expanded)
+        self._depth -= 1
+        return result
+
+    def _no_macro(self, call: tree.Call, candidates: list[tree.Macro]) -> None:
+        counts = {len(macro.parameters) for macro in candidates}
+        if len(call.args) not in counts:
+            wanted = " or ".join(str(n) for n in sorted(counts))
+            self.error(call, f"macro {call.name} takes {wanted} arguments, got {len(call.args)}")
+            return
+        kinds = {tree.Scratch: "a scratch variable", tree.Map: "a map"}
+        for macro in candidates:
+            for parameter, argument in zip(macro.parameters, call.args, strict=False):
+                wanted_kind = kinds.get(type(parameter))
+                if wanted_kind and type(argument) is not type(parameter):
+                    self.error(
+                        argument, f"macro {call.name} wants {wanted_kind} for {parameter.name}"
+                    )
+                    return
+
+
+def _accepts(macro: tree.Macro, call: tree.Call) -> bool:
+    if len(macro.parameters) != len(call.args):
+        return False
+    return all(
+        isinstance(parameter, tree.Identifier) or type(argument) is type(parameter)
+        for parameter, argument in zip(macro.parameters, call.args, strict=True)
+    )
+
+
+class _Substitution:
+    """Puts arguments in the place of a macro's parameters; other variables get new names."""
+
+    def __init__(self, macro: tree.Macro, call: tree.Call, number: int) -> None:
+        self.arguments = {
+            parameter.name: argument
+            for parameter, argument in zip(macro.parameters, call.args, strict=True)
+        }
+        self.suffix = f".{number}"
+        self.given: set[int] = set()
+
+    def apply(self, node: tree.Expression) -> tree.Expression:
+        """``node`` with parameters replaced, in place where the node stays."""
+        if isinstance(node, tree.Identifier | tree.Scratch | tree.Map):
+            argument = self.arguments.get(node.name)
+            if isinstance(argument, tree.Expression):
+                fresh = tree.copy(argument)
+                self.given.update(id(each) for each in tree.walk(fresh))
+                return fresh
+            if isinstance(node, tree.Scratch):
+                node.name += self.suffix
+            return node
+        self._below(node)
+        return node
+
+    def _below(self, node: tree.Node) -> None:
+        for name in node.fields:
+            value = getattr(node, name)
+            if isinstance(value, tree.Expression):
+                setattr(node, name, self.apply(value))
+            elif isinstance(value, tree.Node):
+                self._below(value)
+            elif isinstance(value, list):
+                for index, element in enumerate(value):
+                    if isinstance(element, tree.Expression):
+                        value[index] = self.apply(element)
+                    elif isinstance(element, tree.Node):
+                        self._below(element)
+
+
+def _number(text: str) -> int | None:
+    try:
+        return int(text, 0)
+    except ValueError:
+        try:
+            return int(text)
+        except ValueError:
+            return None
+
+
+def _truth(node: tree.Expression) -> bool | None:
+    if isinstance(node, tree.Boolean | tree.Integer):
+        return bool(node.value)
+    if isinstance(node, tree.Comptime):
+        return _truth(node.operand)
+    return None
+
+
+def _fold_logical(node: tree.Binary) -> tree.Expression:
+    left, right = _truth(node.left), _truth(node.right)
+    if left is None or right is None:
+        return node
+    value = (left and right) if node.op == "&&" else (left or right)
+    return tree.Boolean(value, node.start, node.end)
+
+
+_COMPARE: dict[str, Callable[[object, object], bool]] = {
+    "==": lambda a, b: a == b,
+    "!=": lambda a, b: a != b,
+    "<": lambda a, b: a < b,  # type: ignore[operator]
+    ">": lambda a, b: a > b,  # type: ignore[operator]
+    "<=": lambda a, b: a <= b,  # type: ignore[operator]
+    ">=": lambda a, b: a >= b,  # type: ignore[operator]
+}
+
+
+def _calculate(op: str, a: int, b: int) -> int | None:
+    """``a op b`` as C has it, without a limit; None where there is no result."""
+    match op:
+        case "+":
+            return a + b
+        case "-":
+            return a - b
+        case "*":
+            return a * b
+        case "/" | "%":
+            if b == 0:
+                return None
+            quotient = abs(a) // abs(b)
+            if (a < 0) != (b < 0):
+                quotient = -quotient
+            return quotient if op == "/" else a - quotient * b
+        case "&":
+            return a & b
+        case "|":
+            return a | b
+        case "^":
+            return a ^ b
+        case "<<":
+            return a << b if 0 <= b < 64 else None
+        case ">>":
+            return a >> b if 0 <= b < 64 else None
+    return None
+
+
+_CHANGES: dict[type[tree.Expression], Callable[[Resolver, Any], tree.Expression]] = {
+    tree.Identifier: Resolver._identifier,
+    tree.Builtin: Resolver._builtin,
+    tree.Sizeof: Resolver._sized,
+    tree.Offsetof: Resolver._sized,
+    tree.Call: Resolver._call,
+    tree.Positional: Resolver._positional,
+    tree.PositionalCount: Resolver._count,
+    tree.Unary: Resolver._unary,
+    tree.Binary: Resolver._binary,
+    tree.Ternary: Resolver._ternary,
+    tree.If: Resolver._if,
+    tree.Index: Resolver._index,
+}
