@@ -11,7 +11,7 @@ from prybee.language.types import NOWHERE, Type
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     from prybee.compiler.ir import Value
     from prybee.language import tree
@@ -146,7 +146,7 @@ class ProbeContext:
 class ExpandScope:
     """What expanding an attach point may look at, and where its complaints go."""
 
-    __slots__ = ("child", "config", "diagnostics", "pid", "target", "unsafe")
+    __slots__ = ("child", "config", "pid", "target", "unsafe", "warnings")
 
     def __init__(
         self,
@@ -162,6 +162,8 @@ class ExpandScope:
         # ``pid`` is the child of -c.
         self.child = child
         self.unsafe = unsafe
+        # Texts about the point being expanded, for the caller to show with its place and clear.
+        self.warnings: list[str] = []
 
 
 class Provider:
@@ -174,6 +176,9 @@ class Provider:
     summary = ""
     # Handlers run only once, in prybee's own process (``begin``, ``end``, ``self``).
     special = False
+    # Where -p and -c take effect: "attach" (the kernel filters), "body" (a test of the process
+    # around the handler, for -p only), "none".
+    pid_filter = "none"
 
     def expand(self, point: AttachPoint, scope: ExpandScope) -> Sequence[Match]:
         """All concrete attach points that ``point`` stands for, in listing order.
@@ -184,6 +189,21 @@ class Provider:
             ProbeSyntaxError: the text is not of the form this provider takes.
         """
         raise NotImplementedError
+
+    def missing(self, point: AttachPoint, scope: ExpandScope) -> tuple[str, tuple[str, ...]]:
+        """What to say of a ``point`` that :meth:`expand` found nothing for: message and hints.
+
+        The message is empty for a pattern: what that means is seen when no other point matches.
+        """
+        return "", ()
+
+    def share(self, match: Match, scope: ExpandScope, uses: Collection[str]) -> Match:
+        """``match`` with the key of a handler that looks at no more of its context than ``uses``.
+
+        ``uses`` has those of ``args``, ``ctx``, ``arg``, ``retval``, ``reg`` that the handler
+        names; the fewer, the more matches can share one program.
+        """
+        return match
 
     def context(self, match: Match, scope: ExpandScope) -> ProbeContext:
         """The context of the handler for matches with this one's key."""
@@ -205,7 +225,11 @@ class Provider:
 
 
 class ProbeSyntaxError(Exception):
-    """An attach point that its provider cannot read; the text says what form is expected."""
+    """An attach point that its provider cannot read: what is wrong, and hints for the user."""
+
+    def __init__(self, message: str, *hints: str) -> None:
+        self.hints = hints
+        super().__init__(message)
 
 
 class Registry:
@@ -255,9 +279,10 @@ class ProviderTable:
         self._loaded: dict[str, Provider] = {}
 
     def canonical(self, name: str) -> str | None:
-        """The canonical provider name of ``name`` (any case, alias or not), or None."""
-        name = name.lower()
-        name = self.aliases.get(name, name)
+        """The canonical provider name of ``name`` (in any case) or alias (as it is), or None."""
+        # Short aliases are taken as they are: `u` is uprobe, `U` is usdt.
+        name = self.aliases.get(name) or name.lower()
+        name = self.aliases.get(name, name) if len(name) > 2 else name
         return name if name in self.index else None
 
     def get(self, name: str) -> Provider | None:
