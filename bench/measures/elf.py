@@ -1,0 +1,50 @@
+"""Our ELF reader beside pyelftools, on the symbols of libc."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+from bench.report import Row, compare
+from bench.tracer import Tracer
+
+TITLE = "symbols of libc, beside pyelftools"
+
+
+def measure(_ours: Tracer, _peer: Tracer, rounds: int) -> list[Row]:
+    """Milliseconds to find malloc's address from a cold reader, in turn."""
+    path = next(Path("/lib").glob("*/libc.so.6"))
+    own: list[float] = []
+    other: list[float] = []
+    for _ in range(rounds):
+        own.append(_time(_with_prybee, path))
+        other.append(_time(_with_pyelftools, path))
+    return [compare("all names, and malloc", "ms", own, other, bound=0.1)]
+
+
+def _time(action: object, path: Path) -> float:
+    begin = time.perf_counter()
+    assert callable(action)
+    action(path)
+    return (time.perf_counter() - begin) * 1e3
+
+
+def _with_prybee(path: Path) -> None:
+    from prybee.elf import ElfFile
+
+    with ElfFile.open(str(path)) as file:
+        assert file.symbols("malloc")[0].value
+        assert "malloc" in file.function_names()
+
+
+def _with_pyelftools(path: Path) -> None:
+    from elftools.elf.elffile import ELFFile
+    from elftools.elf.sections import SymbolTableSection
+
+    with open(path, "rb") as stream:
+        names = {}
+        for section in ELFFile(stream).iter_sections():
+            if isinstance(section, SymbolTableSection):
+                for symbol in section.iter_symbols():
+                    names[symbol.name] = symbol["st_value"]
+        assert names["malloc"]

@@ -1,0 +1,24 @@
+"""Sphinx configuration: MyST sources to HTML and man pages."""
+
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent
+sys.path.insert(0, str(ROOT / "src"))
+
+from prybee import __version__  # noqa: E402
+
+project = "prybee"
+author = "The prybee developers"
+copyright = f"2026, {author}"  # noqa: A001 - Sphinx's name
+release = version = __version__
+
+extensions = ["myst_parser", "sphinx.ext.autodoc"]
+myst_enable_extensions = ["colon_fence", "deflist"]
+myst_heading_anchors = 3
+exclude_patterns = ["_build"]
+html_theme = "furo"
+html_title = f"prybee {version}"
+autodoc_member_order = "bysource"
+autodoc_typehints = "description"
+man_pages = [("command", "prybee", "see inside a running Linux system", [author], 1)]
