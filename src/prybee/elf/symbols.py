@@ -1,0 +1,205 @@
+"""Symbol tables, searched in place: names are looked for among the strings, not listed first.
+
+The linker shares string tails (``malloc`` may be the end of ``__libc_malloc``), so a name's
+candidates are all the places where its text ends at a NUL; the entries that point at one of them
+are found by searching for the offset's bytes in the table.  On libc this takes 20 µs, where making
+a dictionary of all names takes milliseconds.
+"""
+
+from __future__ import annotations
+
+import struct
+
+from prybee.elf import constants as c
+from prybee.elf.records import Symbol
+from prybee.elf.source import ElfError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from prybee.elf.file import ElfFile
+
+# Above this many candidate offsets one pass over the table is cheaper than a search for each.
+_MANY = 32
+
+
+class SymbolTable:
+    """One table of symbols with its strings, and its versions where it has them."""
+
+    def __init__(
+        self,
+        elf: ElfFile,
+        name: str,
+        entries: bytes,
+        strings: bytes,
+        versions: bytes = b"",
+        version_names: Callable[[], dict[int, str]] | None = None,
+    ) -> None:
+        self.name = name
+        self.entries = entries
+        self.strings = strings
+        self._elf = elf
+        self._versions = versions
+        self._version_names = version_names
+        self._names_by_version: dict[int, str] | None = None
+        self.layout = struct.Struct(elf.order + c.SYMBOL[elf.bits])
+        self._wide = elf.bits == 64
+        # Thumb functions have bit 0 of their address set.
+        self._value_mask = ~1 if elf.machine == "arm" else ~0
+
+    def __len__(self) -> int:
+        return len(self.entries) // self.layout.size
+
+    def rows(self) -> Iterator[tuple[int, int, int, int, int]]:
+        """(name offset, info, section index, value, size) of every entry, in order."""
+        table = self.layout.iter_unpack(self.entries)
+        if self._wide:
+            return ((name, info, index, value, size) for name, info, _, index, value, size in table)
+        return ((name, info, index, value, size) for name, value, size, info, _, index in table)
+
+    def text(self, at: int) -> bytes:
+        """The string at an offset, without a version suffix (``@…`` of some linkers)."""
+        strings = self.strings
+        end = strings.find(b"\0", at)
+        name = strings[at:end] if end >= 0 else strings[at:]
+        return name.partition(b"@")[0] if b"@" in name else name
+
+    def symbol(self, index: int) -> Symbol:
+        """Entry number ``index`` as a record."""
+        fields = self.layout.unpack_from(self.entries, index * self.layout.size)
+        if self._wide:
+            name, info, _, _, value, size = fields
+        else:
+            name, value, size, info, _, _ = fields
+        kind = c.SYMBOL_KINDS.get(info & 15, "other")
+        if kind == "func":
+            value &= self._value_mask
+        end = self.strings.find(b"\0", name)
+        full = self.strings[name : end if end >= 0 else len(self.strings)]
+        text, mark, version = full.decode("utf-8", "backslashreplace").partition("@")
+        default = not mark or version.startswith("@")
+        version = version.removeprefix("@")
+        if not version and 2 * index + 2 <= len(self._versions):
+            version, default = self._version(index)
+        binding = c.SYMBOL_BINDINGS.get(info >> 4, "local")
+        return Symbol(text, value, size, kind, binding, version, default)
+
+    def _version(self, index: int) -> tuple[str, bool]:
+        (number,) = struct.unpack_from(self._elf.order + "H", self._versions, 2 * index)
+        if self._names_by_version is None:
+            self._names_by_version = self._version_names() if self._version_names else {}
+        name = self._names_by_version.get(number & ~c.VERSYM_HIDDEN, "")
+        return name, not number & c.VERSYM_HIDDEN
+
+    def find(self, name: str) -> list[Symbol]:
+        """The defined symbols called ``name`` (without version), in the table's order."""
+        try:
+            wanted = name.encode("utf-8", "surrogateescape")
+        except UnicodeEncodeError:
+            return []
+        if not wanted or b"\0" in wanted:
+            return []
+        offsets = self._string_offsets(wanted)
+        if not offsets:
+            return []
+        size = self.layout.size
+        indexes: list[int] = []
+        if len(offsets) > _MANY:
+            indexes = [i for i, row in enumerate(self.rows()) if row[0] in offsets]
+        else:
+            entries = self.entries
+            pack = struct.Struct(self._elf.order + "I").pack
+            for offset in offsets:
+                pattern = pack(offset)
+                at = entries.find(pattern)
+                while at >= 0:
+                    # Both layouts begin with the name; other fields may have the same bytes.
+                    if at % size == 0 and at + size <= len(entries):
+                        indexes.append(at // size)
+                    at = entries.find(pattern, at + 1)
+            indexes.sort()
+        defined = self.layout.unpack_from
+        section_field = 3 if self._wide else 5
+        return [
+            self.symbol(index)
+            for index in indexes
+            if defined(self.entries, index * size)[section_field] != c.SHN_UNDEF
+        ]
+
+    def _string_offsets(self, wanted: bytes) -> set[int]:
+        strings = self.strings
+        offsets: set[int] = set()
+        for ended in (wanted + b"\0", wanted + b"@"):
+            at = strings.find(ended)
+            while at >= 0:
+                offsets.add(at)
+                at = strings.find(ended, at + 1)
+        return offsets
+
+    def function_names(self) -> set[bytes]:
+        """The names of all defined functions, without versions."""
+        text = self.text
+        names = {
+            text(name)
+            for name, info, index, _, _ in self.rows()
+            if info & 15 in (c.STT_FUNC, c.STT_GNU_IFUNC) and index
+        }
+        names.discard(b"")
+        return names
+
+    def functions(self, matches: Callable[[bytes], object]) -> Iterator[Symbol]:
+        """The defined functions whose name ``matches`` accepts, in the table's order."""
+        text = self.text
+        for number, (name, info, index, _, _) in enumerate(self.rows()):
+            if info & 15 in (c.STT_FUNC, c.STT_GNU_IFUNC) and index:
+                string = text(name)
+                if string and matches(string):
+                    yield self.symbol(number)
+
+
+def symbol_tables(elf: ElfFile) -> tuple[SymbolTable, ...]:
+    """``.symtab`` and ``.dynsym`` of a file; a file without sections is asked by its segments.
+
+    Raises:
+        ElfError: a table, or its strings, are not where the headers say.
+    """
+    sections = elf.sections
+    tables = []
+    for kind in (c.SHT_SYMTAB, c.SHT_DYNSYM):
+        for section in sections:
+            if section.type != kind:
+                continue
+            size = struct.calcsize(elf.order + c.SYMBOL[elf.bits])
+            if section.entry_size not in (0, size):
+                raise ElfError(
+                    elf.path,
+                    f"is corrupt: {section.name} has entries of {section.entry_size} bytes",
+                )
+            if section.link >= len(sections):
+                raise ElfError(elf.path, f"is corrupt: {section.name} has no string table")
+            entries = elf.data(section)
+            entries = entries[: len(entries) - len(entries) % size]
+            strings = elf.data(sections[section.link])
+            versions = b""
+            names = None
+            if kind == c.SHT_DYNSYM:
+                from prybee.elf.versions import version_names
+
+                for other in sections:
+                    if other.type == c.SHT_GNU_VERSYM:
+                        versions = elf.data(other)
+
+                def names() -> dict[int, str]:
+                    return version_names(elf)
+
+            name = ".symtab" if kind == c.SHT_SYMTAB else ".dynsym"
+            tables.append(SymbolTable(elf, name, entries, strings, versions, names))
+            break
+    if not sections:
+        from prybee.elf.dynamic import dynamic_symbols
+
+        table = dynamic_symbols(elf)
+        if table is not None:
+            tables.append(table)
+    return tuple(tables)

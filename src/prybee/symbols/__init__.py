@@ -1,0 +1,5 @@
+"""From addresses to names, and from names to binaries."""
+
+from prybee.symbols import binaries
+
+__all__ = ["binaries"]
