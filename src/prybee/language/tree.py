@@ -28,8 +28,10 @@ if TYPE_CHECKING:
     N = TypeVar("N", bound="Node")
 
 # No path from the root to a leaf is longer than this: the parser refuses deeper scripts with a
-# clear message, so that recursive visitors need no guard of their own beyond `deep_recursion`.
+# clear message, so that recursive visitors need no guard of their own beyond a recursion limit
+# that suits it (pure Python calls take no C stack since 3.11).
 MAX_DEPTH = 1000
+RECURSION_LIMIT = 30 * MAX_DEPTH
 
 
 class Node:
