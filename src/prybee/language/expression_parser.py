@@ -36,10 +36,11 @@ PRECEDENCE = {
 }
 
 # Names of C's fixed-width integers, and of what they are used as: `(u32)-1` is a cast.
-_TYPEDEFS = frozenset(
-    "u8 u16 u32 u64 s8 s16 s32 s64 __u8 __u16 __u32 __u64 __s8 __s16 __s32 __s64 "
-    "__be16 __be32 __be64 __le16 __le32 __le64".split()  # noqa: SIM905
-)
+_TYPEDEFS = frozenset((
+    "u8", "u16", "u32", "u64", "s8", "s16", "s32", "s64", "__u8", "__u16", "__u32", "__u64",
+    "__s8", "__s16", "__s32", "__s64", "__be16", "__be32", "__be64", "__le16", "__le32",
+    "__le64",
+))  # fmt: skip
 
 # Tokens that can only begin an operand: behind `(name)` they make it a cast.
 _OPERANDS = frozenset((NAME, INTEGER, STRING, SCRATCH, MAP, POSITIONAL, COUNT, "(", "!", "~",

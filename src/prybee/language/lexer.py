@@ -27,10 +27,11 @@ ERROR = "error"
 END = "end"
 
 # Words that cannot be names of macros, constants or functions.
-KEYWORDS = frozenset(
-    "if else while for unroll break continue return let import sizeof offsetof typeof typeinfo "
-    "comptime true false struct union enum".split()  # noqa: SIM905
-)
+KEYWORDS = frozenset((
+    "if", "else", "while", "for", "unroll", "break", "continue", "return", "let", "import",
+    "sizeof", "offsetof", "typeof", "typeinfo", "comptime", "true", "false", "struct", "union",
+    "enum",
+))  # fmt: skip
 
 # Names that the language itself knows; all others are functions, macros or constants.
 _BUILTINS = frozenset(("args", "ctx", "kstack", "ustack", "nsecs", "pid", "tid"))
