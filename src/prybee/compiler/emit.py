@@ -18,6 +18,7 @@ from prybee.compiler.machine import (
     LEA,
     MOV64_K,
     MOV64_X,
+    MOVSX,
     PSEUDO_FUNC,
     PSEUDO_MAP_FD,
     PSEUDO_MAP_VALUE,
@@ -199,6 +200,9 @@ def _encode(name: str, order: list[MBlock], features: dict[str, bool]) -> Code:
                 at += 2
             elif opcode == LABEL:
                 pass
+            elif opcode == MOVSX:
+                append(_pack(MOV64_X, op.dst | op.src << 4, op.off, 0))
+                at += 1
             else:
                 off = op.off if op.frame is None else op.off + op.frame.offset
                 if op.symbol is not None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 
-from prybee.compiler.machine import CALL, FIRST_VIRTUAL, MOV64_X
+from prybee.compiler.machine import CALL, FIRST_VIRTUAL, MOV64_X, MOVSX
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -99,7 +99,7 @@ class Ranges:
                     if u not in live:
                         live[u] = position + 1
                 code = op.code
-                if code == MOV64_X:
+                if code == MOV64_X or code == MOVSX:
                     s = op.src
                     if d >= FIRST_VIRTUAL:
                         if s >= FIRST_VIRTUAL:

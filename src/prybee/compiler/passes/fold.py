@@ -455,12 +455,12 @@ def _sext(m: Maker, v: Value) -> Value | None:
         return m.const(signed(a.imm & source.mask, source.bits), v.type)
     if a.width < source.bits:
         return a
+    if source is I1:
+        return m.make("neg", v.type, a)  # wants the bit alone: what follows looks through masks
     if a.op == "and" and a.args[1].op == "const" and a.args[1].imm & source.mask == source.mask:
         return m.make("sext", v.type, a.args[0], operand=source)
     if a.op == "trunc" and a.type.bits >= source.bits:
         return m.make("sext", v.type, a.args[0], operand=source)
-    if source is I1:
-        return m.make("neg", v.type, a)
     if v.type is not I64:
         return m.make("trunc", v.type, m.make("sext", I64, a, operand=source))
     if a.op == "sext" and a.operand.bits <= source.bits:

@@ -14,8 +14,8 @@ from prybee.compiler.machine import (
     END,
     LSH,
     MOD,
-    MOV,
     MOV32_X,
+    MOVSX,
     MUL,
     NEG,
     OR,
@@ -122,7 +122,7 @@ def _ashr_narrow(s: Selector, v: Value) -> None:
 def extend(s: Selector, d: int, bits: int) -> None:
     """Sign-extend the low ``bits`` of ``d`` to 64."""
     if s.features["v4"]:
-        s.emit(ALU64 | MOV | X, d, d, bits, 0, (d,), d)
+        s.emit(MOVSX, d, d, bits, 0, (d,), d)
     else:
         s.emit(ALU64 | LSH, d, 0, 0, 64 - bits, (d,), d)
         s.emit(ALU64 | ARSH, d, 0, 0, 64 - bits, (d,), d)
@@ -151,7 +151,7 @@ def sext(s: Selector, v: Value) -> None:
     r = s.low(v.args[0], bits)
     d = s.define(v)
     if s.features["v4"]:
-        s.emit(ALU64 | MOV | X, d, r, bits, 0, (r,), d)
+        s.emit(MOVSX, d, r, bits, 0, (r,), d)
     else:
         s.move(d, r)
         extend(s, d, bits)
