@@ -13,6 +13,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+
 def _names(text: str) -> tuple[str, ...]:
     return tuple(text.split())
 

@@ -1,0 +1,275 @@
+"""Attachments of programs to events.
+
+Closing a link detaches.  Each function makes one kind; what it returns always is a
+:class:`Link`, whose ``target`` says where it is attached.  Links of the kernel (Linux 5.7 to 5.15,
+by kind) are the way; where they are missing, the older calls do the same.
+"""
+
+from __future__ import annotations
+
+import os
+from errno import EINTR, EINVAL
+from struct import pack
+
+from prybee.diagnostics import KernelError
+from prybee.linux import syscalls, uapi
+from prybee.linux.attributes import (
+    ITER_CREATE,
+    LINK_CREATE_ITER,
+    LINK_CREATE_KPROBE_MULTI,
+    LINK_CREATE_PERF_EVENT,
+    LINK_CREATE_TRACING,
+    LINK_CREATE_UPROBE_MULTI,
+    LINK_DETACH,
+    LINK_INFO,
+    OBJ_GET_INFO_BY_FD,
+    OBJ_PIN,
+    RAW_TRACEPOINT_OPEN,
+    Attributes,
+    address,
+    bpf,
+    error,
+)
+from prybee.linux.objects import KernelObject
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from prybee.linux.perf import PerfEvent
+    from prybee.linux.programs import Program
+
+_MULTI_RETURN = 1
+
+
+class Link(KernelObject):
+    """An attachment. ``kind`` is the link type's UAPI name, ``target`` what it is attached to."""
+
+    __slots__ = ("kind", "target")
+
+    def __init__(self, fd: int, kind: str, target: str) -> None:
+        super().__init__(fd)
+        self.kind = kind
+        self.target = target
+
+    def info(self) -> dict[str, int | bytes]:
+        """``struct bpf_link_info``, its common part.
+
+        Raises:
+            KernelError: it is no link of the kernel (a perf event used the old way).
+        """
+        # The kernel checks the length against its own structure; 64 covers the union.
+        buffer = bytearray(64)
+        bpf(OBJ_GET_INFO_BY_FD, self.target, bpf_fd=self.fd, info_len=len(buffer), info=buffer)
+        return LINK_INFO.decode(buffer)
+
+    def detach(self) -> None:
+        """Detaches while the link stays open (kinds that can: iterators and others cannot).
+
+        Raises:
+            KernelError: this kind cannot.
+        """
+        bpf(LINK_DETACH, self.target, link_fd=self.fd)
+
+    def pin(self, path: str) -> None:
+        """Gives the link a name on a bpf file system, which keeps it attached.
+
+        Raises:
+            KernelError: the path exists, or is on another file system.
+        """
+        bpf(OBJ_PIN, path, pathname=os.fsencode(path) + b"\0", bpf_fd=self.fd)
+
+    def _describe(self) -> str:
+        return f"{self.kind} on {self.target}"
+
+
+def perf_event(program: Program, event: PerfEvent, cookie: int = 0) -> Link:
+    """Attaches ``program`` to a perf event, which the link takes over: closing it closes both.
+
+    Raises:
+        KernelError: refused; the event is still the caller's then.
+    """
+    attributes = Attributes(
+        LINK_CREATE_PERF_EVENT,
+        prog_fd=program.fd,
+        target_fd=event.fd,
+        attach_type=uapi.ATTACH_TYPES["perf_event"],
+        bpf_cookie=cookie,
+    )
+    result = attributes.call()
+    if result >= 0:
+        # The kernel's link holds the event, so one descriptor is enough for both.
+        target = event.what
+        event.close()
+        return Link(result, "perf_event", target)
+    if result != -EINVAL or cookie:
+        raise error("link_create", -result, event.what)
+    # Before Linux 5.15 there is no such link.
+    event.set_program(program.fd)
+    event.enable()
+    link = Link(event.fd, "perf_event", event.what)
+    event.fd = -1
+    return link
+
+
+def raw_tracepoint(program: Program, name: str, cookie: int = 0) -> Link:
+    """Attaches a ``raw_tracepoint`` program by the tracepoint's name.
+
+    Raises:
+        KernelError: ENOENT: there is no such tracepoint.
+    """
+    fd = bpf(
+        RAW_TRACEPOINT_OPEN,
+        f"rawtracepoint {name}",
+        name=name.encode() + b"\0",
+        prog_fd=program.fd,
+        cookie=cookie,
+    )
+    return Link(fd, "raw_tracepoint", name)
+
+
+def tracing(program: Program, target: str = "", cookie: int = 0) -> Link:
+    """Attaches a ``tracing`` program where its BTF id says: a tracepoint or a function.
+
+    Args:
+        target: for messages.
+
+    Raises:
+        KernelError: refused.
+    """
+    if cookie:
+        fd = bpf(
+            LINK_CREATE_TRACING,
+            target,
+            prog_fd=program.fd,
+            attach_type=program.attach_type,
+            cookie=cookie,
+        )
+    else:
+        # The older call, which all kernels with such programs have (5.5).
+        fd = bpf(RAW_TRACEPOINT_OPEN, target, prog_fd=program.fd)
+    return Link(fd, "tracing", target)
+
+
+def uprobe_multi(
+    program: Program,
+    path: str,
+    offsets: Sequence[int],
+    *,
+    returns: bool = False,
+    ref_ctr_offsets: Sequence[int] = (),
+    cookies: Sequence[int] = (),
+    pid: int = 0,
+) -> Link:
+    """Attaches ``program`` to many places of one file (Linux 6.6).
+
+    Args:
+        offsets: in the file.
+        returns: fire when the functions return.
+        ref_ctr_offsets, cookies: one for each offset, or none.
+        pid: one process, or 0 for all.
+
+    Raises:
+        ValueError: the sequences differ in length.
+        KernelError: refused.
+    """
+    for extra in (ref_ctr_offsets, cookies):
+        if extra and len(extra) != len(offsets):
+            raise ValueError(f"{len(offsets)} offsets, but {len(extra)} values beside them")
+    target = f"{len(offsets)} places of {path}"
+    fd = bpf(
+        LINK_CREATE_UPROBE_MULTI,
+        target,
+        prog_fd=program.fd,
+        attach_type=uapi.ATTACH_TYPES["trace_uprobe_multi"],
+        path=os.fsencode(path) + b"\0",
+        offsets=_words(offsets),
+        ref_ctr_offsets=_words(ref_ctr_offsets) if any(ref_ctr_offsets) else None,
+        cookies=_words(cookies),
+        cnt=len(offsets),
+        pid=pid,
+        **{"uprobe_multi.flags": _MULTI_RETURN if returns else 0},
+    )
+    return Link(fd, "uprobe_multi", target)
+
+
+def kprobe_multi(
+    program: Program,
+    functions: Sequence[str],
+    *,
+    returns: bool = False,
+    cookies: Sequence[int] = (),
+) -> Link:
+    """Attaches ``program`` to many functions of the kernel (Linux 5.18).
+
+    Raises:
+        KernelError: EOPNOTSUPP: the kernel is built without fprobes.
+    """
+    names = [name.encode() + b"\0" for name in functions]
+    pool = b"".join(names)
+    # Addresses of the strings, in one buffer that stays where it is during the call.
+    at = address(pool)
+    addresses = []
+    for name in names:
+        addresses.append(at)
+        at += len(name)
+    target = f"{len(functions)} functions"
+    fd = bpf(
+        LINK_CREATE_KPROBE_MULTI,
+        target,
+        prog_fd=program.fd,
+        attach_type=uapi.ATTACH_TYPES["trace_kprobe_multi"],
+        syms=_words(addresses),
+        cookies=_words(cookies),
+        cnt=len(functions),
+        **{"kprobe_multi.flags": _MULTI_RETURN if returns else 0},
+    )
+    del pool
+    return Link(fd, "kprobe_multi", target)
+
+
+def iterator(program: Program, target: str, info: bytes = b"") -> Link:
+    """Attaches an iterator program; :func:`read_iterator` then runs it.
+
+    Args:
+        info: ``union bpf_iter_link_info``, for iterators of one map, cgroup or task.
+
+    Raises:
+        KernelError: refused.
+    """
+    fd = bpf(
+        LINK_CREATE_ITER,
+        f"iter:{target}",
+        prog_fd=program.fd,
+        attach_type=uapi.ATTACH_TYPES["trace_iter"],
+        iter_info=info,
+        iter_info_len=len(info),
+    )
+    return Link(fd, "iter", target)
+
+
+def read_iterator(link: Link, chunk: int = 1 << 16) -> bytes:
+    """Walks the iterator's objects once, running the program on each: what it wrote, whole.
+
+    Raises:
+        KernelError: the walk failed.
+    """
+    fd = bpf(ITER_CREATE, f"iter:{link.target}", link_fd=link.fd)
+    parts: list[bytes] = []
+    try:
+        while True:
+            try:
+                part = os.read(fd, chunk)
+            except OSError as failure:
+                if failure.errno == EINTR:
+                    continue
+                raise KernelError(f"read of iter:{link.target}", failure.errno or 0) from None
+            if not part:
+                return b"".join(parts)
+            parts.append(part)
+    finally:
+        syscalls.kernel.close(fd)
+
+
+def _words(values: Sequence[int]) -> bytes:
+    return pack(f"{len(values)}Q", *values)

@@ -1,0 +1,221 @@
+"""perf events: the kernel's older door to tracepoints, probes in files, and sampling.
+
+An event's descriptor is what programs of the types ``tracepoint``, ``perf_event`` and ``kprobe``
+are attached to (:mod:`prybee.linux.links`).
+"""
+
+from __future__ import annotations
+
+from errno import EACCES, EINVAL, ENOENT, EOPNOTSUPP, EPERM
+
+from prybee.diagnostics import KernelError, NotSupported
+from prybee.linux import syscalls, uapi
+from prybee.linux.attributes import PERF_EVENT, PERF_FLAGS, Attributes
+from prybee.linux.objects import KernelObject
+
+_FLAG_FD_CLOEXEC = 8
+_SAMPLE_RAW = 0x400
+
+# ioctl requests: _IO('$', 0), _IO('$', 1), _IOW('$', 8, u32). On powerpc, mips, sparc and alpha
+# the direction bits differ.
+ENABLE = 0x2400
+DISABLE = 0x2401
+_SET_BPF = 0x40042408
+_SET_BPF_OTHER = 0x80042408
+
+_pmu_types: dict[str, int | None] = {}
+
+
+class PerfEvent(KernelObject):
+    """An open event; ``what`` says which, for messages."""
+
+    __slots__ = ("what",)
+
+    def __init__(self, fd: int, what: str) -> None:
+        super().__init__(fd)
+        self.what = what
+
+    @classmethod
+    def tracepoint(cls, number: int, name: str = "", pid: int = -1, cpu: int = 0) -> PerfEvent:
+        """A tracepoint by the number in its ``id`` file.
+
+        A program attached to one event of one CPU runs on all CPUs: it belongs to the tracepoint
+        (perf_event_set_bpf_prog), so one event is enough.
+
+        Raises:
+            KernelError: refused.
+        """
+        return cls._open(
+            name or f"tracepoint {number}",
+            pid,
+            cpu,
+            type=uapi.PERF_TYPE_TRACEPOINT,
+            config=number,
+            sample_type=_SAMPLE_RAW,
+            sample_period=1,
+            wakeup_events=1,
+        )
+
+    @classmethod
+    def counter(
+        cls,
+        type_: int,
+        config: int,
+        *,
+        period: int = 0,
+        frequency: int = 0,
+        pid: int = -1,
+        cpu: int = -1,
+        inherit: bool = False,
+        what: str = "",
+    ) -> PerfEvent:
+        """A software or hardware event that fires every ``period`` counts or ``frequency`` Hz.
+
+        Args:
+            type_, config: as in ``perf_event_attr``: ``uapi.PERF_TYPE_SOFTWARE`` and the index in
+                ``uapi.PERF_SOFTWARE_NAMES``.
+            period: for clocks in nanoseconds.
+            pid: one *thread*; -1 for all. ``inherit`` adds the threads it starts later.
+
+        Raises:
+            NotSupported: this machine does not count that.
+            KernelError: refused otherwise.
+        """
+        flags = PERF_FLAGS["freq"] if frequency else 0
+        if inherit:
+            flags |= PERF_FLAGS["inherit"]
+        return cls._open(
+            what or _event_name(type_, config),
+            pid,
+            cpu,
+            type=type_,
+            config=config,
+            sample_period=frequency or period,
+            flags=flags,
+        )
+
+    @classmethod
+    def output(cls, cpu: int) -> PerfEvent:
+        """The event behind one CPU's part of a perf buffer."""
+        return cls._open(
+            f"perf buffer on CPU {cpu}",
+            -1,
+            cpu,
+            type=uapi.PERF_TYPE_SOFTWARE,
+            config=uapi.PERF_SOFTWARE_NAMES.index("bpf_output"),
+            sample_type=_SAMPLE_RAW,
+            sample_period=1,
+            wakeup_events=1,
+        )
+
+    @classmethod
+    def uprobe(
+        cls,
+        path: str,
+        offset: int,
+        *,
+        returns: bool = False,
+        ref_ctr_offset: int = 0,
+        pid: int = -1,
+    ) -> PerfEvent:
+        """A probe at a place of a file.
+
+        Args:
+            offset: in the file, of an instruction's first byte.
+            returns: fire when the function that starts there returns.
+            ref_ctr_offset: of a USDT semaphore in the file; the kernel counts it up.
+            pid: one process (all its threads), or -1 for all.
+
+        Raises:
+            NotSupported: the kernel has no uprobes.
+            KernelError: refused.
+        """
+        number = pmu_type("uprobe")
+        if number is None:
+            raise NotSupported("uprobes", "the kernel has no uprobe events (CONFIG_UPROBE_EVENTS)")
+        return cls._open(
+            f"{'uretprobe' if returns else 'uprobe'} {path}:{offset:#x}",
+            pid,
+            0 if pid < 0 else -1,
+            type=number,
+            config=int(returns) | ref_ctr_offset << 32,
+            bp_addr=path.encode("utf-8", "surrogateescape") + b"\0",
+            bp_len=offset,
+        )
+
+    @classmethod
+    def _open(cls, what: str, pid: int, cpu: int, **values: int | bytes) -> PerfEvent:
+        attributes = Attributes(PERF_EVENT, **values)
+        # An older kernel's structure ends earlier, so no more is sent than is used.
+        attributes["size"] = (attributes.size + 7) & -8
+        fd = syscalls.kernel.perf_event_open(attributes.address, pid, cpu, -1, _FLAG_FD_CLOEXEC)
+        if fd < 0:
+            raise open_error(what, -fd)
+        return cls(fd, what)
+
+    def enable(self) -> None:
+        """Starts an event that was stopped.
+
+        Raises:
+            KernelError: refused.
+        """
+        self._control(ENABLE, "ENABLE")
+
+    def disable(self) -> None:
+        """Stops the event, but keeps it.
+
+        Raises:
+            KernelError: refused.
+        """
+        self._control(DISABLE, "DISABLE")
+
+    def set_program(self, program_fd: int) -> None:
+        """Attaches a program the way it was done before links (Linux 5.15).
+
+        Raises:
+            KernelError: refused.
+        """
+        machine = syscalls.machine()
+        other = machine.startswith(("ppc", "mips", "sparc", "alpha"))
+        self._control(_SET_BPF_OTHER if other else _SET_BPF, "SET_BPF", program_fd)
+
+    def _control(self, request: int, name: str, argument: int = 0) -> None:
+        result = syscalls.kernel.ioctl(self.fd, request, argument)
+        if result < 0:
+            raise KernelError(f"ioctl(PERF_EVENT_IOC_{name}) for {self.what}", -result)
+
+    def _describe(self) -> str:
+        return self.what
+
+
+def pmu_type(name: str) -> int | None:
+    """The number of a dynamic event source such as ``uprobe``; None where there is none."""
+    if name not in _pmu_types:
+        try:
+            with open(f"/sys/bus/event_source/devices/{name}/type", encoding="ascii") as file:
+                _pmu_types[name] = int(file.read())
+        except (OSError, ValueError):
+            _pmu_types[name] = None
+    return _pmu_types[name]
+
+
+def open_error(what: str, errno: int) -> KernelError | NotSupported:
+    """The exception for an event that could not be opened."""
+    from prybee.linux.privileges import bpf_hint
+
+    if errno in (ENOENT, EOPNOTSUPP) and not what.startswith(("uprobe", "uretprobe")):
+        return NotSupported(f"event {what}", "this machine does not count it")
+    hint = ""
+    if errno in (EPERM, EACCES):
+        hint = bpf_hint(errno)
+    elif errno == EINVAL and what.startswith(("uprobe", "uretprobe")):
+        hint = "the offset must be where an instruction starts, in an executable part of the file"
+    return KernelError(f"perf_event_open for {what}", errno, hint)
+
+
+def _event_name(type_: int, config: int) -> str:
+    if type_ == uapi.PERF_TYPE_SOFTWARE:
+        return "software:" + uapi.label(uapi.PERF_SOFTWARE_NAMES, config).replace("_", "-")
+    if type_ == uapi.PERF_TYPE_HARDWARE:
+        return "hardware:" + uapi.label(uapi.PERF_HARDWARE_NAMES, config).replace("_", "-")
+    return f"type {type_} config {config:#x}"
