@@ -371,10 +371,13 @@ class ElfFile:
         if self._functions is None:
             from prybee.elf.functions import FunctionTable
 
-            tables = self.symbol_tables
-            self._functions = FunctionTable(self, tables[:1])
-            if not len(self._functions) and len(tables) > 1:
-                self._functions = FunctionTable(self, tables[1:])
+            for table in self.symbol_tables:
+                self._functions = FunctionTable(self, table)
+                if len(self._functions):
+                    break
+            else:
+                if self._functions is None:
+                    return None
         return self._functions.at(address)
 
     # ------------------------------------------------------------------ USDT

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from array import array
 from bisect import bisect_right
+from itertools import accumulate
+from operator import add
 
 from prybee.elf import constants as c
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from prybee.elf.file import ElfFile
     from prybee.elf.records import Symbol
     from prybee.elf.symbols import SymbolTable
@@ -19,43 +19,28 @@ _BINDING_ORDER = {"global": 0, "unique": 0, "weak": 1, "local": 2}
 
 
 class FunctionTable:
-    """The functions of some symbol tables, sorted by address."""
+    """The functions of a symbol table, sorted by address."""
 
-    def __init__(self, elf: ElfFile, tables: Iterable[SymbolTable]) -> None:
-        self._tables = tuple(tables)
-        mask = ~1 if elf.machine == "arm" else ~0
-        rows: list[tuple[int, int, int]] = []
-        for number, table in enumerate(self._tables):
-            # The number of the table and of the entry in one integer, to sort by as little as
-            # possible: 2 ** 40 entries would be a file of 16 TiB.
-            first = number << 40
-            rows += [
-                (value & mask, size, first + entry)
-                for entry, (_, info, index, value, size) in enumerate(table.rows())
-                if info & 15 in (c.STT_FUNC, c.STT_GNU_IFUNC) and index
-            ]
-        rows.sort()
-        self._starts = array("Q", [row[0] for row in rows])
-        self._sizes = array("Q", [row[1] for row in rows])
-        self._entries = array("Q", [row[2] for row in rows])
+    def __init__(self, elf: ElfFile, table: SymbolTable) -> None:
+        self._table = table
+        values, sizes = table.values_and_sizes()
+        if elf.machine == "arm":
+            # Thumb functions have bit 0 of their address set.
+            values = array(values.typecode, [value & ~1 for value in values])
+        entries = sorted(table.function_indexes(), key=values.__getitem__)
+        self._entries = array("Q", entries)
+        self._starts = array("Q", [values[entry] for entry in entries])
+        self._sizes = array("Q", [sizes[entry] for entry in entries])
         # reach[i] is the highest end of the functions 0 … i: where to stop looking backwards.
-        self._reach = array("Q")
-        highest = 0
-        for start, size, _ in rows:
-            highest = max(highest, min(start + size, 2**64 - 1))
-            self._reach.append(highest)
+        self._reach = list(accumulate(map(add, self._starts, self._sizes), max))
         self._segment_ends = sorted(
-            min(s.address + s.memory_size, 2**64 - 1)
+            s.address + s.memory_size
             for s in elf.segments
             if s.type == c.PT_LOAD and s.flags & c.PF_X
         )
 
     def __len__(self) -> int:
         return len(self._starts)
-
-    def _symbol(self, at: int) -> Symbol:
-        entry = self._entries[at]
-        return self._tables[entry >> 40].symbol(entry & (1 << 40) - 1)
 
     def at(self, address: int) -> tuple[Symbol, int] | None:
         """The function covering a link-time address and the offset into it.
@@ -92,7 +77,7 @@ class FunctionTable:
             if sizes[at] == 0 or address < start + sizes[at]:
                 candidates.append(at)
             at -= 1
-        symbol = min(map(self._symbol, candidates), key=_familiarity)
+        symbol = min((self._table.symbol(self._entries[at]) for at in candidates), key=_familiarity)
         return symbol, address - start
 
 

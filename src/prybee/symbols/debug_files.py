@@ -1,0 +1,81 @@
+"""Separate debug files: where a stripped program's full symbol table went.
+
+The search is GDB's (its manual, "Debugging Information in Separate Files"): by build id below the
+debug directories, then by debuglink beside the program, in ``.debug`` there, and in the same folder
+below the debug directories.  A file counts only if it is the right one: the same build id, or,
+where a file has none, the checksum that the link demands.
+"""
+
+from __future__ import annotations
+
+from prybee.elf import ElfError, ElfFile
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+DEBUG_DIRECTORIES = ("/usr/lib/debug",)
+
+
+def find(
+    elf: ElfFile, folder: str, directories: Sequence[str] = DEBUG_DIRECTORIES, root: str = ""
+) -> ElfFile | None:
+    """The debug file of a program, opened; None where there is none.
+
+    Args:
+        elf: the program.
+        folder: the directory that the program is in, as its process sees it ("" if unknown).
+        directories: the debug directories.
+        root: the process's root directory (``/proc/PID/root``), "" for ours. Ours is searched
+            too: that is where whoever traces has installed debug files.
+    """
+    for path in _candidates(elf, folder, directories, root):
+        try:
+            debug = ElfFile.open(path)
+        except ElfError:
+            continue
+        try:
+            if debug.has_symtab and _belongs(elf, debug, path):
+                return debug
+        except ElfError:
+            pass
+        debug.close()
+    return None
+
+
+def _candidates(elf: ElfFile, folder: str, directories: Sequence[str], root: str) -> Iterator[str]:
+    roots = (root, "") if root else ("",)
+    identity = elf.build_id.hex()
+    if len(identity) > 2:
+        for base in roots:
+            for directory in directories:
+                yield f"{base}{directory}/.build-id/{identity[:2]}/{identity[2:]}.debug"
+    link = elf.debuglink
+    if link is None or "/" in link[0] or not folder:
+        return
+    name = link[0]
+    for base in roots:
+        yield f"{base}{folder}/{name}"
+        yield f"{base}{folder}/.debug/{name}"
+        for directory in directories:
+            yield f"{base}{directory}{folder}/{name}"
+
+
+def _belongs(elf: ElfFile, debug: ElfFile, path: str) -> bool:
+    if elf.build_id and debug.build_id:
+        return elf.build_id == debug.build_id
+    link = elf.debuglink
+    return link is not None and _checksum(path) == link[1]
+
+
+def _checksum(path: str) -> int | None:
+    from zlib import crc32
+
+    value = 0
+    try:
+        with open(path, "rb") as file:
+            while part := file.read(1 << 20):
+                value = crc32(part, value)
+    except OSError:
+        return None
+    return value

@@ -1,0 +1,397 @@
+"""Names of user addresses, where the process lives and also after it has gone.
+
+A process's mappings are recorded while it is alive (:meth:`UserSymbols.observe`); files are opened
+through ``/proc/PID/map_files``, which is the very file that is mapped, be it deleted, replaced, or
+in another mount namespace.
+"""
+
+from __future__ import annotations
+
+import os
+from time import monotonic
+
+from prybee.elf import ElfError, ElfFile
+from prybee.symbols.binary import Binary
+from prybee.symbols.debug_files import DEBUG_DIRECTORIES
+from prybee.symbols.frames import Frame
+from prybee.symbols.mappings import DELETED, Mappings
+from prybee.symbols.perf_map import PerfMap
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from prybee.symbols.mappings import Mapping
+
+# How long recorded mappings count as current, in seconds: when a process is observed again, and
+# when an address is in none of them (a library may have been loaded just now).
+_CURRENT = 1.0
+_CURRENT_AFTER_MISS = 0.1
+
+# Mappings kept of one pid: it may have called exec(2), or be another process by now.
+_GENERATIONS = 4
+
+# Frames remembered per process, so that a garbage-producing unwinder cannot fill the memory.
+_MOST_FRAMES = 200_000
+
+CACHES = ("per_pid", "per_program", "none")
+
+
+class _Process:
+    """What is known of one process."""
+
+    def __init__(self, pid: int) -> None:
+        self.pid = pid
+        self.generations: list[Mappings] = []  # newest first
+        self.read_at = -1e9
+        self.frames: dict[int, Frame | None] = {}
+        self.perf_map: PerfMap | None = None
+        self.perf_map_looked_at = -1e9
+        # Where its files are after its end: a descriptor of its root directory, or -1 for ours.
+        self.root_fd = -1
+        self.root_known = False
+
+
+class UserSymbols:
+    """Resolves addresses of user processes.
+
+    Args:
+        cache: "per_pid"; "per_program" (all processes of one program are taken to have the same
+            mappings, which holds without address randomisation: then processes that ended before
+            they could be observed are resolved too); "none" (mappings are read for every question).
+        demangle: show C++ and Rust names as their source has them.
+        debug_directories: where separate debug files are looked for.
+        proc: the proc file system (tests use another).
+    """
+
+    def __init__(
+        self,
+        cache: str = "per_pid",
+        demangle: bool = True,
+        debug_directories: Sequence[str] = DEBUG_DIRECTORIES,
+        proc: str = "/proc",
+    ) -> None:
+        self.cache = cache
+        self._demangle = demangle
+        self._debug_directories = tuple(debug_directories)
+        self._proc = proc
+        self._processes: dict[int, _Process] = {}
+        self._programs: dict[tuple[int, int], _Process] = {}
+        self._binaries: dict[tuple[str, int, str], Binary] = {}
+        self._images: dict[bytes, Binary] = {}
+        self._paths: dict[str, Binary | None] = {}
+        self._roots: dict[tuple[str, int, int], int] = {}
+        if cache not in CACHES:
+            raise ValueError(f"cache is {cache!r}, not one of {', '.join(CACHES)}")
+
+    def __repr__(self) -> str:
+        return (
+            f"UserSymbols({self.cache!r}, {len(self._processes)} processes, "
+            f"{len(self._binaries)} files)"
+        )
+
+    def __enter__(self) -> UserSymbols:
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self.close()
+
+    def __del__(self) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Closes all files and forgets all processes."""
+        for binary in (*self._binaries.values(), *self._images.values(), *self._paths.values()):
+            if binary is not None:
+                binary.close()
+        for fd in self._roots.values():
+            if fd >= 0:
+                os.close(fd)
+        for table in (
+            self._processes,
+            self._programs,
+            self._binaries,
+            self._images,
+            self._paths,
+            self._roots,
+        ):
+            table.clear()
+
+    # ------------------------------------------------------------------ recording
+
+    def observe(self, pid: int) -> bool:
+        """Records the mappings of a process, if it is alive; whether any are known now.
+
+        Cheap to call for every record: mappings are read again only after a second.
+        """
+        process = self._processes.get(pid)
+        if process is None:
+            process = self._processes[pid] = self._new_process(pid)
+        if monotonic() - process.read_at >= _CURRENT:
+            self._read(process)
+        return bool(process.generations)
+
+    def _new_process(self, pid: int) -> _Process:
+        if self.cache != "per_program":
+            return _Process(pid)
+        try:
+            status = os.stat(f"{self._proc}/{pid}/exe")
+        except OSError:
+            return _Process(pid)
+        return self._programs.setdefault((status.st_dev, status.st_ino), _Process(pid))
+
+    def _read(self, process: _Process) -> bool:
+        """Reads the mappings; whether they have changed."""
+        process.read_at = monotonic()
+        try:
+            with open(f"{self._proc}/{process.pid}/maps", "rb") as file:
+                text = file.read()
+        except OSError:
+            return False
+        # A process on its way out, or a kernel thread, has an empty map.
+        if not text or (process.generations and process.generations[0].text == text):
+            return False
+        mappings = Mappings(text)
+        process.generations.insert(0, mappings)
+        del process.generations[_GENERATIONS:]
+        process.frames.clear()
+        self._hold_root(process)
+        for mapping in mappings.items:
+            # What has no name any more has to be opened while the process holds it.
+            if mapping.is_file and mapping.path.endswith(DELETED):
+                self._binary(process, mapping)
+        return True
+
+    def _hold_root(self, process: _Process) -> None:
+        """Keeps the root directory of a process in other mounts: one descriptor for each such."""
+        if process.root_known:
+            return
+        process.root_known = True
+        directory = f"{self._proc}/{process.pid}"
+        try:
+            namespace = os.readlink(f"{directory}/ns/mnt")
+            if namespace == os.readlink(f"{self._proc}/self/ns/mnt"):
+                return
+            status = os.stat(f"{directory}/root")
+            key = (namespace, status.st_dev, status.st_ino)
+            if key not in self._roots:
+                flags = os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC
+                self._roots[key] = os.open(f"{directory}/root", flags)
+            process.root_fd = self._roots[key]
+        except OSError:
+            return
+
+    # ------------------------------------------------------------------ questions
+
+    def resolve(self, pid: int, address: int, program: str = "") -> Frame | None:
+        """What is at an address of a process; None where nothing is known of it.
+
+        Args:
+            pid: the process, as seen from our pid namespace.
+            address: in the process's memory.
+            program: path of its program where the caller knows it (from the probe, or from
+                ``-c``). It serves when the process was gone before it could be observed: addresses
+                in a program that is not position-independent are fixed; for "per_program", all are.
+        """
+        process = self._processes.get(pid)
+        if process is None:
+            self.observe(pid)
+            process = self._processes[pid]
+        if self.cache == "none":
+            self._read(process)
+            process.frames.clear()
+        frames = process.frames
+        if address in frames:
+            return frames[address]
+        frame = self._resolve(process, address)
+        if frame is None and not process.generations and program:
+            return self._resolve_by_program(program, address)
+        if len(frames) >= _MOST_FRAMES:
+            frames.clear()
+        frames[address] = frame
+        return frame
+
+    def resolve_many(
+        self, pid: int, addresses: Iterable[int], program: str = ""
+    ) -> list[Frame | None]:
+        """:meth:`resolve` for each address of a stack."""
+        process = self._processes.get(pid)
+        if process is None or self.cache == "none":
+            return [self.resolve(pid, address, program) for address in addresses]
+        frames = process.frames
+        return [
+            frames[address] if address in frames else self.resolve(pid, address, program)
+            for address in addresses
+        ]
+
+    def _resolve(self, process: _Process, address: int) -> Frame | None:
+        mapping = self._find(process, address)
+        if mapping is None and monotonic() - process.read_at >= _CURRENT_AFTER_MISS:
+            self._read(process)
+            mapping = self._find(process, address)
+        if mapping is None or not (mapping.is_file or mapping.path == "[vdso]"):
+            frame = self._run_time_code(process, address)
+            if frame is not None or mapping is None:
+                return frame
+        offset = address - mapping.start + mapping.offset
+        binary = self._binary(process, mapping)
+        if binary is None:
+            return Frame("", 0, mapping.path, address, b"", offset) if mapping.path else None
+        symbol, distance = binary.name_at_offset(offset) or ("", 0)
+        path = mapping.path.removesuffix(DELETED)
+        return Frame(symbol, distance, path, address, binary.build_id, offset)
+
+    @staticmethod
+    def _find(process: _Process, address: int) -> Mapping | None:
+        for mappings in process.generations:
+            mapping = mappings.find(address)
+            if mapping is not None:
+                return mapping
+        return None
+
+    def _resolve_by_program(self, path: str, address: int) -> Frame | None:
+        """An address of a process of which only the program's path is known."""
+        if self.cache == "per_program":
+            try:
+                status = os.stat(path)
+            except OSError:
+                return None
+            process = self._programs.get((status.st_dev, status.st_ino))
+            if process is not None:
+                frame = self._resolve(process, address)
+                if frame is not None:
+                    return frame
+        if path not in self._paths:
+            try:
+                binary = self._open(path, path)
+                self._paths[path] = binary
+            except ElfError:
+                self._paths[path] = None
+        known = self._paths[path]
+        if known is None or known.elf.type != "EXEC":
+            return None
+        try:
+            offset = known.elf.file_offset(address)
+        except ElfError:
+            return None
+        if offset is None:
+            return None
+        symbol, distance = known.name(address) or ("", 0)
+        return Frame(symbol, distance, path, address, known.build_id, offset)
+
+    # ------------------------------------------------------------------ files
+
+    def _binary(self, process: _Process, mapping: Mapping) -> Binary | None:
+        if mapping.tried:
+            return mapping.binary
+        mapping.tried = True
+        if mapping.path == "[vdso]":
+            mapping.binary = self._vdso(process, mapping)
+        elif mapping.is_file:
+            key = (mapping.device, mapping.inode, mapping.path)
+            binary = self._binaries.get(key)
+            if binary is None:
+                binary = self._open_mapped(process, mapping)
+                if binary is not None:
+                    self._binaries[key] = binary
+            mapping.binary = binary
+        return mapping.binary
+
+    def _open_mapped(self, process: _Process, mapping: Mapping) -> Binary | None:
+        directory = f"{self._proc}/{process.pid}"
+        name = mapping.path.removesuffix(DELETED)
+        exact = f"{directory}/map_files/{mapping.start:x}-{mapping.end:x}"
+        # After the process's end: by name, if that is still the same file.
+        by_name = mapping.path if process.root_fd < 0 else self._held_root(process) + mapping.path
+        for path in (exact, by_name):
+            try:
+                status = os.stat(path)
+                if status.st_ino != mapping.inode:
+                    continue
+                return self._open(path, name, self._held_root(process))
+            except (OSError, ElfError):
+                continue
+        return None
+
+    def _held_root(self, process: _Process) -> str:
+        return f"/proc/self/fd/{process.root_fd}" if process.root_fd >= 0 else ""
+
+    def _open(self, path: str, name: str, root: str = "") -> Binary:
+        return Binary(
+            ElfFile.open(path),
+            name.rpartition("/")[0],
+            root,
+            self._debug_directories,
+            self._demangle,
+        )
+
+    def _vdso(self, process: _Process, mapping: Mapping) -> Binary | None:
+        """The kernel's own library, which is in memory only."""
+        size = mapping.end - mapping.start
+        image = _memory(f"{self._proc}/{process.pid}/mem", mapping.start, size)
+        if image is None and mapping.start >= 1 << 32:
+            # All 64-bit processes have the same one; ours serves for one that is gone.
+            try:
+                with open("/proc/self/maps", "rb") as file:
+                    ours = [m for m in Mappings(file.read()).items if m.path == "[vdso]"]
+            except OSError:
+                return None
+            if ours and ours[0].end - ours[0].start == size:
+                image = _memory("/proc/self/mem", ours[0].start, size)
+        if image is None:
+            return None
+        if image not in self._images:
+            try:
+                self._images[image] = Binary(ElfFile(image, "[vdso]"), demangle=False)
+            except ElfError:
+                return None
+        return self._images[image]
+
+    def _run_time_code(self, process: _Process, address: int) -> Frame | None:
+        """Code that a JIT compiler has described in a perf map."""
+        perf_map = process.perf_map
+        if perf_map is None:
+            now = monotonic()
+            if now - process.perf_map_looked_at < _CURRENT:
+                return None
+            process.perf_map_looked_at = now
+            perf_map = process.perf_map = self._open_perf_map(process)
+            if perf_map is None:
+                return None
+        found = perf_map.find(address)
+        if found is None and perf_map.refresh():
+            found = perf_map.find(address)
+        if found is None:
+            return None
+        return Frame(found[0], found[1], perf_map.shown, address)
+
+    def _open_perf_map(self, process: _Process) -> PerfMap | None:
+        # The process names the file by its pid in its own namespace.
+        numbers = [process.pid]
+        try:
+            with open(f"{self._proc}/{process.pid}/status", "rb") as file:
+                for line in file:
+                    if line.startswith(b"NSpid:"):
+                        numbers = [int(line.split()[-1])]
+        except OSError:
+            pass
+        for root in (f"{self._proc}/{process.pid}/root", self._held_root(process)):
+            shown = f"/tmp/perf-{numbers[0]}.map"
+            perf_map = PerfMap(root + shown, shown)
+            if perf_map.refresh():
+                return perf_map
+        return None
+
+
+def _memory(path: str, address: int, size: int) -> bytes | None:
+    try:
+        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return None
+    try:
+        data = os.pread(fd, size, address)
+    except OSError:
+        return None
+    finally:
+        os.close(fd)
+    return data if len(data) == size else None
