@@ -1,0 +1,424 @@
+"""All types and constants a script can name: its own C part's first, then the kernel's.
+
+The kernel's types come from BTF, one by one as they are asked for: a struct is a name and a size
+until someone looks at its members.
+"""
+
+from __future__ import annotations
+
+import re
+
+from prybee.diagnostics import ERROR, Diagnostic, ScriptError, Span, did_you_mean
+from prybee.language import tree
+from prybee.language.c_types import BASE, TYPEDEFS, CError, Definitions, Evaluator
+from prybee.language.types import (
+    BOOL,
+    INT8,
+    NAMED,
+    NONE,
+    UINT8,
+    UINT64,
+    VOID,
+    ArrayType,
+    BufferType,
+    EnumType,
+    Member,
+    PointerType,
+    StringType,
+    StructType,
+    Type,
+    VoidType,
+    int_type,
+)
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from prybee.btf import Btf
+    from prybee.diagnostics import Source
+    from prybee.language.checker import Checker
+
+# Predefined where the kernel has type information, as upstream does.
+HAVE_BTF = "BPFTRACE_HAVE_BTF"
+
+_DEFINE = re.compile(r"([A-Za-z_]\w*)(\([^)]*\))?\s*(.*)", re.DOTALL)
+_TAGGED = re.compile(r"(struct|union|enum)\s+(\w+)\Z")
+_STRING = re.compile(r'\s*"((?:[^"\\]|\\.)*)"\s*\Z')
+
+
+class TypeTable:
+    """Types, enumerators and constants by name.
+
+    Args:
+        btf: the kernel's types; None without them.
+        source: the script, for messages about its C part.
+        c_part: its C part.
+
+    Raises:
+        ScriptError: the C part is wrong.
+    """
+
+    def __init__(
+        self,
+        btf: Btf | None,
+        source: Source | None = None,
+        c_part: Sequence[tree.CDirective | tree.CDefinition] = (),
+    ) -> None:
+        self.btf = btf
+        # `#define` names: integers and strings. What else a macro may be is in `expressions`.
+        self.constants: dict[str, int | str] = {}
+        self.expressions: dict[str, str] = {}
+        self._by_id: dict[int, Type] = {}
+        self._by_name: dict[tuple[str, str], Type | None] = {}
+        self._definitions: Definitions | None = None
+        if c_part:
+            assert source is not None
+            part = _CPart(self, source)
+            self._definitions = part.definitions
+            part.run(c_part)
+
+    # -- by name -------------------------------------------------------------------------------
+
+    def known(self, name: str) -> bool:
+        """Whether a bare name is that of a type."""
+        return self.find("", name) is not None
+
+    def named(self, text: str) -> Type | None:
+        """The type that C text such as ``struct file *``, ``unsigned int`` or ``pid_t`` means."""
+        text = text.strip()
+        if text.endswith("*"):
+            target = self.named(text[:-1])
+            return PointerType(target) if target is not None else None
+        tagged = _TAGGED.match(text)
+        if tagged is not None:
+            return self.find(tagged[1], tagged[2])
+        if text.startswith("const "):
+            return self.named(text[6:])
+        return self.find("", text)
+
+    def find(self, tag: str, name: str) -> Type | None:
+        """The type ``name``, or with ``tag`` the struct, union or enum of that name."""
+        if self._definitions is not None:
+            found = self._definitions.types.get(f"{tag} {name}" if tag else name)
+            if found is not None:
+                return found
+        if not tag:
+            found = NAMED.get(name) or TYPEDEFS.get(name) or BASE.get(name)
+            if found is None and " " in name:
+                found = BASE.get(" ".join(sorted(name.split())))
+            if found is not None:
+                return found
+        return self._kernel_type(tag, name)
+
+    def _kernel_type(self, tag: str, name: str) -> Type | None:
+        btf = self.btf
+        if btf is None:
+            return None
+        key = (tag, name)
+        if key not in self._by_name:
+            if tag == "enum":
+                found = btf.find(name, "enum") or btf.find(name, "enum64")
+            else:
+                found = btf.find(name, tag or "typedef")
+            self._by_name[key] = self.from_btf(found) if found else None
+        return self._by_name[key]
+
+    def enumerator(self, name: str) -> tuple[int, Type] | None:
+        """The value of an enumerator and the enum it belongs to."""
+        if self._definitions is not None:
+            found = self._definitions.enumerators.get(name)
+            if found is not None:
+                return found
+        if self.btf is None:
+            return None
+        kernel = self.btf.enumerator(name)
+        return (kernel[0], self.from_btf(kernel[1])) if kernel is not None else None
+
+    # -- type expressions ------------------------------------------------------------------------
+
+    def resolve(self, node: tree.TypeExpression, checker: Checker) -> Type:
+        """The type a type expression means; :data:`NONE`, and an error, where there is none."""
+        match node:
+            case tree.TypeName():
+                known: Type | None = node.type or self.find(node.tag, node.name)
+                if known is None:
+                    text = f"{node.tag} {node.name}".strip()
+                    checker.error(
+                        node,
+                        f'Cannot resolve unknown type "{text}"',
+                        *self._meant(node.tag, node.name),
+                    )
+                    return NONE
+                node.type = known
+                return known
+            case tree.TypePointer():
+                target = checker.type_expression(node.target)
+                return PointerType(target) if target is not NONE else NONE
+            case tree.TypeArray():
+                return self._array(node, checker)
+        return checker.type_expression(node)
+
+    def _array(self, node: tree.TypeArray, checker: Checker) -> Type:
+        element = checker.type_expression(node.element)
+        length = node.length or 0
+        if element is NONE:
+            return NONE
+        if isinstance(element, StringType | BufferType) and isinstance(node.element, tree.TypeName):
+            if length == 0:
+                checker.error(node, f"a {node.element.name} takes at least one byte")
+            return StringType(length) if isinstance(element, StringType) else BufferType(length)
+        if element.size == 0:
+            checker.error(node, f"'{element}' has no size: there are no arrays of it")
+            return NONE
+        return ArrayType(element, length)
+
+    def _meant(self, tag: str, name: str) -> tuple[str, ...]:
+        """Hints for a type that is not there."""
+        if not tag:
+            for word in ("struct", "union", "enum"):
+                if self.find(word, name) is not None:
+                    return (f"did you mean '{word} {name}'?",)
+        near = list(did_you_mean(name, self._near(tag, name)))
+        if near:
+            written = [f"'{tag} {word}'" if tag else f"'{word}'" for word in near]
+            return (f"did you mean {' or '.join(written)}?",)
+        if self.btf is None:
+            return ("this kernel offers no types (no BTF): define it at the top of the script",)
+        return ()
+
+    def _near(self, tag: str, name: str) -> list[str]:
+        """Names that begin like ``name``: looking at all of the kernel's would take too long."""
+        found: list[str] = []
+        if self._definitions is not None:
+            for full in self._definitions.types:
+                word, _space, rest = full.partition(" ")
+                if word == tag:
+                    found.append(rest)
+        if not tag:
+            found += [*NAMED, *TYPEDEFS, *BASE]
+        if self.btf is not None:
+            names = self.btf.names(tag or "typedef", f"{name[:2]}*")
+            found += [word for word in names if abs(len(word) - len(name)) <= 3]
+        return found
+
+    # -- the kernel's types ------------------------------------------------------------------------
+
+    def from_btf(self, id: int) -> Type:  # noqa: A002 - what BTF calls it
+        """The language's form of a kernel type."""
+        found = self._by_id.get(id)
+        if found is None:
+            found = self._by_id[id] = self._convert(id)
+        return found
+
+    def _convert(self, id: int) -> Type:  # noqa: A002
+        btf = self.btf
+        if btf is None or id == 0:
+            return VOID
+        plain = btf.strip(id)
+        if plain != id:
+            return self.from_btf(plain)
+        kind = btf.kind(id)
+        match kind:
+            case "int":
+                info = btf.int_info(id)
+                if info.is_bool:
+                    return BOOL
+                if info.size in (1, 2, 4, 8):
+                    return int_type(info.size, info.signed or btf.name(id) == "char")
+                return ArrayType(UINT64, info.size // 8)
+            case "ptr":
+                return PointerType(self.from_btf(btf.target(id)))
+            case "array":
+                return self._btf_array(btf, id)
+            case "struct" | "union":
+                name, size = btf.name(id), btf.size(id)
+                return StructType.lazy(kind, name, size, lambda: self._members(btf, id))
+            case "fwd":
+                return self._forward(btf, id)
+            case "enum" | "enum64":
+                size, signed = btf.enum_info(id)
+                values = tuple((value, word) for word, value in btf.enumerators(id))
+                return EnumType(btf.name(id), size, signed, values)
+            case "float":
+                return ArrayType(UINT8, btf.size(id))
+        return VOID
+
+    def _btf_array(self, btf: Btf, id: int) -> Type:  # noqa: A002
+        element, count = btf.array_info(id)
+        type_ = self.from_btf(element)
+        if type_ == INT8 and count:
+            return StringType(count)
+        if isinstance(type_, VoidType):
+            return ArrayType(UINT8, 0)
+        return ArrayType(type_, count)
+
+    def _forward(self, btf: Btf, id: int) -> Type:  # noqa: A002
+        """A declaration without members; the definition may be elsewhere."""
+        name = btf.name(id)
+        for kind in ("struct", "union"):
+            full = btf.find(name, kind)
+            if full and btf.kind(full) == kind:
+                return self.from_btf(full)
+        return StructType.lazy("struct", name, 0, tuple)
+
+    def _members(self, btf: Btf, id: int) -> tuple[Member, ...]:  # noqa: A002
+        found = []
+        for member in btf.flat_members(id):
+            bits = member.bit_size
+            found.append(
+                Member(
+                    member.name,
+                    member.bit_offset // 8,
+                    self.from_btf(member.type),
+                    member.bit_offset % 8 if bits else 0,
+                    bits,
+                )
+            )
+        return tuple(found)
+
+
+class _CPart:
+    """Runs through the C part: conditionals, constants, definitions."""
+
+    def __init__(self, types: TypeTable, source: Source) -> None:
+        self.types = types
+        self.definitions = Definitions(self._value, types._kernel_type)
+        self.source = source
+        self.macros: dict[str, str] = {}
+        self.errors: list[Diagnostic] = []
+        if types.btf is not None:
+            self.macros[HAVE_BTF] = "1"
+        self._predefined = set(self.macros)
+        # For each open conditional: this branch is taken, one was taken already.
+        self._open: list[list[bool]] = []
+        self._pending: set[str] = set()
+
+    def run(self, c_part: Sequence[tree.CDirective | tree.CDefinition]) -> None:
+        """Read everything.
+
+        Raises:
+            ScriptError: all mistakes found.
+        """
+        for node in c_part:
+            if isinstance(node, tree.CDirective):
+                self._directive(node)
+            elif all(taken for taken, _before in self._open):
+                try:
+                    self.definitions.parse(node.text)
+                except CError as failure:
+                    self._error(node, str(failure), node.start + failure.offset)
+        if self._open:
+            self._error(c_part[-1], "a conditional is not closed: #endif is missing")
+        for name, text in self.macros.items():
+            if name not in self._predefined:
+                self._constant(name, text)
+        if self.errors:
+            raise ScriptError(self.errors)
+
+    def _error(self, node: tree.Node, message: str, at: int = -1, *hints: str) -> None:
+        if at >= 0:
+            word = re.compile(r"\w+|.|\Z", re.DOTALL).match(self.source.text, at)
+            span = Span(self.source, at, word.end() if word is not None else at)
+        else:
+            span = node.span(self.source)
+        self.errors.append(Diagnostic(ERROR, f"syntax: {message}", span, hints))
+
+    def _directive(self, node: tree.CDirective) -> None:
+        kind, text = node.kind, node.text
+        if kind in ("if", "ifdef", "ifndef"):
+            taken = all(taken for taken, _before in self._open) and self._condition(node)
+            self._open.append([taken, taken])
+        elif kind in ("elif", "else", "endif"):
+            self._branch(node)
+        elif not all(taken for taken, _before in self._open):
+            return
+        elif kind == "define":
+            match = _DEFINE.match(text)
+            if match is None:
+                self._error(node, "#define wants a name")
+            elif match[2] is None:
+                self.macros[match[1]] = match[3]
+        elif kind == "undef":
+            self.macros.pop(text, None)
+        elif kind == "include":
+            self._include(node)
+        elif kind == "error":
+            self._error(node, f"#error {text}")
+        elif kind not in ("pragma", "warning", "line", ""):
+            self._error(node, f"unknown preprocessor directive '#{kind}'")
+
+    def _include(self, node: tree.CDirective) -> None:
+        if self.types.btf is not None:
+            return  # What it would define is in the kernel's types.
+        self._error(
+            node,
+            f"#include {node.text}: there is no C compiler in prybee, and this kernel offers "
+            "no types (no BTF)",
+            -1,
+            "define the structs and constants that the script uses in the script itself",
+        )
+
+    def _condition(self, node: tree.CDirective) -> bool:
+        if node.kind != "if":
+            return (node.text in self.macros) == (node.kind == "ifdef")
+        return self._evaluate(node)
+
+    def _evaluate(self, node: tree.CDirective) -> bool:
+        # A name that is not defined counts as 0, but not for defined().
+        text = re.sub(
+            r"defined\s*(?:\(\s*(\w+)\s*\)|(\w+))",
+            lambda m: str(int((m[1] or m[2]) in self.macros)),
+            node.text,
+        )
+        try:
+            return bool(Evaluator(lambda name: self._value(name) or 0).evaluate(text))
+        except CError as failure:
+            self._error(node, f"#{node.kind}: {failure}")
+            return False
+
+    def _branch(self, node: tree.CDirective) -> None:
+        if not self._open:
+            self._error(node, f"#{node.kind} without #if")
+            return
+        if node.kind == "endif":
+            self._open.pop()
+            return
+        current = self._open[-1]
+        outside = all(taken for taken, _before in self._open[:-1])
+        if current[1] or not outside:
+            current[0] = False
+        else:
+            current[0] = node.kind == "else" or self._evaluate(node)
+        current[1] = current[1] or current[0]
+
+    def _value(self, name: str) -> int | None:
+        """The integer that a macro or enumerator stands for."""
+        text = self.macros.get(name)
+        if text is None:
+            found = self.types.enumerator(name)
+            return found[0] if found is not None else None
+        if name in self._pending:
+            return None
+        self._pending.add(name)
+        try:
+            return Evaluator(self._value).evaluate(text)
+        except CError:
+            return None
+        finally:
+            self._pending.discard(name)
+
+    def _constant(self, name: str, text: str) -> None:
+        value = self._value(name)
+        if value is not None:
+            self.types.constants[name] = value
+            return
+        string = _STRING.match(text)
+        if string is not None:
+            from prybee.language.lexer import unescape
+
+            self.types.constants[name] = unescape(string[1])[0]
+        elif text in self.types.constants:
+            self.types.constants[name] = self.types.constants[text]
+        elif text:
+            self.types.expressions[name] = text
