@@ -27,7 +27,8 @@ class AttachPoint(Data):
 
     Attributes:
         raw: the text as written, or as given to ``-l``.
-        provider: what stands before the first colon, in lower case; alias or not.
+        provider: what stands before the first colon, in lower case unless it is one letter
+            (``U`` is not ``u``); alias or not.
         parts: what stands behind it, cut at colons outside of quotes; quotes are gone.
         start: offset of the text in the script.
         starts: offset of each of ``parts`` in the script.
@@ -84,7 +85,7 @@ def parse(raw: str, start: int = 0, positional: Sequence[str] = ()) -> AttachPoi
             parts[-1] += plain
     return AttachPoint(
         raw,
-        parts[0].lower(),
+        parts[0] if len(parts[0]) == 1 else parts[0].lower(),
         tuple(parts[1:]),
         start,
         tuple(starts[1:]),

@@ -1,0 +1,65 @@
+"""Contexts that start with the interrupted code's registers, a ``pt_regs``."""
+
+from __future__ import annotations
+
+from prybee.compiler.ir import I64
+from prybee.language.lower.operands import Scalar
+from prybee.language.registry import ProbeContext
+from prybee.language.types import CONTEXT, PointerType, StructType, Type
+from prybee.probes.registers import registers
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from prybee.compiler.ir import Value
+    from prybee.language.checker import Checker
+    from prybee.language.kernel_types import TypeTable
+    from prybee.language.lower.handler import Handler
+    from prybee.language.lower.operands import Operand
+    from prybee.probes.registers import Registers
+
+
+class RegisterContext(ProbeContext):
+    """Reads registers straight from the context. ``ctx`` is a pointer to ``context_struct``."""
+
+    has_registers = True
+    context_struct = "pt_regs"
+
+    def __init__(self, name: str, provider: str, arch: str) -> None:
+        super().__init__(name)
+        self.provider = provider
+        self.arch = arch
+
+    @property
+    def registers(self) -> Registers | None:
+        """The machine's registers; None on one that is not known."""
+        return registers(self.arch)
+
+    def ctx_type(self, checker: Checker) -> Type | None:
+        struct = kernel_struct(checker.types, self.context_struct)
+        return PointerType(struct, CONTEXT) if struct is not None else None
+
+    def lower_ctx(self, handler: Handler) -> Operand:
+        type_ = self.ctx_type(handler.script.checker)
+        assert type_ is not None
+        return Scalar(context_pointer(handler), type_)
+
+    def read(self, handler: Handler, register: str) -> Value:
+        """The 64 bits of a register."""
+        known = self.registers
+        assert known is not None
+        offset = known.offset(register)
+        assert offset is not None
+        return handler.b.load(I64, context_pointer(handler), offset)
+
+
+def context_pointer(handler: Handler) -> Value:
+    """The probe's context pointer, also inside the callbacks of loops."""
+    from prybee.language.lower.loops import context
+
+    return context(handler)
+
+
+def kernel_struct(types: TypeTable, name: str) -> StructType | None:
+    """The kernel's struct of that name; None where its types are not known."""
+    found = types.find("struct", name)
+    return found if isinstance(found, StructType) else None

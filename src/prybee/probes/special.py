@@ -1,0 +1,86 @@
+"""``begin``, ``end`` and ``self``: run by prybee itself, in its own process."""
+
+from __future__ import annotations
+
+from prybee.language.registry import ExpandScope, Match, ProbeContext, ProbeSyntaxError
+from prybee.plan.plan import ProbeSpec, SpecialAttach
+from prybee.probes.patterns import matcher
+from prybee.probes.provider import ProbeType
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from prybee.language.attach_point import AttachPoint
+
+_SIGNALS = ("SIGUSR1",)
+
+
+class SpecialContext(ProbeContext):
+    """Nothing but the running task, which is prybee."""
+
+    program_type = "raw_tracepoint"
+
+
+class _Special(ProbeType):
+    special = True
+
+    def context(self, match: Match, scope: ExpandScope) -> ProbeContext:
+        context = SpecialContext(match.name)
+        context.provider = self.name
+        return context
+
+    def attach(
+        self, matches: Sequence[Match], program: str, scope: ExpandScope
+    ) -> Sequence[ProbeSpec]:
+        return [ProbeSpec(m.name, program, SpecialAttach(m.name)) for m in matches]
+
+
+class Once(_Special):
+    """``begin`` before everything is attached, ``end`` after all is detached."""
+
+    counts = (0,)
+
+    def __init__(self, name: str, summary: str) -> None:
+        self.names = (name,)
+        self.syntax = (name,)
+        self.summary = summary
+
+    def expand(self, point: AttachPoint, scope: ExpandScope) -> Sequence[Match]:
+        self.arguments(point)
+        return [Match(self.name, (self.name,))]
+
+
+class Self(_Special):
+    """Signals that prybee gets."""
+
+    names = ("self",)
+    syntax = ("self:signal:SIGUSR1",)
+    summary = "prybee itself gets a signal"
+    counts = (2,)
+
+    def expand(self, point: AttachPoint, scope: ExpandScope) -> Sequence[Match]:
+        trigger, signal = self.arguments(point)
+        if trigger != "signal":
+            raise ProbeSyntaxError(f"{trigger} is not a supported trigger", "use self:signal:…")
+        if signal not in _SIGNALS:
+            raise ProbeSyntaxError(
+                f"{signal} is not a supported signal", f"supported: {', '.join(_SIGNALS)}"
+            )
+        name = f"self:signal:{signal}"
+        return [Match(name, (name,))]
+
+    def search(
+        self, arguments: Sequence[str], scope: ExpandScope
+    ) -> Iterable[tuple[str, Match | None]]:
+        fits = matcher(":".join(arguments))
+        for signal in _SIGNALS:
+            if fits(f"signal:{signal}"):
+                yield f"self:signal:{signal}", None
+
+
+PROVIDERS = (
+    Once("begin", "before anything is attached"),
+    Once("end", "after everything is detached"),
+    Self(),
+)

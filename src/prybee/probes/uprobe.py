@@ -1,0 +1,262 @@
+"""``uprobe`` and ``uretprobe``: functions and addresses of programs and libraries."""
+
+from __future__ import annotations
+
+from prybee.language.lower.operands import Scalar
+from prybee.language.registry import ExpandScope, Match, ProbeContext, ProbeSyntaxError
+from prybee.language.types import INT64, UINT64, USER, Type
+from prybee.probes import binaries
+from prybee.probes.binaries import Place
+from prybee.probes.numbers import NumberError, parse
+from prybee.probes.patterns import is_pattern, matcher
+from prybee.probes.provider import ProbeType
+from prybee.probes.registered import RegisterContext
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from prybee.elf import ElfFile, Symbol
+    from prybee.language.attach_point import AttachPoint
+    from prybee.language.checker import Checker
+    from prybee.language.lower.handler import Handler
+    from prybee.language.lower.operands import Operand
+    from prybee.plan.plan import ProbeSpec
+
+_LANGUAGES = ("cpp",)
+
+
+class UprobeContext(RegisterContext):
+    """The registers at a place of a program."""
+
+    program_type = "kprobe"
+    space = USER
+
+    def __init__(self, name: str, provider: str, arch: str, multi: bool) -> None:
+        super().__init__(name, provider, arch)
+        self.attach_type = binaries.MULTI_ATTACH_TYPE if multi else ""
+
+
+class EntryContext(UprobeContext):
+    """Arguments are those of the machine's calling convention that travel in registers."""
+
+    def argument_type(self, index: int, checker: Checker) -> Type | None:
+        known = self.registers
+        return INT64 if known is not None and index < len(known.arguments) else None
+
+    def lower_argument(self, index: int, handler: Handler) -> Operand:
+        known = self.registers
+        assert known is not None
+        return Scalar(self.read(handler, known.arguments[index]), INT64)
+
+
+class ReturnContext(UprobeContext):
+    """The result is what the machine's calling convention returns in a register."""
+
+    def retval_type(self, checker: Checker) -> Type | None:
+        return UINT64 if self.registers is not None else None
+
+    def lower_retval(self, handler: Handler) -> Operand:
+        known = self.registers
+        assert known is not None
+        return Scalar(self.read(handler, known.return_value), UINT64)
+
+
+class Uprobe(ProbeType):
+    """``uprobe:file:function+offset``, ``uprobe:file:address``, ``uprobe:file:cpp:function``."""
+
+    counts = (2, 3)
+    pid_filter = "attach"
+
+    def __init__(self, names: tuple[str, ...], summary: str, returns: bool) -> None:
+        self.names = names
+        name = names[0]
+        places = ("FUNCTION",) if returns else ("FUNCTION", "FUNCTION+OFFSET", "ADDRESS")
+        self.syntax = tuple(f"{name}:FILE:{place}" for place in (*places, "cpp:FUNCTION"))
+        self.summary = summary
+        self.returns = returns
+
+    def expand(self, point: AttachPoint, scope: ExpandScope) -> Sequence[Match]:
+        given = self.arguments(point)
+        if "@" in given[0] and is_line(given[1]):
+            raise self.malformed(
+                f"{self.name} at a source line ({given[0]}:{given[1]}) is not supported"
+            )
+        language, function = given[1:] if len(given) == 3 else ("", given[1])
+        if language and language not in _LANGUAGES:
+            raise ProbeSyntaxError(
+                f"unsupported language type: {language}", f"supported: {', '.join(_LANGUAGES)}"
+            )
+        address = None if language else _address(function)
+        if not function or address == 0:
+            raise self.malformed(f"{self.name} should be attached to a function and/or address")
+        files = binaries.target_files(self.name, given[0], scope)
+        if address is not None:
+            return [self._at_address(path, elf, address) for path, elf in files]
+        function, offset = self._split_offset(function, language)
+        found: list[Match] = []
+        for path, elf in files:
+            if language or is_pattern(function):
+                found.extend(self._matching(path, elf, language, function))
+            else:
+                found.extend(self._function(path, elf, function, offset))
+        return found
+
+    def _at_address(self, path: str, elf: ElfFile, address: int) -> Match:
+        offset = elf.file_offset(address)
+        if offset is None:
+            raise ProbeSyntaxError(
+                f"no code of '{path}' lies at address {address:#x}",
+                "addresses are those of the file's symbols (nm), before it is loaded",
+            )
+        if self.returns:
+            inside = elf.function_at(address)
+            if inside is not None and inside[1]:
+                raise ProbeSyntaxError(
+                    f"{self.name}s cannot be attached at function offset. "
+                    f"(address resolved to: {inside[0].name}+{inside[1]})"
+                )
+        return self._match(path, str(address), offset)
+
+    def _split_offset(self, function: str, language: str) -> tuple[str, int]:
+        base, plus, text = function.rpartition("+")
+        if not plus or language or base.endswith("operator"):
+            return function, 0
+        if self.returns:
+            raise ProbeSyntaxError("Offset not allowed", f"write it as {self.syntax[0]}")
+        if is_pattern(base):
+            raise ProbeSyntaxError("Cannot use a wildcard and an offset together")
+        try:
+            return base, parse(text)[0]
+        except NumberError as error:
+            raise self.malformed(f"Invalid offset: {error}") from None
+
+    def _function(self, path: str, elf: ElfFile, name: str, offset: int) -> Iterator[Match]:
+        for symbol in elf.symbols(name):
+            start = elf.file_offset(symbol.value)
+            if start is None or not (symbol.is_function or symbol.kind == "notype"):
+                continue
+            if offset and symbol.size and offset >= symbol.size:
+                raise ProbeSyntaxError(
+                    f"Offset outside the function bounds ('{name}' size is {symbol.size})"
+                )
+            shown = f"{name}+{offset}" if offset else name
+            yield self._match(path, shown, start + offset)
+            return
+
+    def _matching(self, path: str, elf: ElfFile, language: str, pattern: str) -> Iterator[Match]:
+        # Several names may stand for one place; it is probed once, by the first of them.
+        seen: set[int] = set()
+        for name, symbol in _search(elf, language, pattern):
+            offset = elf.file_offset(symbol.value)
+            if offset is not None and offset not in seen:
+                seen.add(offset)
+                yield self._match(path, name, offset)
+
+    def _match(self, path: str, place: str, offset: int) -> Match:
+        name = f"{self.name}:{path}:{place}"
+        return Match(name, (self.name,), (path, offset))
+
+    def nearest(self, arguments: Sequence[str], scope: ExpandScope) -> Iterable[str]:
+        function = arguments[-1].partition("+")[0]
+        for path in binaries.find_paths(arguments[0], scope)[:1]:
+            elf = scope.target.elf(path)
+            if elf is not None:
+                return binaries.near(function, elf.function_names())
+        return ()
+
+    def missing(self, point: AttachPoint, scope: ExpandScope) -> tuple[str, tuple[str, ...]]:
+        message, hints = super().missing(point, scope)
+        if message and len(point.parts) == 2:
+            file, function = point.parts
+            paths = binaries.find_paths(file, scope) or (file,)
+            message = f"No matches for {self.name} {paths[0]}:{function.partition('+')[0]}."
+            elf = scope.target.elf(paths[0])
+            if not hints and elf is not None and not elf.has_symtab:
+                hints = (f"'{paths[0]}' is stripped: only the functions it exports have names",)
+        return (message, hints) if len(point.parts) == 2 else ("", ())
+
+    def context(self, match: Match, scope: ExpandScope) -> ProbeContext:
+        made = ReturnContext if self.returns else EntryContext
+        target = scope.target
+        return made(match.name, self.name, target.arch, target.has("uprobe_multi"))
+
+    def attach(
+        self, matches: Sequence[Match], program: str, scope: ExpandScope
+    ) -> Sequence[ProbeSpec]:
+        places = []
+        for match in matches:
+            path, offset = match.data
+            assert isinstance(path, str)
+            assert isinstance(offset, int)
+            places.append(Place(match.name, path, offset))
+        multi = scope.target.has("uprobe_multi")
+        return binaries.probe_specs(places, program, scope, multi, self.returns)
+
+    def search(
+        self, arguments: Sequence[str], scope: ExpandScope
+    ) -> Iterable[tuple[str, Match | None]]:
+        file, *rest = arguments
+        language = rest[0] if len(rest) == 2 else ""
+        pattern = rest[-1] if rest else "*"
+        for path in binaries.find_paths(file, scope):
+            elf = scope.target.elf(path)
+            if elf is None:
+                continue
+            for name, _symbol in _search(elf, language, pattern):
+                yield f"{self.name}:{path}:{name}", None
+
+
+def _address(text: str) -> int | None:
+    """The number that ``text`` is; None where it is a name."""
+    if not text[:1].isdigit():
+        return None
+    try:
+        return parse(text)[0]
+    except NumberError:
+        return None
+
+
+def is_line(text: str) -> bool:
+    """Whether ``text`` may be the line of a source file."""
+    return text.isdigit()
+
+
+def _search(elf: ElfFile, language: str, pattern: str) -> list[tuple[str, Symbol]]:
+    """Names (as a probe shows them) and symbols of the functions that fit a pattern, by name."""
+    if language:
+        return _demangled(elf, pattern)
+    glob = pattern.replace("[", "[[]").replace("?", "[?]")
+    return [(symbol.name, symbol) for symbol in elf.match(glob) if ".part." not in symbol.name]
+
+
+def _demangled(elf: ElfFile, pattern: str) -> list[tuple[str, Symbol]]:
+    """C++ functions by their readable name, with or without the parameters."""
+    from prybee.symbols import demangle
+
+    fits = matcher(pattern)
+    found = []
+    for symbol in elf.match("_Z*"):
+        readable = demangle(symbol.name)
+        if fits(readable) or fits(_without_parameters(readable)):
+            found.append((f'cpp:"{readable}"', symbol))
+    return sorted(found, key=lambda pair: pair[0])
+
+
+def _without_parameters(name: str) -> str:
+    """``ns::f(int) const`` without its parameters: ``ns::f``."""
+    depth = 0
+    for at in range(len(name) - 1, -1, -1):
+        if name[at] == ")":
+            depth += 1
+        elif name[at] == "(":
+            depth -= 1
+            if depth == 0 and not name[:at].endswith("operator"):
+                return name[:at]
+    return name
+
+
+PROVIDERS = (
+    Uprobe(("uprobe", "u"), "a function of a program or library is entered", returns=False),
+    Uprobe(("uretprobe", "ur"), "a function of a program or library returns", returns=True),
+)
