@@ -157,10 +157,6 @@ def load(compiled: Compiled, maps: Mapping[str, Map], level: int = 1) -> Program
     from prybee.compiler.debug_info import debug_info
 
     image = relocate(compiled.insns, compiled.relocations, maps)
-    try:
-        from prybee.btf import BtfBuilder
-    except ImportError:
-        return Program(image, level=level)
     info = debug_info([compiled])
     functions, lines = info.programs[compiled.name]
     return Program(image, btf=info.btf, functions=functions, lines=lines, level=level)

@@ -119,7 +119,7 @@ class Builder:
         return value
 
     def _lookup(self, block: Block, variable: Variable) -> tuple[Value, bool]:
-        """The value of ``variable`` at the end of ``block``, and whether its phi lacks arguments."""
+        """What ``variable`` is at the end of ``block``, and whether its phi lacks arguments."""
         path: list[Block] = []
         incomplete = False
         while True:

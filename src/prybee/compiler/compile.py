@@ -126,8 +126,18 @@ class _Compiler:
         self.chains: dict[Function, int] = {}  # stack of a function and all it calls
 
     def run(self) -> None:
-        for function in _callees_first(self.module):
+        if not self.module.functions:
+            raise CompilerError(f"{self.module.name}: a program needs a function")
+        # Callers are optimised first: the kernel refuses functions that nothing calls.
+        reached = {self.module.functions[0]: None}
+        todo = list(reached)
+        while todo:
+            function = todo.pop()
             optimise(function, self.features)
+            new = [f for f in _callees(function) if f not in reached]
+            reached.update(dict.fromkeys(new))
+            todo.extend(dict.fromkeys(new))
+        for function in _callees_first(self.module):
             callees = _callees(function)
             below = max((self.chains[f] for f in callees), default=0)
             self._generate(function, STACK_LIMIT - below)
@@ -190,8 +200,6 @@ def _callees_first(module: Module) -> list[Function]:
     Raises:
         CompilerError: functions call each other in a circle, which eBPF does not allow.
     """
-    if not module.functions:
-        raise CompilerError(f"{module.name}: a program needs a function")
     result: list[Function] = []
     state: dict[Function, int] = {}
     stack: list[tuple[Function, list[Function]]] = []
@@ -241,9 +249,9 @@ def compile_module(module: Module, options: Options | None = None) -> Compiled:
         image += b"".join(code.parts)
         for slot, kind, symbol, addend in code.references:
             where = start + slot
-            if kind == "function":
+            if isinstance(symbol, Function):
                 # relative to the next instruction, in a call and in an LDDW alike
-                image[where * 8 + 4 : where * 8 + 8] = _word(starts[symbol] - where - 1)  # type: ignore[index]
+                image[where * 8 + 4 : where * 8 + 8] = _word(starts[symbol] - where - 1)
             else:
                 relocations.append(Relocation(where, kind, symbol, addend))
         functions.append(

@@ -36,6 +36,7 @@ _PSEUDO = {
     "map_value": PSEUDO_MAP_VALUE,
     "function": PSEUDO_FUNC,
 }
+_TWO_SLOTS = frozenset((LDDW, LEA))
 _FAR = 0x7F00  # jumps beyond this many instructions take the 32-bit form
 
 
@@ -116,10 +117,13 @@ def _tidy(blocks: list[MBlock]) -> list[MBlock]:
         if last.code != JA:
             continue
         test = ops[-2] if len(ops) > 1 and type(ops[-2].target) is int else None
-        if test is not None and last.target != following:
-            if test.target == following and (test.code & 0xF0) in INVERSE_JUMP:
-                test.code = test.code & 0x0F | INVERSE_JUMP[test.code & 0xF0]
-                test.target, last.target = last.target, following
+        if (
+            test is not None
+            and test.target == following != last.target
+            and (test.code & 0xF0) in INVERSE_JUMP
+        ):
+            test.code = test.code & 0x0F | INVERSE_JUMP[test.code & 0xF0]
+            test.target, last.target = last.target, following
         if last.target == following:
             # kept as the mark of falling through until the end; encoded as nothing
             if test is not None and test.target == following:
@@ -227,7 +231,7 @@ def _place(order: list[MBlock], far: set[Op]) -> tuple[dict[int, int], dict[Op, 
         following = order[position + 1].index if position + 1 < len(order) else -1
         for op in block.ops:
             code = op.code
-            if code == LDDW or code == LEA:
+            if code in _TWO_SLOTS:
                 at += 2
             elif code == LABEL:
                 labels[op] = at

@@ -86,7 +86,7 @@ OPERATIONS: dict[str, str] = {
     "ptr_to_int int_to_ptr": "args: one",
     "load": "args: pointer; off; imm: 1 when sign-extended; operand: Type in memory",
     "store": "args: pointer, value; off; operand: Type in memory",
-    "atomic": "args: pointer, value(s); off; aux: kind; imm: 1 if the old value is fetched; operand",
+    "atomic": "args: pointer, value(s); off; aux: kind; imm: 1 to fetch the old value; operand",
     "slot": "aux: Slot",
     "zero": "args: pointer; off; imm: bytes",
     "copy": "args: destination, source; off; aux: source offset; imm: bytes",

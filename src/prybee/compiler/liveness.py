@@ -49,6 +49,9 @@ def live_out(blocks: list[MBlock]) -> list[set[int]]:
     return out
 
 
+_MOVES = frozenset((MOV64_X, MOVSX))
+
+
 class Ranges:
     """Live ranges of all registers of a function, with what allocation needs to know of them.
 
@@ -99,7 +102,7 @@ class Ranges:
                     if u not in live:
                         live[u] = position + 1
                 code = op.code
-                if code == MOV64_X or code == MOVSX:
+                if code in _MOVES:
                     s = op.src
                     if d >= FIRST_VIRTUAL:
                         if s >= FIRST_VIRTUAL:

@@ -45,7 +45,7 @@ JA32 = 0x06
 # Operations that are no instruction of their own
 LEA = 0x100  # dst = r10 + offset of a frame object: two instructions
 LABEL = 0x101  # where a skip ends: none
-MOVSX = 0x102  # dst = src, its low `off` bits sign-extended: encoded as a MOV64_X, but no plain move
+MOVSX = 0x102  # dst = src, its low `off` bits sign-extended: a MOV64_X in the end, but no copy
 
 JUMP_CODES = {
     "eq": JEQ, "ne": JNE, "ugt": JGT, "uge": JGE, "ult": JLT, "ule": JLE,

@@ -23,16 +23,17 @@ from prybee.compiler.ir import (
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from typing import Any, Protocol
 
     from prybee.compiler.ir import Function, Type, Value
 
-    class Maker:
+    class Maker(Protocol):
         """What rules need of the pass that applies them (``simplify.Simplifier``)."""
 
         function: Function
         features: dict[str, bool]
 
-        def make(self, op: str, kind: Type, *args: Value, **fields: object) -> Value: ...
+        def make(self, op: str, kind: Type, *args: Value, **fields: Any) -> Value: ...
         def const(self, n: int, kind: Type = I64) -> Value: ...
         def decided(self, cond: Value) -> bool | None: ...
 

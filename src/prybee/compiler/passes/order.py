@@ -135,7 +135,8 @@ def lowest_common(a: Block, b: Block) -> Block:
         # a is the deeper, or as deep
         if a.depth == b.depth:
             if a.skip is b.skip:
-                assert a.idom is not None and b.idom is not None
+                assert a.idom is not None
+                assert b.idom is not None
                 a, b = a.idom, b.idom
             else:
                 a, b = a.skip, b.skip

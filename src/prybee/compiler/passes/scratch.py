@@ -20,7 +20,7 @@ def move_to_scratch(function: Function, slots: set[Slot], map_name: str, offset:
     Returns:
         The first free offset behind them.
     """
-    where, stand, uses = _first_needed(function, slots)
+    where, stand = _first_needed(function, slots)
     if where is None:
         return offset
     base, rest = _split(function, where, stand, map_name)
@@ -41,24 +41,21 @@ def move_to_scratch(function: Function, slots: set[Slot], map_name: str, offset:
     return offset
 
 
-def _first_needed(function: Function, slots: set[Slot]) -> tuple[Block | None, Value | None, int]:
+def _first_needed(function: Function, slots: set[Slot]) -> tuple[Block | None, Value | None]:
     """The block, outside loops, that dominates all uses; and its operation to stand before."""
     where: Block | None = None
     stand: Value | None = None
-    uses = 0
     for block in function.blocks:
         for phi in block.phis:
             for pred, a in zip(block.preds, phi.args, strict=True):
                 if a.op == "slot" and a.aux in slots:
                     where = pred if where is None else lowest_common(where, pred)
-                    uses += 1
         for v in block.code:
             for a in v.args:
                 if a.op == "slot" and a.aux in slots:
                     where = block if where is None else lowest_common(where, block)
-                    uses += 1
     if where is None:
-        return None, None, 0
+        return None, None
     while where.loop:
         assert where.idom is not None
         where = where.idom
@@ -66,7 +63,7 @@ def _first_needed(function: Function, slots: set[Slot]) -> tuple[Block | None, V
         stand = v
         if any(a.op == "slot" and a.aux in slots for a in v.args):
             break
-    return where, stand, uses
+    return where, stand
 
 
 def _split(

@@ -199,7 +199,7 @@ class Simplifier:
 
 
 def remove_edge(pred: Block, block: Block) -> None:
-    """Take ``pred`` out of ``block``'s predecessors, with the phi arguments that came from there."""
+    """Take ``pred`` out of ``block``'s predecessors, with what the phis received from there."""
     index = block.preds.index(pred)
     del block.preds[index]
     for phi in block.phis:
@@ -245,10 +245,7 @@ def remove_dead(function: Function) -> None:
 
 def _only_result(v: Value) -> bool:
     """Whether a query's one product is its result (it writes no memory)."""
-    for letter in v.aux.args:
-        if letter in "Wwox":
-            return False
-    return True
+    return not any(letter in "Wwox" for letter in v.aux.args)
 
 
 def _droppable(v: Value) -> bool:

@@ -55,10 +55,7 @@ def sink(function: Function, preorder: list[Block]) -> None:
         return
     # value -> (block all uses are in or below, the operation of that block to stand before)
     where: dict[Value, tuple[Block, Value]] = {}
-    position: dict[Value, int] = {}
-    for block in preorder:
-        for index, v in enumerate(block.code):
-            position[v] = index
+    position = {v: index for block in preorder for index, v in enumerate(block.code)}
     for block in preorder:
         for phi in block.phis:
             for pred, a in zip(block.preds, phi.args, strict=True):

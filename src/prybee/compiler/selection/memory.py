@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from prybee.compiler.helpers import NUMBERS
-from prybee.compiler.ir import STACK, CompilerError, Value
+from prybee.compiler.ir import FRAME, STACK, CompilerError, Value
 from prybee.compiler.machine import (
     ALU64,
     ARSH,
@@ -26,6 +26,9 @@ UNROLL_COPY = 128
 
 _ATOMIC = {"add": 0x00, "or": 0x40, "and": 0x50, "xor": 0xA0, "xchg": 0xE1, "cmpxchg": 0xF1}
 _FETCH = 0x01
+
+# A callback's context is in its caller's frame.
+_ALIGNED = (STACK, FRAME)
 
 
 def load(s: Selector, v: Value) -> None:
@@ -94,7 +97,7 @@ def alignment(p: Value, off: int, unaligned: bool) -> tuple[int, int]:
     Stack accesses must be aligned on every kernel.  Elsewhere, where the machine does not mind
     (``unaligned``), any address counts as aligned; where it does, objects start at multiples of 8.
     """
-    if unaligned and p.type.space != STACK:
+    if unaligned and p.type.space not in _ALIGNED:
         return 8, 0
     while p.op == "ptr_add":
         n = p.args[1]
@@ -113,7 +116,7 @@ def pieces(size: int, *alignments: tuple[int, int]) -> list[tuple[int, int]]:
     widest = min([a for a, _ in alignments])
     while at < size:
         width = widest
-        while width > size - at or any([(n + at) % width for _, n in alignments]):
+        while width > size - at or any((n + at) % width for _, n in alignments):
             width >>= 1
         result.append((at, width))
         at += width

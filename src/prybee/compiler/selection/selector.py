@@ -322,9 +322,8 @@ def find_lazy(function: Function, lazy: set[Value]) -> None:
             elif op == "ptr_add":
                 if v.args[1].op == "const":
                     lazy.add(v)
-            elif op == "trunc":
-                if v.uses == 1 and v.type is not I1:
-                    lazy.add(v)
+            elif op == "trunc" and v.uses == 1 and v.type is not I1:
+                lazy.add(v)
             if op == "branch":
                 _decision(v.args[0], lazy)
                 continue
