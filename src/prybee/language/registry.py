@@ -110,6 +110,13 @@ class ProbeContext:
     def __init__(self, name: str) -> None:
         self.name = name
 
+    def register(self, name: str) -> int | None:
+        """Offset in the context of the register that ``reg()`` calls ``name``; None without it."""
+        return None
+
+    def prologue(self, handler: Handler) -> None:
+        """Emit what must come before the handler's own code, its predicate included."""
+
     def args_type(self, checker: Checker) -> Type | None:
         """The type of ``args``, a struct; None where there is no such thing."""
         return None

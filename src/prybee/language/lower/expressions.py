@@ -153,7 +153,8 @@ def pointee(h: Handler, operand: Operand) -> Place:
         return Place(value, 0, type_.target, type_.space)
     direct = value.type.space in ("stack", "map_value", "mem", "ctx")
     if direct:
-        return Place(value, 0, type_.target, CONTEXT if value.type.space == "ctx" else BPF)
+        space = CONTEXT if value.type.space == "ctx" else BPF
+        return Place(value, 0, type_.target, space, type_.trusted)
     if value.type.space and not trusted:
         value = h.b.ptr_to_int(value)
     return Place(value, 0, type_.target, type_.space, trusted)

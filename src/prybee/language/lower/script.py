@@ -185,6 +185,7 @@ class ScriptLowering:
         module = Module(name)
         module.stack_limit_object = self.config.on_stack_limit
         handler = Handler(self, variant, module)
+        variant.context.prologue(handler)
         probe = variant.probe
         body = probe.body
         if probe.predicate is not None:
