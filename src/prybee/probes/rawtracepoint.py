@@ -63,9 +63,9 @@ class TypedContext(ProbeContext):
     @property
     def _by_helper(self) -> bool:
         """Whether arguments must be taken out of the context by a helper."""
-        from prybee.probes.nullable import EVENTS
+        from prybee.probes.nullable import may_lack_arguments
 
-        return self._event in EVENTS
+        return may_lack_arguments(self._event)
 
     def args_type(self, checker: Checker) -> Type | None:
         if self._args is None:

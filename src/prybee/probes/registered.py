@@ -34,6 +34,10 @@ class RegisterContext(ProbeContext):
         """The machine's registers; None on one that is not known."""
         return registers(self.arch)
 
+    def register(self, name: str) -> int | None:
+        known = self.registers
+        return known.offset(name) if known is not None else None
+
     def ctx_type(self, checker: Checker) -> Type | None:
         struct = kernel_struct(checker.types, self.context_struct)
         return PointerType(struct, CONTEXT) if struct is not None else None
@@ -45,9 +49,7 @@ class RegisterContext(ProbeContext):
 
     def read(self, handler: Handler, register: str) -> Value:
         """The 64 bits of a register."""
-        known = self.registers
-        assert known is not None
-        offset = known.offset(register)
+        offset = self.register(register)
         assert offset is not None
         return handler.b.load(I64, context_pointer(handler), offset)
 
