@@ -65,6 +65,9 @@ if TYPE_CHECKING:
 # More rounds than this mean that types chase each other; upstream's limit as well.
 MAX_ROUNDS = 50
 
+# As declared: `let @x = lruhash(100);`
+MAP_KINDS = ("percpulruhash", "percpuhash", "lruhash", "hash")
+
 CAST_WARNING = (
     "Expression of type: {} being cast to type: {}. This may cause unexpected results. "
     "Use an explicit cast to suppress this warning."
@@ -135,6 +138,35 @@ class Checker:
         if self.errors:
             raise ScriptError(sorted(self.errors.values(), key=_place))
 
+    def declare_maps(self, declarations: Sequence[tree.MapDeclaration]) -> None:
+        """Take in the ``let @x = hash(100);`` of the script.
+
+        Raises:
+            ScriptError: a kind that does not exist, a map declared twice, no room in it.
+        """
+        errors = []
+        for node in declarations:
+            span = node.span(self.source)
+            if node.kind not in MAP_KINDS:
+                errors.append(
+                    Diagnostic(
+                        ERROR,
+                        f"Invalid bpf map type: {node.kind}",
+                        span,
+                        (f"Valid map types: {', '.join(MAP_KINDS)}",),
+                    )
+                )
+            if node.capacity < 1:
+                errors.append(Diagnostic(ERROR, "A map has room for one entry at least", span))
+            if node.name in self.maps:
+                errors.append(Diagnostic(ERROR, f"Map {node.name} is declared twice", span))
+            symbol = self.maps[node.name] = MapSymbol(node.name)
+            symbol.declared_kind = node.kind
+            symbol.declared_entries = node.capacity
+            symbol.declared_span = span
+        if errors:
+            raise ScriptError(errors)
+
     def check_variant(self, variant: Variant) -> None:
         """Check one handler, with what is known of the maps so far."""
         self.variant = variant
@@ -148,6 +180,8 @@ class Checker:
 
     def _check_maps(self) -> None:
         for symbol in self.maps.values():
+            if symbol.declared_span is not None:
+                self._check_declaration(symbol)
             if symbol.value_type is None and symbol.span is not None:
                 message = f"Undefined map: {symbol.name}"
                 key = (message, symbol.span.start, symbol.span.end)
@@ -155,6 +189,26 @@ class Checker:
                 self.errors[key] = Diagnostic(
                     ERROR, message, symbol.span, _meant(symbol.name, known)
                 )
+
+    def _check_declaration(self, symbol: MapSymbol) -> None:
+        span = symbol.declared_span
+        assert span is not None
+        key = (symbol.name, span.start, span.end)
+        if symbol.span is None:
+            self.warnings[key] = Diagnostic(WARNING, f"Unused map: {symbol.name}", span)
+            return
+        if symbol.value_type is None:
+            return
+        per_cpu = symbol.declared_kind.startswith("percpu")
+        if per_cpu != symbol.is_aggregation:
+            fitting = "percpuhash or percpulruhash" if symbol.is_aggregation else "hash or lruhash"
+            self.errors[key] = Diagnostic(
+                ERROR,
+                f"Type mismatch for {symbol.name}: values of type '{symbol.value_type}' cannot "
+                f"be kept in a {symbol.declared_kind}",
+                span,
+                (f"declare it as {fitting}",),
+            )
 
     @property
     def context(self) -> ProbeContext:
@@ -168,6 +222,7 @@ class Checker:
         symbol = self.maps.get(node.name)
         if symbol is None:
             symbol = self.maps[node.name] = MapSymbol(node.name)
+        if symbol.span is None:
             symbol.span = node.span(self.source)
         return symbol
 
@@ -361,10 +416,10 @@ class Checker:
             node.target.variable = symbol
             node.target.type = symbol.type or NONE
             value = self._arithmetic(node, node.op, node.target, node.value)
-            if symbol.fixed and symbol.type is not None and value != symbol.type:
-                if is_integer(symbol.type) and is_integer(value):
+            if symbol.fixed and is_integer(symbol.type) and is_integer(value):
+                if value != symbol.type:
                     self.warn(node, CAST_WARNING.format(value, symbol.type))
-                    return
+                return
             self._assign(symbol, value, node)
             return
         value = self.expression(node.value)
@@ -478,7 +533,8 @@ class Checker:
             elif not symbol.keyed:
                 self.error(
                     iterable,
-                    f"{symbol.name} has no explicit keys (scalar map), and cannot be used for iteration",
+                    f"{symbol.name} has no explicit keys (scalar map), and cannot be used for "
+                    "iteration",
                 )
             if isinstance(symbol.value_type, HistType | LhistType | StackType | TseriesType) and (
                 isinstance(symbol.value_type, AggregationType)
@@ -1216,4 +1272,4 @@ _EXPRESSIONS: dict[type[tree.Expression], Callable[[Checker, Any], Type]] = {
     tree.RecordLiteral: Checker._record,
 }
 
-__all__ = ["Checker", "EnumType", "BoolType", "offset_in"]
+__all__ = ["BoolType", "Checker", "EnumType", "offset_in"]

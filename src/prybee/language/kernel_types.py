@@ -33,7 +33,7 @@ from prybee.language.types import (
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from prybee.btf import Btf
     from prybee.diagnostics import Source
@@ -51,7 +51,7 @@ class TypeTable:
     """Types, enumerators and constants by name.
 
     Args:
-        btf: the kernel's types; None without them.
+        btf: the kernel's types; None without them; or a function that gives them when wanted.
         source: the script, for messages about its C part.
         c_part: its C part.
 
@@ -61,11 +61,11 @@ class TypeTable:
 
     def __init__(
         self,
-        btf: Btf | None,
+        btf: Btf | Callable[[], Btf | None] | None,
         source: Source | None = None,
         c_part: Sequence[tree.CDirective | tree.CDefinition] = (),
     ) -> None:
-        self.btf = btf
+        self._btf = btf
         # `#define` names: integers and strings. What else a macro may be is in `expressions`.
         self.constants: dict[str, int | str] = {}
         self.expressions: dict[str, str] = {}
@@ -77,6 +77,13 @@ class TypeTable:
             part = _CPart(self, source)
             self._definitions = part.definitions
             part.run(c_part)
+
+    @property
+    def btf(self) -> Btf | None:
+        """The kernel's types; read when first asked for."""
+        if callable(self._btf):
+            self._btf = self._btf()
+        return self._btf
 
     # -- by name -------------------------------------------------------------------------------
 

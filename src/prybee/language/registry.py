@@ -20,8 +20,7 @@ if TYPE_CHECKING:
     from prybee.language.config_table import Config
     from prybee.language.lower.handler import Handler
     from prybee.language.lower.operands import Operand
-    from prybee.language.script import Parameters
-    from prybee.plan.plan import AttachSpec, ProbeSpec
+    from prybee.plan.plan import ProbeSpec
     from prybee.plan.target import Target
 
 
@@ -56,6 +55,12 @@ class Function:
 
     def lower(self, call: tree.Call, handler: Handler) -> Operand | None:
         """Emit code and return the value; None for statements."""
+        raise NotImplementedError
+
+    def lower_aggregate(
+        self, call: tree.Call, handler: Handler, target: tree.Map | tree.MapAccess
+    ) -> None:
+        """Emit code for ``target = call``, where :meth:`check` gives an aggregation's type."""
         raise NotImplementedError
 
     def lower_into(

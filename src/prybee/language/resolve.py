@@ -8,7 +8,7 @@ a mode such as ``perf`` in ``kstack(perf)``.
 
 from __future__ import annotations
 
-from prybee.diagnostics import ERROR, Diagnostic, ScriptError
+from prybee.diagnostics import ERROR, WARNING, Diagnostic, ScriptError
 from prybee.language import tree
 
 TYPE_CHECKING = False
@@ -45,6 +45,7 @@ class Resolver:
         self.parameters = parameters
         self.macros = macros
         self.errors: list[Diagnostic] = []
+        self.warnings: list[Diagnostic] = []
         self._expansions = 0
         self._depth = 0
 
@@ -159,12 +160,17 @@ class Resolver:
         number = node.number
         given = self.parameters.positional
         if number > len(given):
+            self._empty(node)
             return tree.Integer(0, "", node.start, node.end)
         text = given[number - 1]
         value = _number(text)
         if value is None:
             return tree.String(text, node.start, node.end)
         return tree.Integer(value, "", node.start, node.end)
+
+    def _empty(self, node: tree.Positional) -> None:
+        message = f"Positional parameter ${node.number} is empty or not provided."
+        self.warnings.append(Diagnostic(WARNING, message, node.span(self.source)))
 
     def _count(self, node: tree.PositionalCount) -> tree.Expression:
         return tree.Integer(len(self.parameters.positional), "", node.start, node.end)
@@ -183,6 +189,8 @@ class Resolver:
         if not isinstance(at, tree.Positional):
             return None
         given = self.parameters.positional
+        if at.number > len(given):
+            self._empty(at)
         text = given[at.number - 1] if at.number <= len(given) else ""
         if skip > len(text):
             self.error(

@@ -19,6 +19,7 @@ class MapSymbol:
     __slots__ = (
         "declared_entries",
         "declared_kind",
+        "declared_span",
         "key_span",
         "key_type",
         "keyed",
@@ -39,6 +40,7 @@ class MapSymbol:
         # From `let @x = lruhash(100);`
         self.declared_kind = ""
         self.declared_entries = 0
+        self.declared_span: Span | None = None
         self.span: Span | None = None
         self.key_span: Span | None = None
         self.value_span: Span | None = None

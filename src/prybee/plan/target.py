@@ -40,6 +40,8 @@ class Target:
     arch = "x86_64"
     release = ""
     page_size = 4096
+    # Bytes that could be had, for the ring buffer's size.
+    available_memory = 4 << 30
     # CPUs that can ever come (per-CPU maps have a value for each), and those online now.
     possible_cpus: Sequence[int] = (0,)
     online_cpus: Sequence[int] = (0,)

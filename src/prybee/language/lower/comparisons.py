@@ -138,7 +138,8 @@ def _long_strings(h: Handler, x: Place, y: Place, common: int) -> Value:
 
 
 def _tuples(h: Handler, x: Place, y: Place) -> Value:
-    assert isinstance(x.type, TupleType) and isinstance(y.type, TupleType)
+    assert isinstance(x.type, TupleType)
+    assert isinstance(y.type, TupleType)
     result: Value | None = None
     order = (
         [y.type.names.index(name) for name in x.type.names]

@@ -39,7 +39,6 @@ if TYPE_CHECKING:
 
     from prybee.compiler.builder import Builder, Variable
     from prybee.compiler.ir import Block, Module, Value
-    from prybee.diagnostics import Span
     from prybee.language import tree
     from prybee.language.lower.loops import Environment
     from prybee.language.lower.operands import Operand

@@ -77,7 +77,8 @@ def captured_place(h: Handler, symbol: VariableSymbol) -> tuple[Value, int] | No
         return None
     cell = environment.cells[symbol]
     base = h.frame.environment
-    assert base is not None and symbol.type is not None
+    assert base is not None
+    assert symbol.type is not None
     if is_scalar(symbol.type):
         return (base, cell)
     return (h.b.load(Ptr(FRAME), base, cell), 0)
@@ -156,7 +157,8 @@ def lower_for(h: Handler, node: tree.For) -> None:
     """``for`` over a range or a map."""
     leaves = _leaves(node.body)
     environment = h.environment
-    assert environment is not None and h.frame.environment is not None
+    assert environment is not None
+    assert h.frame.environment is not None
     flag = environment.cell() if leaves else 0
     value = environment.cell() if leaves else 0
     if leaves:
@@ -218,7 +220,8 @@ def _range(h: Handler, node: tree.For, iterable: tree.Range, flag: int, value: i
     first = h.lower_integer(iterable.first)
     limit = h.lower_integer(iterable.limit)
     environment, base = h.environment, h.frame.environment
-    assert environment is not None and base is not None
+    assert environment is not None
+    assert base is not None
     start_cell = 0
     if not (first.op == "const" and first.imm == 0):
         start_cell = environment.cell()

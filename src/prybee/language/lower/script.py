@@ -180,14 +180,16 @@ class ScriptLowering:
         assert function is not None
         return function
 
-    def handler(self, variant: Variant, name: str) -> Module:
-        """The SSA module of one variant's program."""
+    def handler(self, variant: Variant, name: str, pid: int | None = None) -> Module:
+        """The SSA module of one variant's program; with ``pid`` only for that process."""
         module = Module(name)
         module.stack_limit_object = self.config.on_stack_limit
         handler = Handler(self, variant, module)
         variant.context.prologue(handler)
         probe = variant.probe
         body = probe.body
+        if pid is not None:
+            self._filter(handler, variant, pid)
         if probe.predicate is not None:
             handler.at(probe.predicate)
             condition = handler.truth(handler.lower(probe.predicate))
@@ -202,6 +204,23 @@ class ScriptLowering:
             handler.b.span = None
             handler.b.ret(variant.context.return_value)
         return module
+
+    def _filter(self, handler: Handler, variant: Variant, pid: int) -> None:
+        """Leave the handler unless process ``pid`` runs."""
+        from prybee.language import tree
+
+        probe = variant.probe
+        function = self.function("pid")
+        call = tree.Call("pid", [], probe.start, probe.start, probe.end)
+        call.type = function.check(call, self.checker)
+        handler.at(probe)
+        current = function.lower(call, handler)
+        assert current is not None
+        inside, outside = handler.block("process"), handler.block("other")
+        handler.b.branch(handler.b.icmp("eq", handler.number(current), pid), inside, outside)
+        handler.start(outside)
+        handler.b.ret(variant.context.return_value)
+        handler.start(inside)
 
 
 _KINDS = {

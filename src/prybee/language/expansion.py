@@ -1,0 +1,296 @@
+"""Attach points become matches, and matches variants: the programs that a script will have."""
+
+from __future__ import annotations
+
+from prybee.diagnostics import (
+    ERROR,
+    WARNING,
+    Diagnostic,
+    NotSupported,
+    ScriptError,
+    Span,
+    did_you_mean,
+)
+from prybee.language import attach_point, tree
+from prybee.language.registry import ExpandScope, Match, ProbeSyntaxError, Provider
+from prybee.language.script import Variant
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from prybee.diagnostics import Source
+    from prybee.language.config_table import Config
+    from prybee.language.frontend import CompileOptions
+    from prybee.language.registry import Registry
+    from prybee.plan.target import Target
+
+# What a handler may look at that depends on its attach point: name in the script → the word that
+# Provider.share() knows.
+_USES = {
+    "args": "args",
+    "ctx": "ctx",
+    "retval": "retval",
+    "reg": "reg",
+    "pc": "reg",
+    "func": "reg",
+    "usermode": "reg",
+    "uaddr": "reg",
+}
+# Builtins whose value is the attach point's own name: one program for each.
+_NAMES = frozenset(("probe", "__builtin_probe"))
+
+_MORE_PROBES = (
+    "You can increase the limit through the BPFTRACE_MAX_PROBES environment variable, but BE "
+    "CAREFUL since a high number of probes attached can cause your system to crash."
+)
+_MORE_PROGRAMS = (
+    "You can increase the limit through the BPFTRACE_MAX_BPF_PROGS environment variable."
+)
+
+
+class Found:
+    """One match of a probe block, with the provider and the attach point it came from."""
+
+    __slots__ = ("match", "point", "provider", "span")
+
+    def __init__(self, match: Match, provider: Provider, span: Span) -> None:
+        self.match = match
+        self.provider = provider
+        self.span = span
+
+
+class ProbeBlock:
+    """A probe of the script: what it matches, and the variants that it is compiled as."""
+
+    __slots__ = ("found", "index", "name", "probe", "providers", "spans", "variants")
+
+    def __init__(self, probe: tree.Probe, index: int) -> None:
+        self.probe = probe
+        self.index = index
+        # As the user wrote it, for messages about its losses.
+        self.name = ", ".join(point.raw for point in probe.attach_points)
+        self.found: list[Found] = []
+        self.variants: list[Variant] = []
+        # For each variant: who attaches it, and where its matches were written.
+        self.providers: list[Provider] = []
+        self.spans: list[list[Span]] = []
+
+
+class Expansion:
+    """Finds what a script's attach points stand for."""
+
+    def __init__(
+        self,
+        source: Source,
+        target: Target,
+        registry: Registry,
+        config: Config,
+        options: CompileOptions,
+    ) -> None:
+        self.source = source
+        self.registry = registry
+        self.config = config
+        self.options = options
+        self.scope = ExpandScope(target, config, options.pid, options.child, options.unsafe)
+        self.blocks: list[ProbeBlock] = []
+        # (name, reason) of attach points that were left out.
+        self.skipped: list[tuple[str, str]] = []
+        self._errors: list[Diagnostic] = []
+        self._warnings: list[Diagnostic] = []
+
+    def match(self, program: tree.Program, warnings: list[Diagnostic]) -> None:
+        """Find the matches of all probes; those without any are left out of :attr:`blocks`.
+
+        Raises:
+            ScriptError: unknown probe types, malformed or missing probes, too many of them.
+        """
+        self._warnings = warnings
+        for probe in program.probes:
+            block = ProbeBlock(probe, len(self.blocks))
+            before = len(self._errors)
+            seen: set[object] = set()
+            hints: list[str] = []
+            for point in probe.attach_points:
+                hints += self._point(block, point, seen)
+            if block.found:
+                self.blocks.append(block)
+            elif len(self._errors) == before:
+                self._nothing(probe, hints)
+        if self._errors:
+            raise ScriptError(self._errors)
+        if not self.blocks:
+            raise ScriptError([Diagnostic(ERROR, "No probes to attach")])
+        self._limit()
+
+    def _point(
+        self, block: ProbeBlock, point: tree.AttachPoint, seen: set[object]
+    ) -> tuple[str, ...]:
+        """Find the matches of an attach point; hints for its user where it has none."""
+        span = point.span(self.source)
+        try:
+            parsed = attach_point.parse(point.raw, point.start, self.options.positional)
+        except attach_point.AttachPointError as failure:
+            self._errors.append(Diagnostic(ERROR, str(failure), span))
+            return ()
+        provider = self.registry.providers.get(parsed.provider)
+        if provider is None:
+            table = self.registry.providers
+            meant = did_you_mean(parsed.provider, table.names())
+            hints = (f"did you mean {' or '.join(map(repr, meant))}?",) if meant else ()
+            self._errors.append(
+                Diagnostic(ERROR, f"Invalid probe type: {parsed.provider}", span, hints)
+            )
+            return ()
+        try:
+            matches = provider.expand(parsed, self.scope)
+            complaint = provider.missing(parsed, self.scope) if not matches else ("", ())
+        except ProbeSyntaxError as failure:
+            self._errors.append(Diagnostic(ERROR, str(failure), span, failure.hints))
+            return ()
+        except NotSupported as failure:
+            hints = (failure.instead,) if failure.instead else ()
+            message = f"{failure.feature}: {failure.why}"
+            self._errors.append(Diagnostic(ERROR, message, span, hints))
+            return ()
+        for text in self.scope.warnings:
+            self._warnings.append(Diagnostic(WARNING, text, span))
+        self.scope.warnings.clear()
+        for match in matches:
+            # A USDT probe has a match for each form of its arguments.
+            if (match.name, match.key) not in seen:
+                seen.add((match.name, match.key))
+                block.found.append(Found(match, provider, span))
+        if matches:
+            return ()
+        self._missing(parsed, span, *complaint)
+        return complaint[1]
+
+    def _missing(
+        self,
+        point: attach_point.AttachPoint,
+        span: Span,
+        message: str,
+        hints: tuple[str, ...],
+    ) -> None:
+        """No match for an attach point: an error unless the script wants otherwise."""
+        policy = self.config.missing_probes
+        if policy == "error":
+            if message:
+                self._errors.append(Diagnostic(ERROR, message, span, hints))
+            return
+        reason = message or f"No matches for {point}."
+        self.skipped.append((point.raw, reason))
+        if policy == "warn" and message:
+            self._warnings.append(Diagnostic(WARNING, f"{message} Skipping.", span, hints))
+
+    def _nothing(self, probe: tree.Probe, hints: Sequence[str]) -> None:
+        """No match for a whole probe."""
+        span = probe.span(self.source)
+        if self.config.missing_probes == "error":
+            self._errors.append(
+                Diagnostic(
+                    ERROR,
+                    "Probe has no valid attach points. If this is expected, set the "
+                    "'missing_probes' config variable to 'warn'.",
+                    span,
+                    tuple(hints),
+                )
+            )
+        elif self.config.missing_probes == "warn":
+            self._warnings.append(
+                Diagnostic(
+                    WARNING,
+                    "Probe has no valid attach points. It is being removed which may cause "
+                    "issues with program behavior.",
+                    span,
+                )
+            )
+
+    def _limit(self) -> None:
+        wanted = sum(len(block.found) for block in self.blocks)
+        limit = self.config.max_probes
+        if wanted > limit:
+            raise ScriptError(
+                [
+                    Diagnostic(
+                        ERROR,
+                        f"Can't attach to {wanted} probes because it exceeds the current limit "
+                        f"of {limit} probes.",
+                        None,
+                        (_MORE_PROBES,),
+                    )
+                ]
+            )
+
+
+def expand(expansion: Expansion, registry: Registry) -> list[ProbeBlock]:
+    """Give each block its variants: as few programs as its handler allows.
+
+    The tree must be resolved: which builtins a handler uses decides.
+
+    Raises:
+        ScriptError: more programs than the settings allow.
+    """
+    programs = 0
+    limit = expansion.config.max_bpf_progs
+    for block in expansion.blocks:
+        _expand_block(block, expansion.scope)
+        programs += len(block.variants)
+        if programs > limit:
+            raise ScriptError(
+                [
+                    Diagnostic(
+                        ERROR,
+                        f"Your program is trying to generate more than {programs} BPF programs, "
+                        f"which exceeds the current limit of {limit}",
+                        block.probe.span(expansion.source),
+                        (_MORE_PROGRAMS,),
+                    )
+                ]
+            )
+    return expansion.blocks
+
+
+def _expand_block(block: ProbeBlock, scope: ExpandScope) -> None:
+    uses, by_name = _uses(block.probe)
+    groups: dict[object, tuple[Provider, list[Match], list[Span]]] = {}
+    for found in block.found:
+        provider, match = found.provider, found.match
+        match = provider.share(match, scope, uses)
+        key = (provider.names[0], match.key, match.name if by_name else "")
+        group = groups.get(key)
+        if group is None:
+            group = groups[key] = (provider, [], [])
+        group[1].append(match)
+        group[2].append(found.span)
+    for provider, matches, spans in groups.values():
+        try:
+            context = provider.context(matches[0], scope)
+        except ProbeSyntaxError as failure:
+            error = Diagnostic(ERROR, str(failure), spans[0], failure.hints)
+            raise ScriptError([error]) from None
+        block.variants.append(Variant(block.probe, block.index, context, matches))
+        block.providers.append(provider)
+        block.spans.append(spans)
+
+
+def _uses(probe: tree.Probe) -> tuple[frozenset[str], bool]:
+    """What of its context a handler looks at, and whether it wants its attach point's name."""
+    uses: set[str] = set()
+    by_name = False
+    parts: list[tree.Node] = [probe.body]
+    if probe.predicate is not None:
+        parts.append(probe.predicate)
+    for part in parts:
+        for node in tree.walk(part):
+            if not isinstance(node, tree.Call):
+                continue
+            name = node.name.removeprefix("__builtin_")
+            if name in _NAMES:
+                by_name = True
+            elif name in _USES:
+                uses.add(_USES[name])
+            elif name.startswith("arg") and name[3:].isdecimal():
+                uses.add("arg")
+    return frozenset(uses), by_name

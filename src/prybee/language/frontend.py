@@ -1,0 +1,177 @@
+"""From a script's text to a :class:`~prybee.plan.plan.Plan`: all stages, in order.
+
+parse → settings → types → probes → names → types of everything → SSA → bytes → plan.  No stage
+enters the kernel: what is to be known of it comes from the :class:`~prybee.plan.target.Target`.
+"""
+
+from __future__ import annotations
+
+import sys
+
+from prybee.data import Data
+from prybee.diagnostics import ERROR, Diagnostic, ScriptError
+from prybee.language import config_table, tree
+from prybee.language.checker import Checker
+from prybee.language.expansion import Expansion, expand
+from prybee.language.kernel_types import TypeTable
+from prybee.language.parser import parse
+from prybee.language.planning import assemble
+from prybee.language.resolve import Resolver
+from prybee.language.script import Parameters
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from prybee.diagnostics import Source
+    from prybee.language.config_table import Config
+    from prybee.language.registry import Registry
+    from prybee.plan.plan import Plan
+    from prybee.plan.target import Target
+
+# What -d can show.
+STAGES = ("ast", "types", "ssa", "asm")
+
+
+class CompileOptions(Data):
+    """What the command line says about compiling.
+
+    Attributes:
+        positional: the values of ``$1`` and so on.
+        named: the parameters after ``--``; None for one without a value.
+        pid: only this process (``-p``), or the child of ``-c``.
+        child: ``pid`` is the child of ``-c``.
+        unsafe: functions that change the system are allowed.
+        environment: variables, for settings.
+        stages: those of :data:`STAGES` whose text is wanted.
+    """
+
+    positional: tuple[str, ...] = ()
+    named: Mapping[str, str | None] = {}
+    pid: int | None = None
+    child: bool = False
+    unsafe: bool = False
+    environment: Mapping[str, str] = {}
+    stages: tuple[str, ...] = ()
+
+
+class Compilation:
+    """A compiled script: its plan, and what else its user may want to see.
+
+    Attributes:
+        plan: for an engine.
+        config: the settings, for the session and the output.
+        warnings: what may not be meant; in the order of the script.
+        program: the tree, resolved and with types.
+        parameters: which parameters were used, and what is known of the named ones.
+        dumps: stage → text, for those asked for.
+    """
+
+    __slots__ = ("config", "dumps", "parameters", "plan", "program", "warnings")
+
+    def __init__(
+        self,
+        plan: Plan,
+        config: Config,
+        warnings: tuple[Diagnostic, ...],
+        program: tree.Program,
+        parameters: Parameters,
+        dumps: dict[str, str],
+    ) -> None:
+        self.plan = plan
+        self.config = config
+        self.warnings = warnings
+        self.program = program
+        self.parameters = parameters
+        self.dumps = dumps
+
+    def __repr__(self) -> str:
+        return f"Compilation({self.plan.name}: {len(self.plan.programs)} programs)"
+
+
+def compile_script(
+    source: Source, target: Target, registry: Registry, options: CompileOptions | None = None
+) -> Compilation:
+    """Compile a script for a target.
+
+    Raises:
+        ScriptError: the script is wrong; with all mistakes that the failing stage found.
+        CompilerError: a program cannot be made; the text says why.
+    """
+    limit = sys.getrecursionlimit()
+    sys.setrecursionlimit(max(limit, tree.RECURSION_LIMIT))
+    try:
+        return _compile(source, target, registry, options or CompileOptions())
+    finally:
+        sys.setrecursionlimit(limit)
+
+
+class Front:
+    """A script's tree with its settings, types and attach points: what ``-l FILE`` needs, too."""
+
+    __slots__ = ("config", "expansion", "parameters", "program", "types", "warnings")
+
+    def __init__(
+        self, source: Source, target: Target, registry: Registry, options: CompileOptions
+    ) -> None:
+        self.program = parse(source)
+        if self.program.imports:
+            span = self.program.imports[0].span(source)
+            raise ScriptError(
+                [
+                    Diagnostic(
+                        ERROR,
+                        "import is not supported yet",
+                        span,
+                        ("put what it holds into this script",),
+                    )
+                ]
+            )
+        self.config, self.warnings = config_table.load(
+            self.program.config, source, options.environment
+        )
+        self.types = TypeTable(lambda: target.btf, source, self.program.c_part)
+        self.parameters = Parameters(options.positional, dict(options.named))
+        self.expansion = Expansion(source, target, registry, self.config, options)
+        self.expansion.match(self.program, self.warnings)
+
+    def resolve(self, source: Source, registry: Registry) -> None:
+        """Replace names by what they mean."""
+        macros: dict[str, list[tree.Macro]] = {}
+        for macro in self.program.macros:
+            macros.setdefault(macro.name, []).append(macro)
+        resolver = Resolver(source, registry, self.types, self.parameters, macros)
+        resolver.run(self.program)
+        self.warnings += resolver.warnings
+
+
+def _compile(
+    source: Source, target: Target, registry: Registry, options: CompileOptions
+) -> Compilation:
+    dumps: dict[str, str] = {}
+    front = Front(source, target, registry, options)
+    program, config, warnings = front.program, front.config, front.warnings
+    if "ast" in options.stages:
+        from prybee.language.tree_text import tree_text
+
+        dumps["ast"] = tree_text(program)
+    front.resolve(source, registry)
+    blocks = expand(front.expansion, registry)
+    checker = Checker(
+        source, target, config, registry, front.types, front.parameters, options.unsafe
+    )
+    checker.declare_maps(program.map_declarations)
+    variants = [variant for block in blocks for variant in block.variants]
+    checker.check_all(variants)
+    warnings += sorted(checker.warnings.values(), key=_place)
+    if "types" in options.stages:
+        from prybee.language.tree_text import tree_text
+
+        dumps["types"] = tree_text(program, types=True)
+    plan = assemble(source, target, checker, front.expansion, blocks, options, dumps)
+    return Compilation(plan, config, tuple(warnings), program, front.parameters, dumps)
+
+
+def _place(diagnostic: Diagnostic) -> tuple[int, int]:
+    span = diagnostic.span
+    return (span.start, span.end) if span is not None else (0, 0)

@@ -1,0 +1,216 @@
+"""Checked handlers to a plan: lowering, compiling, and putting together what an engine needs."""
+
+from __future__ import annotations
+
+import re
+
+from prybee.compiler.compile import MODERN, Options, compile_module
+from prybee.diagnostics import ERROR, Diagnostic, ScriptError
+from prybee.language.lower import globals as global_data
+from prybee.language.lower.records import RINGBUF
+from prybee.language.lower.script import ScriptLowering
+from prybee.plan.plan import Globals, MapSpec, Plan, ProbeSpec, ProgramSpec
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from prybee.compiler.compile import Compiled
+    from prybee.compiler.ir import Module
+    from prybee.diagnostics import Source
+    from prybee.language.checker import Checker
+    from prybee.language.config_table import Config
+    from prybee.language.expansion import Expansion, ProbeBlock
+    from prybee.language.frontend import CompileOptions
+    from prybee.language.script import Variant
+    from prybee.plan.target import Target
+
+_BPF_F_MMAPABLE = 1 << 10
+
+# A per-CPU value may be as large as PCPU_MIN_UNIT_SIZE (kernel/bpf/arraymap.c).
+_MAX_SCRATCH = 32 << 10
+
+_MIN_RINGBUF = 256 << 10
+_MAX_RINGBUF = 8 << 20
+
+# What compiler.compile.MODERN stands for is complete in this release.
+_MODERN_RELEASE = (6, 6)
+
+
+def assemble(
+    source: Source,
+    target: Target,
+    checker: Checker,
+    expansion: Expansion,
+    blocks: list[ProbeBlock],
+    options: CompileOptions,
+    dumps: dict[str, str],
+) -> Plan:
+    """Compile all variants and make the plan.
+
+    Raises:
+        CompilerError: a program cannot be made.
+    """
+    variants = [variant for block in blocks for variant in block.variants]
+    lowering = ScriptLowering(source, checker, target, variants)
+    compiler = _Programs(target, checker, lowering, options, dumps)
+    probes: list[ProbeSpec] = []
+    for block in blocks:
+        several = len(block.variants) > 1
+        for variant, provider, spans in zip(
+            block.variants, block.providers, block.spans, strict=True
+        ):
+            if several:
+                # The tree carries the types of the variant that was checked last.
+                checker.check_variant(variant)
+            filtered = (
+                options.pid is not None and not options.child and provider.pid_filter == "body"
+            )
+            program = compiler.program(variant, filtered)
+            written = dict(zip([m.name for m in variant.matches], spans, strict=True))
+            probes += [
+                spec.replace(span=spec.span or written.get(spec.name, spans[0]))
+                for spec in provider.attach(variant.matches, program, expansion.scope)
+            ]
+    btf, programs = compiler.finish()
+    return Plan(
+        name=source.name,
+        programs=programs,
+        maps=tuple(_maps(lowering, compiler.scratch, checker.config, target)),
+        script_maps=tuple(lowering.script_maps),
+        probes=tuple(probes),
+        records=tuple(lowering.records),
+        globals=Globals(
+            map=global_data.MAP_NAME,
+            size=lowering.globals.size,
+            wake=global_data.WAKE,
+            exit=global_data.EXIT,
+            lost=global_data.LOST,
+            blocks=tuple(block.name for block in blocks),
+            cpu_slots=lowering.globals.cpu_slots,
+        ),
+        counters=tuple(lowering.counters.specs.values()),
+        btf=btf,
+        license=checker.config.license,
+        skipped=tuple(expansion.skipped),
+    )
+
+
+class _Programs:
+    """Compiles one variant after the other."""
+
+    def __init__(
+        self,
+        target: Target,
+        checker: Checker,
+        lowering: ScriptLowering,
+        options: CompileOptions,
+        dumps: dict[str, str],
+    ) -> None:
+        self.checker = checker
+        self.lowering = lowering
+        self.options = options
+        self.dumps = dumps
+        self.features = _features(target)
+        # Bytes of the scratch map's entry in use so far.
+        self.scratch = 0
+        self._next = 0
+        self._names: set[str] = set()
+        self._compiled: list[tuple[Compiled, Variant]] = []
+
+    def program(self, variant: Variant, pid_filter: bool) -> str:
+        """Compile a variant; the name of its program."""
+        pid = self.options.pid if pid_filter else None
+        name = self._name(variant)
+        module = self.lowering.handler(variant, name, pid)
+        if "ssa" in self.options.stages:
+            from prybee.compiler.text import ssa_text
+
+            self.dumps["ssa"] = self.dumps.get("ssa", "") + ssa_text(module) + "\n"
+        compiled = self._compile(module, self._next)
+        if compiled.scratch_size > _MAX_SCRATCH and self._next:
+            # No room behind the others' memory: share it with them, from the start.
+            compiled = self._compile(self.lowering.handler(variant, name, pid), 0)
+        if compiled.scratch_size > _MAX_SCRATCH:
+            raise ScriptError(
+                [
+                    Diagnostic(
+                        ERROR,
+                        f"This probe needs {compiled.scratch_size} bytes of memory for strings "
+                        f"and other large values, of {_MAX_SCRATCH} at most",
+                        variant.probe.span(self.lowering.source),
+                        ("make max_strlen smaller, or split the probe",),
+                    )
+                ]
+            )
+        self._next = max(self._next, compiled.scratch_size)
+        self.scratch = max(self.scratch, compiled.scratch_size)
+        self._compiled.append((compiled, variant))
+        return name
+
+    def _compile(self, module: Module, base: int) -> Compiled:
+        return compile_module(module, Options(self.features, base))
+
+    def _name(self, variant: Variant) -> str:
+        plain = re.sub(r"\W+", "_", variant.matches[0].name).strip("_")
+        name = f"{plain}_{len(self._names) + 1}"
+        self._names.add(name)
+        return name
+
+    def finish(self) -> tuple[bytes, tuple[ProgramSpec, ...]]:
+        """The programs' common BTF, and the programs."""
+        from prybee.compiler.debug_info import debug_info
+
+        debug = debug_info([compiled for compiled, _variant in self._compiled])
+        specs = []
+        for compiled, variant in self._compiled:
+            functions, lines = debug.programs[compiled.name]
+            context = variant.context
+            specs.append(
+                ProgramSpec(
+                    name=compiled.name,
+                    type=context.program_type,
+                    insns=compiled.insns,
+                    relocations=compiled.relocations,
+                    functions=functions,
+                    lines=lines,
+                    attach_type=context.attach_type,
+                    attach_to=context.attach_to,
+                    sleepable=context.sleepable,
+                    places=compiled.spans,
+                )
+            )
+            if "asm" in self.options.stages:
+                from prybee.compiler.listing import assembly
+
+                text = assembly(compiled, self.lowering.source)
+                self.dumps["asm"] = self.dumps.get("asm", "") + text + "\n"
+        return debug.btf, tuple(specs)
+
+
+def _features(target: Target) -> dict[str, bool]:
+    """What the code may use. Probing costs time, so only older kernels are asked."""
+    found = re.match(r"(\d+)\.(\d+)", target.release)
+    if found is None or (int(found[1]), int(found[2])) >= _MODERN_RELEASE:
+        return MODERN
+    return {feature: target.has(feature) for feature in MODERN}
+
+
+def _maps(lowering: ScriptLowering, scratch: int, config: Config, target: Target) -> list[MapSpec]:
+    maps = [
+        MapSpec(global_data.MAP_NAME, "array", 4, lowering.globals.size, 1, flags=_BPF_F_MMAPABLE),
+        MapSpec(RINGBUF, "ringbuf", 0, 0, _ring_size(lowering, config, target)),
+    ]
+    if scratch:
+        maps.append(MapSpec("scratch", "percpu_array", 4, (scratch + 7) // 8 * 8, 1))
+    return maps + lowering.maps
+
+
+def _ring_size(lowering: ScriptLowering, config: Config, target: Target) -> int:
+    """Bytes of the ring buffer: a power of two, and whole pages."""
+    page = target.page_size
+    if not lowering.records:
+        return page
+    if config.perf_rb_pages:
+        wanted = config.perf_rb_pages * page
+        return 1 << (wanted - 1).bit_length()
+    share = target.available_memory >> 8
+    return min(max(1 << max(share.bit_length() - 1, 0), _MIN_RINGBUF), _MAX_RINGBUF)
