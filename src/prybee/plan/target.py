@@ -42,6 +42,8 @@ class Target:
     page_size = 4096
     # Bytes that could be had, for the ring buffer's size.
     available_memory = 4 << 30
+    # Device and inode of prybee's pid namespace; None in the initial one.
+    pid_namespace: tuple[int, int] | None = None
     # CPUs that can ever come (per-CPU maps have a value for each), and those online now.
     possible_cpus: Sequence[int] = (0,)
     online_cpus: Sequence[int] = (0,)
