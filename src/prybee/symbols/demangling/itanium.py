@@ -1,0 +1,712 @@
+"""Parser of names mangled by the Itanium C++ ABI, which GCC and Clang follow on Linux.
+
+The grammar is that of the ABI's chapter 5.1; texts are spelled as ``c++filt`` and the C++ runtime
+(``__cxa_demangle``) spell them, so that what is shown can be searched for.
+"""
+
+from __future__ import annotations
+
+import re
+
+from prybee.symbols.demangling import tables
+from prybee.symbols.demangling.nodes import (
+    Array,
+    Encoding,
+    Expansion,
+    Failure,
+    Forward,
+    Function,
+    Group,
+    MemberPointer,
+    Node,
+    Pack,
+    Pointer,
+    Qualified,
+    Scoped,
+    Sequence_,
+    Special,
+    Template,
+    Text,
+    Writer,
+)
+
+_CLONE = re.compile(r"\.(?:[A-Za-z_]+(?:\.\d+)*|\d+(?:\.\d+)*)")
+_DEEPEST = 200
+
+
+def demangle_itanium(name: str) -> str | None:
+    """The readable form of a name that starts with ``_Z``; None where it does not parse."""
+    if name.startswith("_GLOBAL_") and name[8:9] and name[8] in "_.$" and name[9:10] in ("I", "D"):
+        # A file's static initialisers: _GLOBAL__sub_I_… has its own form below.
+        kind = "constructors" if name[9] == "I" else "destructors"
+        if name[10:11] == "_":
+            inner = name[11:]
+            return f"global {kind} keyed to {demangle_itanium(inner) or inner}"
+        return None
+    start = 3 if name.startswith("__Z") else 2
+    if not name.startswith(("_Z", "__Z")):
+        return None
+    parser = Parser(name, start)
+    try:
+        node = parser.encoding(top=True)
+        clones = ""
+        while parser.at < len(name):
+            match = _CLONE.match(name, parser.at)
+            if match is None:
+                return None
+            clones += f" [clone {match[0]}]"
+            parser.at = match.end()
+        return node.text(Writer()) + clones
+    except (Failure, RecursionError, IndexError):
+        return None
+
+
+class _Name:
+    """A parsed name, and what decides how the rest of its encoding is read."""
+
+    __slots__ = ("is_special", "is_template", "node", "qualifiers")
+
+    def __init__(self, node: Node) -> None:
+        self.node = node
+        self.qualifiers = ""
+        self.is_template = False  # its last part has template arguments: a return type follows
+        self.is_special = False  # a constructor, destructor, conversion: none does
+
+
+class _Parameter(Text):
+    """Stands among the substitutions for ``T_``, which means what it does where it is used."""
+
+    def __init__(self, index: int) -> None:
+        super().__init__("")
+        self.index = index
+
+
+class Parser:
+    """Recursive descent over one name."""
+
+    def __init__(self, name: str, at: int) -> None:
+        self.name = name
+        self.at = at
+        self.substitutions: list[Node] = []
+        self.parameters: list[Node] = []
+        self.forwards: list[Forward] = []
+        self.allow_forward = False
+        self.lambda_depth = 0
+        self.depth = 0
+        self.plain_parameter = False
+
+    # ------------------------------------------------------------------ characters
+
+    def peek(self, count: int = 1) -> str:
+        """The next characters, fewer at the end."""
+        return self.name[self.at : self.at + count]
+
+    def take(self, text: str) -> bool:
+        """Steps over ``text`` if it comes next."""
+        if self.name.startswith(text, self.at):
+            self.at += len(text)
+            return True
+        return False
+
+    def expect(self, text: str) -> None:
+        """Steps over ``text``, which has to come next."""
+        if not self.take(text):
+            raise Failure(f"{text} expected")
+
+    def number(self) -> int:
+        """A decimal number, negative with an ``n`` before it."""
+        negative = self.take("n")
+        start = self.at
+        while self.peek().isdigit():
+            self.at += 1
+        if self.at == start or not self.name[start : self.at].isascii():
+            raise Failure("number expected")
+        value = int(self.name[start : self.at])
+        return -value if negative else value
+
+    def sequence_number(self) -> int:
+        """``_`` is 0, ``0_`` is 1, ``A_`` is 11: base 36."""
+        end = self.name.find("_", self.at)
+        digits = self.name[self.at : end]
+        if end < 0 or not re.fullmatch("[0-9A-Z]*", digits):
+            raise Failure("sequence number expected")
+        self.at = end + 1
+        return int(digits, 36) + 1 if digits else 0
+
+    def small_number(self) -> int:
+        """``_`` is 0, ``0_`` is 1, ``12_`` is 13."""
+        if self.take("_"):
+            return 0
+        value = self.number()
+        self.expect("_")
+        return value + 1
+
+    # ------------------------------------------------------------------ encodings
+
+    def encoding(self, top: bool = False) -> Node:
+        """A function with its types, an object, or a special name."""
+        self._deeper()
+        saved = self.parameters, self.forwards
+        self.parameters, self.forwards = list(self.parameters), []
+        try:
+            return self._encoding(top)
+        finally:
+            self.parameters, self.forwards = saved
+            self.depth -= 1
+
+    def _deeper(self) -> None:
+        self.depth += 1
+        if self.depth > _DEEPEST:
+            raise Failure("too deep")
+
+    def _encoding(self, top: bool) -> Node:
+        if self.peek() in ("T", "G"):
+            return self._special_name()
+        name = self.a_name(tag=True)
+        for forward in self.forwards:
+            if forward.index >= len(self.parameters):
+                raise Failure("template parameter without an argument")
+            forward.target = self.parameters[forward.index]
+            if forward.target is forward:
+                raise Failure("template parameter of itself")
+        if self._at_end():
+            return name.node
+        result = None
+        if name.is_template and not name.is_special:
+            result = self.type()
+        return Encoding(name.node, self._parameter_types(), result, name.qualifiers)
+
+    def _at_end(self) -> bool:
+        return self.at >= len(self.name) or self.name[self.at] in "E."
+
+    def _parameter_types(self) -> list[Node]:
+        if self.take("v"):
+            if not self._at_end():
+                raise Failure("void among parameters")
+            return []
+        parameters = []
+        while not self._at_end():
+            parameters.append(self.type())
+        if not parameters:
+            raise Failure("no parameters")
+        return parameters
+
+    def _special_name(self) -> Node:
+        code = self.peek(2)
+        if code in tables.SPECIAL_NAMES:
+            self.at += 2
+            return Group(tables.SPECIAL_NAMES[code], self.type())
+        if code in tables.SPECIAL_OBJECTS:
+            self.at += 2
+            return Group(tables.SPECIAL_OBJECTS[code], self.a_name().node)
+        if code == "TC":
+            self.at += 2
+            derived = self.type()
+            self.number()
+            self.expect("_")
+            base = self.type()
+            return Group("construction vtable for ", base, "-in-", derived)
+        if code == "GR":
+            self.at += 2
+            node = self.a_name().node
+            number = self.small_number() if not self._at_end() else 0
+            return Group(f"reference temporary #{number} for ", node)
+        if code == "GT":
+            self.at += 2
+            clone = self.take("n")
+            if not clone:
+                self.expect("t")
+            kind = "non-transaction" if clone else "transaction"
+            return Group(f"{kind} clone for ", self.encoding())
+        if code == "GA":
+            self.at += 2
+            return Group("hidden alias for ", self.encoding())
+        if code in ("Th", "Tv"):
+            self.at += 1
+            kind = "virtual" if code == "Tv" else "non-virtual"
+            self._call_offset()
+            return Group(f"{kind} thunk to ", self.encoding())
+        if code == "Tc":
+            self.at += 2
+            self._call_offset()
+            self._call_offset()
+            return Group("covariant return thunk to ", self.encoding())
+        raise Failure("unknown special name")
+
+    def _call_offset(self) -> None:
+        if self.take("h"):
+            self.number()
+        else:
+            self.expect("v")
+            self.number()
+            self.expect("_")
+            self.number()
+        self.expect("_")
+
+    # ------------------------------------------------------------------ names
+
+    def a_name(self, tag: bool = False) -> _Name:
+        """A name; ``tag``: its template arguments are what ``T_`` stands for from now on."""
+        self._deeper()
+        following = self.peek()
+        if following == "N":
+            name = self._nested_name(tag)
+        elif following == "Z":
+            name = self._local_name(tag)
+        elif following == "S" and self.peek(2) != "St":
+            name = _Name(self._substitution())
+            if self.peek() != "I":
+                raise Failure("template arguments expected")
+            name.node = Template(name.node, self.template_arguments(tag))
+            name.is_template = True
+        else:
+            standard = self.take("St")
+            name = _Name(Text("std"))
+            part = self._unqualified_name(None, name)
+            name.node = Scoped(name.node, part) if standard else part
+            if self.peek() == "I":
+                self.substitutions.append(name.node)
+                name.node = Template(name.node, self.template_arguments(tag))
+                name.is_template = True
+        self.depth -= 1
+        return name
+
+    def _nested_name(self, tag: bool) -> _Name:
+        self.expect("N")
+        name = _Name(Text(""))
+        name.qualifiers = self._qualifiers()
+        if self.take("R"):
+            name.qualifiers += " &"
+        elif self.take("O"):
+            name.qualifiers += " &&"
+        so_far: Node | None = None
+        pushed = False
+        while not self.take("E"):
+            following = self.peek()
+            pushed = True
+            if following == "I":
+                if so_far is None:
+                    raise Failure("template arguments of nothing")
+                so_far = Template(so_far, self.template_arguments(tag))
+                name.is_template = True
+                self.substitutions.append(so_far)
+                continue
+            name.is_template = False
+            if following == "T":
+                index = self._parameter_index()
+                so_far = self._parameter_number(index)
+                self.substitutions.append(_Parameter(index))
+                continue
+            if following == "D" and self.peek(2) in ("Dt", "DT"):
+                so_far = self._decltype()
+            elif following == "S" and so_far is None and self.peek(2) != "St":
+                so_far = self._substitution()
+                pushed = False
+                continue
+            elif following == "S" and so_far is None:
+                self.at += 2
+                so_far = Text("std")
+                pushed = False
+                continue
+            elif following == "M" and so_far is not None:
+                self.at += 1  # a closure in a data member's initialiser
+                continue
+            else:
+                part = self._unqualified_name(so_far, name)
+                so_far = Scoped(so_far, part) if so_far is not None else part
+            self.substitutions.append(so_far)
+        if so_far is None:
+            raise Failure("empty name")
+        if pushed:
+            # The whole is a candidate only where it is a type; type() adds it there.
+            self.substitutions.pop()
+        name.node = so_far
+        return name
+
+    def _local_name(self, tag: bool) -> _Name:
+        self.expect("Z")
+        outer = self.encoding()
+        if isinstance(outer, Encoding):
+            outer.show_result = False
+        self.expect("E")
+        if self.take("s"):
+            self._discriminator()
+            return _Name(Scoped(outer, Text("string literal")))
+        if self.take("d"):
+            number = self.small_number() + 1
+            inner = self.a_name(tag)
+            outer = Scoped(outer, Text(f"{{default arg#{number}}}"))
+        else:
+            inner = self.a_name(tag)
+            self._discriminator()
+        inner.node = Scoped(outer, inner.node)
+        return inner
+
+    def _discriminator(self) -> None:
+        if self.take("__"):
+            self.number()
+            self.expect("_")
+        elif self.peek() == "_" and self.peek(2)[1:].isdigit():
+            self.at += 2
+
+    def _qualifiers(self) -> str:
+        text = ""
+        for code, word in (("r", " restrict"), ("V", " volatile"), ("K", " const")):
+            if self.take(code):
+                text = text + word
+        # c++filt writes the innermost last: const volatile restrict.
+        return "".join(f" {word}" for word in reversed(text.split()))
+
+    def _unqualified_name(self, owner: Node | None, name: _Name) -> Node:
+        following = self.peek()
+        node: Node
+        if following.isdigit():
+            node = self._source_name()
+        elif following == "L" and self.peek(2)[1:].isdigit():
+            self.at += 1
+            node = self._source_name()
+        elif following == "U":
+            node = self._unnamed()
+        elif self.peek(2) == "DC":
+            self.at += 2
+            items = []
+            while not self.take("E"):
+                items.append(self._source_name())
+            node = Group("[", Sequence_(items), "]")
+        elif following in ("C", "D"):
+            node = self._constructor(owner)
+            name.is_special = True
+        else:
+            node = self._operator_name(name)
+        if following not in ("C", "D"):
+            name.is_special = isinstance(node, Special)
+        while self.take("B"):
+            tag = self._source_name()
+            base = node.value if isinstance(node, Text) else ""
+            node = (
+                Text(f"{base}[abi:{tag.value}]", node.base_name())
+                if isinstance(node, Text)
+                else Group(node, f"[abi:{tag.value}]")
+            )
+        return node
+
+    def _source_name(self) -> Text:
+        length = self.number()
+        text = self.name[self.at : self.at + length]
+        if length <= 0 or len(text) != length:
+            raise Failure("name too short")
+        self.at += length
+        if text.startswith("_GLOBAL_") and text[8:9] in ("_", ".", "$") and text[9:10] == "N":
+            return Text("(anonymous namespace)")
+        return Text(text)
+
+    def _constructor(self, owner: Node | None) -> Node:
+        code = self.peek(2)
+        if code == "CI":
+            self.at += 3
+            self.type()
+            return Special("C", owner)
+        if not re.fullmatch("C[1-5]|D[0-5]", code):
+            raise Failure("unknown constructor")
+        self.at += 2
+        return Special(code[0], owner)
+
+    def _unnamed(self) -> Node:
+        if self.take("Ut"):
+            return Text(f"{{unnamed type#{self.small_number() + 1}}}")
+        if self.take("Ul"):
+            self.lambda_depth += 1
+            parameters: list[Node] = []
+            if self.take("v"):
+                pass
+            else:
+                while self.peek() not in ("E", ""):
+                    parameters.append(self.type())
+            self.expect("E")
+            self.lambda_depth -= 1
+            number = self.small_number() + 1
+            return Group("{lambda(", Sequence_(parameters), f")#{number}}}")
+        raise Failure("unknown unnamed name")
+
+    def _operator_name(self, name: _Name) -> Node:
+        code = self.peek(2)
+        if code == "cv":
+            self.at += 2
+            allow, self.allow_forward = self.allow_forward, True
+            plain, self.plain_parameter = self.plain_parameter, True
+            type_ = self.type()
+            self.allow_forward, self.plain_parameter = allow, plain
+            return Special("cv", None, type_)
+        if code == "li":
+            self.at += 2
+            return Text(f'operator"" {self._source_name().value}')
+        if len(code) == 2 and code[0] == "v" and code[1].isdigit():
+            self.at += 2
+            return Text(f"operator {self._source_name().value}")
+        if code not in tables.OPERATORS:
+            raise Failure("unknown operator")
+        self.at += 2
+        text = tables.OPERATORS[code][0].rstrip()
+        return Text(f"operator {text}" if text[0].isalpha() else f"operator{text}")
+
+    # ------------------------------------------------------------------ substitutions, templates
+
+    def _substitution(self) -> Node:
+        self.expect("S")
+        following = self.peek()
+        if following in tables.STANDARD_SUBSTITUTIONS:
+            short, full, base = tables.STANDARD_SUBSTITUTIONS[following]
+            self.at += 1
+            node: Node = Text(full if self.peek() in ("C", "D") else short, base)
+            if self.peek() == "B":
+                while self.take("B"):
+                    node = Group(node, f"[abi:{self._source_name().value}]")
+                self.substitutions.append(node)
+            return node
+        index = self.sequence_number()
+        if index >= len(self.substitutions):
+            raise Failure("substitution of nothing")
+        node = self.substitutions[index]
+        return self._parameter_number(node.index) if isinstance(node, _Parameter) else node
+
+    def _parameter(self) -> Node:
+        return self._parameter_number(self._parameter_index())
+
+    def _parameter_index(self) -> int:
+        self.expect("T")
+        if self.peek() == "L":
+            raise Failure("template parameter of an outer level")
+        return self.small_number()
+
+    def _parameter_number(self, index: int) -> Node:
+        if self.lambda_depth:
+            return Text(f"auto:{index + 1}")
+        if self.allow_forward:
+            forward = Forward(index)
+            self.forwards.append(forward)
+            return forward
+        if index >= len(self.parameters):
+            raise Failure("template parameter without an argument")
+        return self.parameters[index]
+
+    def template_arguments(self, tag: bool = False) -> list[Node]:
+        """``I … E``."""
+        self.expect("I")
+        saved = self.lambda_depth, self.plain_parameter
+        self.plain_parameter = False
+        arguments = []
+        while not self.take("E"):
+            arguments.append(self._template_argument())
+        self.lambda_depth, self.plain_parameter = saved
+        if tag:
+            self.parameters = arguments
+        return arguments
+
+    def _template_argument(self) -> Node:
+        self._deeper()
+        following = self.peek()
+        if following == "X":
+            self.at += 1
+            node = self.expression()
+            self.expect("E")
+        elif following == "L":
+            node = self._literal()
+        elif following in ("J", "I"):
+            self.at += 1
+            items = []
+            while not self.take("E"):
+                items.append(self._template_argument())
+            node = Pack(items)
+        elif following == "":
+            raise Failure("template arguments without an end")
+        else:
+            node = self.type()
+        self.depth -= 1
+        return node
+
+    # ------------------------------------------------------------------ types
+
+    def type(self) -> Node:
+        """A type; all but builtin ones become candidates for substitution."""
+        self._deeper()
+        node, candidate = self._type()
+        if candidate:
+            self.substitutions.append(node)
+        self.depth -= 1
+        return node
+
+    def _type(self) -> tuple[Node, bool]:
+        following = self.peek()
+        if following in tables.BUILTIN_TYPES:
+            self.at += 1
+            return Text(tables.BUILTIN_TYPES[following]), False
+        if following in ("r", "V", "K"):
+            qualifiers = self._qualifiers()
+            if self.peek() == "F" or self.peek(2) in ("Do", "DO", "Dx"):
+                # Qualifiers of a member function belong to the type they stand before.
+                return Qualified(self._function(), qualifiers), True
+            return Qualified(self.type(), qualifiers), True
+        if following in ("P", "R", "O"):
+            self.at += 1
+            return Pointer(self.type(), {"P": "*", "R": "&", "O": "&&"}[following]), True
+        if following in ("C", "G"):
+            self.at += 1
+            word = " _Complex" if following == "C" else " _Imaginary"
+            return Group(self.type(), word), True
+        if following == "F":
+            return self._function(), True
+        if following == "A":
+            return self._array(), True
+        if following == "M":
+            self.at += 1
+            owner = self.type()
+            return MemberPointer(owner, self.type()), True
+        if following == "T":
+            return self._parameter_type()
+        if following == "S" and self.peek(2) != "St":
+            node = self._substitution()
+            if self.peek() == "I" and not self.plain_parameter:
+                return Template(node, self.template_arguments()), True
+            return node, False
+        if following == "D":
+            return self._d_type()
+        if following == "u":
+            self.at += 1
+            node = self._source_name()
+            if self.peek() == "I":
+                return Template(node, self.template_arguments()), True
+            return node, True
+        if following == "U" and self.peek(2)[1:].isdigit():
+            self.at += 1
+            qualifier: Node = self._source_name()
+            if self.peek() == "I":
+                qualifier = Template(qualifier, self.template_arguments())
+            return Group(self.type(), " ", qualifier), True
+        if following in ("N", "Z", "S", "U") or following.isdigit():
+            plain, self.plain_parameter = self.plain_parameter, False
+            node = self.a_name().node
+            self.plain_parameter = plain
+            return node, True
+        raise Failure("unknown type")
+
+    def _parameter_type(self) -> tuple[Node, bool]:
+        if self.peek(2) in ("Ts", "Tu", "Te"):
+            self.at += 2
+            return self.a_name().node, True
+        index = self._parameter_index()
+        node = self._parameter_number(index)
+        self.substitutions.append(_Parameter(index))
+        if self.peek() == "I" and not self.plain_parameter:
+            return Template(node, self.template_arguments()), True
+        return node, False
+
+    def _d_type(self) -> tuple[Node, bool]:
+        following = self.peek(2)[1:]
+        if following in tables.BUILTIN_D_TYPES:
+            self.at += 2
+            return Text(tables.BUILTIN_D_TYPES[following]), following == "n"
+        if following == "p":
+            self.at += 2
+            return Expansion(self.type()), True
+        if following in ("t", "T"):
+            return self._decltype(), True
+        if following == "v":
+            self.at += 2
+            size: Node | str
+            if self.take("_"):
+                size = self.expression()
+            elif self.peek().isdigit():
+                size = str(self.number())
+            else:
+                raise Failure("vector without a size")
+            self.expect("_")
+            return Group(self.type(), " __vector(", size, ")"), True
+        if following == "F":
+            self.at += 2
+            bits = self.number()
+            if self.take("b"):
+                return Text("std::bfloat16_t"), False
+            suffix = "x" if self.take("x") else ""
+            if not suffix:
+                self.expect("_")
+            return Text(f"_Float{bits}{suffix}"), False
+        if following in ("B", "U"):
+            self.at += 2
+            size = str(self.number()) if self.peek().isdigit() else self.expression()
+            self.expect("_")
+            word = "unsigned _BitInt(" if following == "U" else "signed _BitInt("
+            return Group(word, size, ")"), False
+        if following in ("o", "O", "w", "x"):
+            return self._function(), True
+        raise Failure("unknown type")
+
+    def _decltype(self) -> Node:
+        self.at += 2
+        node = self.expression()
+        self.expect("E")
+        return Group("decltype (", node, ")")
+
+    def _function(self) -> Node:
+        """``[exception specification] [Dx] F [Y] result parameters [R|O] E``."""
+        exceptions: list[Node | str] = []
+        if self.take("Do"):
+            exceptions = [" noexcept"]
+        elif self.take("DO"):
+            exceptions = [" noexcept(", self.expression(), ")"]
+            self.expect("E")
+        elif self.take("Dw"):
+            types = []
+            while not self.take("E"):
+                types.append(self.type())
+            exceptions = [" throw(", Sequence_(types), ")"]
+        if self.take("Dx"):
+            exceptions.insert(0, " transaction_safe")
+        self.expect("F")
+        self.take("Y")
+        result = self.type()
+        parameters: list[Node] = []
+        suffix = ""
+        while True:
+            if self.take("E"):
+                break
+            if self.take("RE"):
+                suffix = " &"
+                break
+            if self.take("OE"):
+                suffix = " &&"
+                break
+            if self.take("v"):
+                if self.peek() not in ("E", "R", "O"):
+                    raise Failure("void among parameters")
+                continue
+            parameters.append(self.type())
+        if exceptions:
+            text = "".join(p if isinstance(p, str) else p.text(Writer()) for p in exceptions)
+            suffix += text
+        return Function(result, parameters, suffix)
+
+    def _array(self) -> Node:
+        self.expect("A")
+        size: Node | str = ""
+        if self.peek().isdigit():
+            size = str(self.number())
+        elif self.peek() != "_":
+            size = self.expression()
+        self.expect("_")
+        return Array(self.type(), size)
+
+    # ------------------------------------------------------------------ expressions
+
+    def expression(self) -> Node:
+        """An expression of ``decltype``, an array's size, or a template argument."""
+        from prybee.symbols.demangling.expressions import expression
+
+        self._deeper()
+        node = expression(self)
+        self.depth -= 1
+        return node
+
+    def _literal(self) -> Node:
+        from prybee.symbols.demangling.expressions import literal
+
+        return literal(self)
