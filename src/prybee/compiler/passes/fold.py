@@ -665,9 +665,17 @@ def _copy(m: Maker, v: Value) -> Value | None:
     return None
 
 
+_32_BITS = frozenset(("get_smp_processor_id", "get_prandom_u32"))
+
+
 def _call(m: Maker, v: Value) -> Value | None:
-    if v.aux.name == "get_smp_processor_id" or v.aux.name == "get_prandom_u32":
+    name = v.aux.name
+    if name in _32_BITS:
         v.width = 32
+    elif name == "loop" and v.args[0].op == "const" and not v.args[0].imm:
+        # Its verifier then never looks at the callback, removes it as dead code, and stumbles over
+        # the reference that is left (EFAULT, "No program to jit"; seen on 6.18).
+        return m.const(0)
     return None
 
 
