@@ -1,0 +1,1 @@
+"""What users see: values, formats, histograms, maps; as text or as JSON."""
