@@ -1,6 +1,6 @@
 """Making BTF: for programs that are loaded, and for tests."""
 
-# ruff: noqa: A001, A002, A004, A006 - "id" and "type" are the words of BTF
+# ruff: noqa: A001, A002 - "id" and "type" are the words of BTF
 from __future__ import annotations
 
 from struct import pack

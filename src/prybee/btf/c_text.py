@@ -1,6 +1,6 @@
 """Types as C writes them: names, declarations, definitions."""
 
-# ruff: noqa: A001, A002, A004, A006 - "id" and "type" are the words of BTF
+# ruff: noqa: A001, A002 - "id" and "type" are the words of BTF
 from __future__ import annotations
 
 from prybee.btf.format import MAX_DEPTH, BtfError
@@ -11,8 +11,8 @@ if TYPE_CHECKING:
 
 _QUALIFIERS = {"const": "const", "volatile": "volatile", "restrict": "restrict"}
 _TAGGED = {"struct": "struct", "union": "union", "enum": "enum", "enum64": "enum"}
-# A definition longer than this comes from no compiler.
-_MAX_LINES = 100_000
+# More types in one text than any compiler's output has; stops nesting that doubles at each level.
+_MAX_STEPS = 20_000
 
 
 def declaration(btf: Btf, id: int, name: str) -> str:
@@ -21,78 +21,7 @@ def declaration(btf: Btf, id: int, name: str) -> str:
     Raises:
         BtfError: the type refers to itself in a way C cannot write.
     """
-    return _declare(btf, id, name, 0)
-
-
-def _declare(btf: Btf, id: int, inner: str, depth: int, body: str = "") -> str:
-    """Work from the name outwards, as C's declarators do.
-
-    Args:
-        inner: the declarator so far.
-        body: what to write instead of the name of the innermost type.
-    """
-    pointer = False  # whether the outermost part of the declarator is a ``*``
-    while True:
-        depth += 1
-        if depth > MAX_DEPTH:
-            raise BtfError(f"type {id}: more than {MAX_DEPTH} types refer to each other")
-        kind = btf.kind(id)
-        if kind == "ptr":
-            inner = f"*{inner}"
-            pointer = True
-        elif kind == "array":
-            if pointer:
-                inner = f"({inner})"
-                pointer = False
-            id, count = btf.array_info(id)
-            inner = f"{inner}[{count or ''}]"
-            continue
-        elif kind in ("func_proto", "func"):
-            if pointer:
-                inner = f"({inner})"
-                pointer = False
-            inner = f"{inner}({_parameters(btf, id, depth)})"
-            id = btf.returns(id)
-            continue
-        elif kind in _QUALIFIERS and btf.kind(_unqualified(btf, id)) == "ptr":
-            # It qualifies the pointer itself, so it stands after the ``*``.
-            word = _QUALIFIERS[kind]
-            inner = f" {word} {inner}" if inner and not inner.startswith(" ") else f" {word}{inner}"
-        elif kind in _QUALIFIERS:
-            target = btf.target(id)
-            if btf.kind(target) in ("array", "func_proto"):
-                id = target  # C cannot write it there; the elements' own qualifier counts
-                continue
-            base = _declare(btf, target, "", depth, body)
-            return _join(f"{_QUALIFIERS[kind]} {base}", inner)
-        elif kind not in ("type_tag", "var"):
-            return _join(body or _base_name(btf, id, kind), inner)
-        id = btf.target(id)
-
-
-def _unqualified(btf: Btf, id: int) -> int:
-    return btf.strip_modifiers(id)
-
-
-def _join(base: str, inner: str) -> str:
-    if not inner or inner.startswith("["):
-        return base + inner
-    return f"{base} {inner.lstrip()}"
-
-
-def _base_name(btf: Btf, id: int, kind: str) -> str:
-    if kind == "fwd":
-        return f"{'union' if btf.is_union(id) else 'struct'} {btf.name(id)}"
-    if kind in _TAGGED:
-        return f"{_TAGGED[kind]} {btf.name(id) or '{...}'}"
-    return btf.name(id) or kind
-
-
-def _parameters(btf: Btf, id: int, depth: int) -> str:
-    texts = [_declare(btf, p.type, p.name, depth) for p in btf.parameters(id)]
-    if btf.variadic(id):
-        texts.append("...")
-    return ", ".join(texts) or "void"
+    return _Writer(btf).declare(id, name, 0)
 
 
 def definition(btf: Btf, id: int) -> str:
@@ -101,58 +30,132 @@ def definition(btf: Btf, id: int) -> str:
     Raises:
         BtfError: the type nests without end.
     """
+    writer = _Writer(btf)
     kind = btf.kind(id)
     if kind in ("func", "var"):
-        return f"{_declare(btf, btf.target(id), btf.name(id), 0)};"
+        return f"{writer.declare(btf.target(id), btf.name(id), 0)};"
     if kind == "typedef":
         target = btf.target(id)
         body = ""
         if btf.kind(target) in _TAGGED and not btf.name(target):
             lines: list[str] = []
-            _body(btf, target, "", lines, 0)
+            writer.body(target, "", lines, 0)
             body = "\n".join(lines)
-        return f"typedef {_declare(btf, target, btf.name(id), 0, body)};"
+        return f"typedef {writer.declare(target, btf.name(id), 0, body)};"
     if kind not in _TAGGED:
-        return f"{_declare(btf, id, '', 0)};"
+        return f"{writer.declare(id, '', 0)};"
     lines = []
-    _body(btf, id, "", lines, 0)
+    writer.body(id, "", lines, 0)
     return "\n".join(lines) + ";"
 
 
-def _body(btf: Btf, id: int, indent: str, lines: list[str], depth: int) -> None:
-    """Append ``struct name {`` … ``}``; the first line without its indent, the last open-ended."""
-    if depth > MAX_DEPTH or len(lines) > _MAX_LINES:
-        raise BtfError(f"type {id}: nested too deeply to be written out")
-    kind = btf.kind(id)
-    name = btf.name(id)
-    head = f"{_TAGGED[kind]} {name}".rstrip()
-    lines.append(f"{head} {{")
-    inside = indent + "\t"
-    if kind in ("enum", "enum64"):
-        lines.extend(f"{inside}{name} = {value}," for name, value in btf.enumerators(id))
-        lines.append(f"{indent}}}")
-        return
-    for member in btf.members(id):
-        width = f" : {member.bit_size}" if member.bit_size else ""
-        inner = _nested(btf, member.type)
-        body = ""
-        if inner:
-            nested: list[str] = []
-            _body(btf, inner, inside, nested, depth + 1)
-            body = "\n".join(nested)
-            if len(lines) + len(nested) > _MAX_LINES:
-                raise BtfError(f"type {id}: nested too deeply to be written out")
-        lines.append(f"{inside}{_declare(btf, member.type, member.name, 0, body)}{width};")
-    lines.append(f"{indent}}}")
+class _Writer:
+    """Writes one text."""
 
+    def __init__(self, btf: Btf) -> None:
+        self.btf = btf
+        self._steps = 0
 
-def _nested(btf: Btf, id: int) -> int:
-    """The anonymous struct, union or enum that a member's type must spell out, or 0."""
-    for _ in range(MAX_DEPTH):
-        kind = btf.kind(id)
+    def _step(self, id: int, depth: int) -> None:
+        self._steps += 1
+        if depth > MAX_DEPTH:
+            raise BtfError(f"type {id}: more than {MAX_DEPTH} types refer to each other")
+        if self._steps > _MAX_STEPS:
+            raise BtfError(f"type {id}: too large to be written out")
+
+    def declare(self, id: int, inner: str, depth: int, body: str = "") -> str:
+        """Work from the name outwards, as C's declarators do.
+
+        Args:
+            inner: the declarator so far.
+            body: what to write instead of the name of the innermost type.
+        """
+        pointer = False  # whether the outermost part of the declarator is a ``*``
+        while True:
+            depth += 1
+            self._step(id, depth)
+            kind = self.btf.kind(id)
+            if kind == "ptr":
+                inner = f"*{inner}"
+                pointer = True
+            elif kind == "array":
+                if pointer:
+                    inner = f"({inner})"
+                    pointer = False
+                id, count = self.btf.array_info(id)
+                inner = f"{inner}[{count or ''}]"
+                continue
+            elif kind in ("func_proto", "func"):
+                if pointer:
+                    inner = f"({inner})"
+                    pointer = False
+                inner = f"{inner}({self.parameters(id, depth)})"
+                id = self.btf.returns(id)
+                continue
+            elif kind in _QUALIFIERS and self.btf.kind(self.btf.strip_modifiers(id)) == "ptr":
+                # It qualifies the pointer itself, so it stands after the ``*``.
+                word = _QUALIFIERS[kind]
+                inner = f"{word} {inner}" if inner else word
+            elif kind in _QUALIFIERS:
+                target = self.btf.target(id)
+                if self.btf.kind(target) in ("array", "func_proto"):
+                    id = target  # C cannot write it there; the elements' own qualifier counts
+                    continue
+                base = self.declare(target, "", depth, body)
+                return _join(f"{_QUALIFIERS[kind]} {base}", inner)
+            elif kind not in ("type_tag", "var"):
+                return _join(body or self.base_name(id, kind), inner)
+            id = self.btf.target(id)
+
+    def base_name(self, id: int, kind: str) -> str:
+        if kind == "fwd":
+            return f"{'union' if self.btf.is_union(id) else 'struct'} {self.btf.name(id)}"
         if kind in _TAGGED:
-            return 0 if btf.name(id) else id
-        if kind not in ("array", "ptr", "const", "volatile", "restrict", "type_tag"):
-            return 0
-        id = btf.target(id)
-    return 0
+            return f"{_TAGGED[kind]} {self.btf.name(id) or '{...}'}"
+        return self.btf.name(id) or kind
+
+    def parameters(self, id: int, depth: int) -> str:
+        texts = [self.declare(p.type, p.name, depth) for p in self.btf.parameters(id)]
+        if self.btf.variadic(id):
+            texts.append("...")
+        return ", ".join(texts) or "void"
+
+    def body(self, id: int, indent: str, lines: list[str], depth: int) -> None:
+        """Append ``struct name {`` … ``}``: no indent before the first line, no ``;`` at the end."""
+        self._step(id, depth)
+        kind = self.btf.kind(id)
+        name = self.btf.name(id)
+        head = f"{_TAGGED[kind]} {name}".rstrip()
+        lines.append(f"{head} {{")
+        inside = indent + "\t"
+        if kind in ("enum", "enum64"):
+            lines.extend(f"{inside}{name} = {value}," for name, value in self.btf.enumerators(id))
+            lines.append(f"{indent}}}")
+            return
+        for member in self.btf.members(id):
+            width = f" : {member.bit_size}" if member.bit_size else ""
+            inner = self.nested(member.type)
+            body = ""
+            if inner:
+                nested: list[str] = []
+                self.body(inner, inside, nested, depth + 1)
+                body = "\n".join(nested)
+            lines.append(f"{inside}{self.declare(member.type, member.name, 0, body)}{width};")
+        lines.append(f"{indent}}}")
+
+    def nested(self, id: int) -> int:
+        """The anonymous struct, union or enum that a member's type must spell out, or 0."""
+        for _ in range(MAX_DEPTH):
+            kind = self.btf.kind(id)
+            if kind in _TAGGED:
+                return 0 if self.btf.name(id) else id
+            if kind not in ("array", "ptr", "const", "volatile", "restrict", "type_tag"):
+                return 0
+            id = self.btf.target(id)
+        return 0
+
+
+def _join(base: str, inner: str) -> str:
+    if not inner or inner.startswith("["):
+        return base + inner
+    return f"{base} {inner}"

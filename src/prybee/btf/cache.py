@@ -15,7 +15,7 @@ its key is that of the BTF at hand.  The key is the kernel's build id for the ru
 here only costs time.
 """
 
-# ruff: noqa: A001, A002, A004, A006 - "id" and "type" are the words of BTF
+# ruff: noqa: A006 - "id" is the word of BTF
 from __future__ import annotations
 
 import os

@@ -53,6 +53,7 @@ MODIFIERS = frozenset((VOLATILE, CONST, RESTRICT, TYPE_TAG))
 ALIASES = MODIFIERS | {TYPEDEF}
 # Kinds whose third word is a type id (the others have a size there, or nothing).
 REFERRING = ALIASES | {PTR, FUNC, VAR, DECL_TAG, FUNC_PROTO}
+ENUMS = frozenset((ENUM, ENUM64))
 SIZED = frozenset((INT, STRUCT, UNION, ENUM, DATASEC, FLOAT, ENUM64))
 
 # What the kernel allows for chains of types (kernel/bpf/btf.c, MAX_RESOLVE_DEPTH).

@@ -5,7 +5,7 @@ found by walking.  On the kernel's own (5.5 MB, 126,000 types) the walk takes 25
 name another 80 ms, which is why the result is cached on disk (``cache.py``).
 """
 
-# ruff: noqa: A001, A002, A004, A006 - "id" and "type" are the words of BTF
+# ruff: noqa: A001, A004 - "id" is the word of BTF
 from __future__ import annotations
 
 from array import array
