@@ -67,7 +67,7 @@ def test_tracepoint(counter: Map, old: bool) -> None:
             for _ in range(5):
                 os.getppid()
             assert value(counter) == 5
-            assert repr(link).startswith("Link(perf_event on getppid, fd ")
+            assert repr(link).startswith("PerfLink(perf_event on getppid, fd ")
         os.getppid()
         assert value(counter) == 5
 

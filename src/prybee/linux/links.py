@@ -83,8 +83,40 @@ class Link(KernelObject):
         return f"{self.kind} on {self.target}"
 
 
-def perf_event(program: Program, event: PerfEvent, cookie: int = 0) -> Link:
-    """Attaches ``program`` to a perf event, which the link takes over: closing it closes both.
+class PerfLink(Link):
+    """An attachment to a perf event, which it owns: closing detaches, then closes the event."""
+
+    __slots__ = ("event",)
+
+    def __init__(self, fd: int, event: PerfEvent | None, target: str) -> None:
+        super().__init__(fd, "perf_event", target)
+        self.event = event
+
+    def close(self) -> None:
+        """Detaches, and closes the event."""
+        super().close()
+        event, self.event = self.event, None
+        if event is not None:
+            event.close()
+
+    def release_event(self) -> int:
+        """The event's descriptor, which is the caller's from now on; -1 where there is none."""
+        event, self.event = self.event, None
+        if event is None:
+            return -1
+        fd, event.fd = event.fd, -1
+        return fd
+
+
+def perf_event(
+    program: Program, event: PerfEvent, cookie: int = 0, keep_event: bool = False
+) -> PerfLink:
+    """Attaches ``program`` to a perf event, which the link takes over.
+
+    Args:
+        cookie: what the program gets from ``get_attach_cookie``.
+        keep_event: keep the event's descriptor open beside the link's (which holds the event as
+            well), so that closing the link is quick (:mod:`prybee.linux.closing`).
 
     Raises:
         KernelError: refused; the event is still the caller's then.
@@ -98,16 +130,20 @@ def perf_event(program: Program, event: PerfEvent, cookie: int = 0) -> Link:
     )
     result = attributes.call()
     if result >= 0:
-        # The kernel's link holds the event, so one descriptor is enough for both.
         target = event.what
+        if keep_event:
+            mine = type(event)(event.fd, target)
+            event.fd = -1
+            return PerfLink(result, mine, target)
+        # The kernel's link holds the event, so one descriptor is enough for both.
         event.close()
-        return Link(result, "perf_event", target)
+        return PerfLink(result, None, target)
     if result != -EINVAL or cookie:
         raise error("link_create", -result, event.what)
     # Before Linux 5.15 there is no such link.
     event.set_program(program.fd)
     event.enable()
-    link = Link(event.fd, "perf_event", event.what)
+    link = PerfLink(event.fd, None, event.what)
     event.fd = -1
     return link
 

@@ -53,7 +53,8 @@ class PerfEvent(KernelObject):
             config=number,
             sample_type=_SAMPLE_RAW,
             sample_period=1,
-            wakeup_events=1,
+            # Programs run all the same; what is off is perf's own recording.
+            flags=PERF_FLAGS["disabled"],
         )
 
     @classmethod

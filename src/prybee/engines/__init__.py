@@ -1,0 +1,1 @@
+"""Realising plans: the running kernel's answers for the compiler, and its objects for a plan."""

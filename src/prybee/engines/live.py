@@ -1,0 +1,210 @@
+"""The running machine, as the compiler asks about it.
+
+Every answer is looked up when it is wanted and kept.  What cannot be had (no BTF, no tracing, no
+root) is answered as absent; who then fails says why.
+"""
+
+from __future__ import annotations
+
+import os
+
+from prybee.plan.target import Target, TracepointField
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from prybee.btf import Btf
+    from prybee.elf import ElfFile
+    from prybee.linux.tracefs import Tracefs
+
+# Features that change only how code is made. Without the right to load programs they cannot be
+# probed; then code is made for a current kernel, and loading it will say what is missing.
+_ASSUMED = frozenset(("v4", "jmp32", "atomics", "unaligned", "probe_read_kernel"))
+
+
+class LiveTarget(Target):
+    """Answers for the machine that runs this. A context manager: it may hold files open."""
+
+    def __init__(self, btf_path: str = "/sys/kernel/btf/vmlinux", cache: str | None = None) -> None:
+        """
+        Args:
+            btf_path: the kernel's types.
+            cache: where their index is kept, as :meth:`prybee.btf.Btf.vmlinux` takes it.
+        """
+        system = os.uname()
+        self.arch = system.machine
+        self.release = system.release
+        self.page_size = os.sysconf("SC_PAGESIZE")
+        self._btf_path = btf_path
+        self._cache = cache
+        self._btf: Btf | None = None
+        self._btf_wanted = False
+        self._tracefs: Tracefs | None = None
+        self._formats: dict[tuple[str, str], tuple[TracepointField, ...] | None] = {}
+        self._raw_tracepoints: list[str] | None = None
+        self._iterators: list[str] | None = None
+        self._addresses: dict[str, int | None] = {}
+        self._binaries: dict[tuple[str, int | None], list[str]] = {}
+        self._files: dict[str, ElfFile | None] = {}
+
+    # The base has these as plain attributes; here they are read on first use.
+
+    @property
+    def possible_cpus(self) -> Sequence[int]:  # type: ignore[override]
+        """CPUs that can ever come."""
+        from prybee.linux import cpus
+
+        return cpus.possible()
+
+    @property
+    def online_cpus(self) -> Sequence[int]:  # type: ignore[override]
+        """CPUs that run now."""
+        from prybee.linux import cpus
+
+        return cpus.online()
+
+    @property
+    def btf(self) -> Btf | None:
+        """Types of the kernel, or None without them."""
+        if not self._btf_wanted:
+            from prybee.btf import Btf, BtfError
+
+            self._btf_wanted = True
+            try:
+                self._btf = Btf.vmlinux(self._btf_path, self._cache)
+            except BtfError:
+                self._btf = None
+        return self._btf
+
+    def has(self, feature: str) -> bool:
+        """Whether the kernel can do ``feature`` (names of :mod:`prybee.linux.features`)."""
+        from prybee.linux import features
+
+        answer = features.probe(feature)
+        if answer.state == features.UNKNOWN:
+            return feature in _ASSUMED
+        return answer.state == features.YES
+
+    # -- tracepoints -----------------------------------------------------------------------------
+
+    @property
+    def tracefs(self) -> Tracefs:
+        """Where the kernel lists its events."""
+        if self._tracefs is None:
+            from prybee.linux.tracefs import Tracefs
+
+            self._tracefs = Tracefs()
+        return self._tracefs
+
+    def tracepoints(self) -> Iterable[tuple[str, str]]:
+        """All (category, event) pairs, sorted."""
+        return self.tracefs.events()
+
+    def tracepoint_format(self, category: str, event: str) -> tuple[TracepointField, ...] | None:
+        """The fields of an event without the common ones; None where there is no such event."""
+        key = (category, event)
+        if key not in self._formats:
+            fields = self.tracefs.format(category, event)
+            self._formats[key] = (
+                None
+                if fields is None
+                else tuple(
+                    [
+                        TracepointField(
+                            f.name, f.type, f.offset, f.size, f.signed, f.array, f.location
+                        )
+                        for f in fields
+                    ]
+                )
+            )
+        return self._formats[key]
+
+    def raw_tracepoints(self) -> Iterable[str]:
+        """Names usable as BTF-typed raw tracepoints, sorted."""
+        if self._raw_tracepoints is None:
+            btf = self.btf
+            names = btf.names("typedef", "btf_trace_*") if btf is not None else []
+            self._raw_tracepoints = sorted({name[len("btf_trace_") :] for name in names})
+        return self._raw_tracepoints
+
+    def iterators(self) -> Iterable[str]:
+        """Names of iterator targets, sorted."""
+        if self._iterators is None:
+            btf = self.btf
+            self._iterators = []
+            if btf is not None:
+                # A target has a context structure, and a function whose type programs take.
+                names = sorted({n[len("bpf_iter__") :] for n in btf.names("struct", "bpf_iter__*")})
+                self._iterators = [n for n in names if btf.function(f"bpf_iter_{n}")]
+        return self._iterators
+
+    # -- symbols and files -----------------------------------------------------------------------
+
+    def kernel_address(self, symbol: str) -> int | None:
+        """Address of a kernel symbol; None where it is unknown or hidden."""
+        if symbol not in self._addresses:
+            from prybee.symbols import KernelSymbols
+
+            self._addresses[symbol] = KernelSymbols().address(symbol) or None
+        return self._addresses[symbol]
+
+    def resolve_binary(self, name: str, pid: int | None = None) -> Sequence[str]:
+        """Paths that a binary name means; with ``pid`` as that process sees them."""
+        key = (name, pid)
+        if key not in self._binaries:
+            from prybee.symbols import binaries
+
+            self._binaries[key] = binaries.resolve(name, pid)
+        return self._binaries[key]
+
+    def elf(self, path: str) -> ElfFile | None:
+        """The object file at ``path``; None where it cannot be read. Stays open until close."""
+        if path not in self._files:
+            from prybee.elf import ElfError, ElfFile
+
+            try:
+                self._files[path] = ElfFile.open(path)
+            except (ElfError, OSError):
+                self._files[path] = None
+        return self._files[path]
+
+    def uprobe_binaries(self, pid: int) -> Sequence[str]:
+        """Executable files that a process has mapped, as this process can open them."""
+        from prybee.symbols.mappings import Mappings
+        from prybee.symbols.roots import process_root, under
+
+        try:
+            with open(f"/proc/{pid}/maps", "rb") as file:
+                mappings = Mappings(file.read())
+        except OSError:
+            return ()
+        root = process_root(pid)
+        found = {under(root, m.path): None for m in mappings.items if m.is_file}
+        return [path for path in found if os.path.isfile(path)]
+
+    def cgroup_id(self, path: str) -> int | None:
+        """The id that programs see for a cgroup v2 directory: its inode number."""
+        try:
+            return os.stat(path).st_ino
+        except (OSError, ValueError):
+            return None
+
+    def close(self) -> None:
+        """Closes the files that are open; a second call does nothing."""
+        if self._tracefs is not None:
+            self._tracefs.close()
+            self._tracefs = None
+        files, self._files = self._files, {}
+        for file in files.values():
+            if file is not None:
+                file.close()
+
+    def __enter__(self) -> LiveTarget:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"LiveTarget(Linux {self.release}, {self.arch})"
