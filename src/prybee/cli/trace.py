@@ -1,0 +1,201 @@
+"""A trace: from the command line to the end of the session."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from prybee.cli import fail
+from prybee.cli.options import Arguments, UsageError, read
+from prybee.cli.times import Times
+from prybee.diagnostics import PrybeeError, Source
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+FORMATS = ("text", "json")
+BUFFERING = ("line", "full", "none")
+# bpftrace's names of stages, and ours for what they show.
+STAGES = {
+    "ast": ("ast",),
+    "parse": ("ast",),
+    "types": ("types",),
+    "ssa": ("ssa",),
+    "codegen": ("ssa",),
+    "codegen-opt": ("ssa",),
+    "asm": ("asm",),
+    "dis": ("asm",),
+    "plan": ("plan",),
+    "verifier": ("verifier",),
+    "libbpf": ("verifier",),
+    "times": ("times",),
+    "all": ("ast", "types", "ssa", "asm", "plan", "verifier"),
+}
+ATTACH_FAILED = 255
+
+
+def main(words: Sequence[str]) -> int:
+    """Run a trace, or one of the options that stand for something else."""
+    try:
+        arguments = read(words)
+        if arguments.flag("help"):
+            from prybee.cli.help import text
+
+            sys.stdout.write(text())
+            return 0
+        if arguments.flag("version"):
+            from prybee import __version__
+
+            print(f"prybee {__version__}")
+            return 0
+        if arguments.flag("info"):
+            from prybee.cli.info import print_info
+
+            return print_info()
+        _check(arguments)
+        return _run(arguments)
+    except UsageError as error:
+        return fail(f"{error}\nHINT: prybee --help lists the options")
+
+
+def _check(arguments: Arguments) -> None:
+    """What can be said of the options alone.
+
+    Raises:
+        UsageError: values that do not exist, options that exclude each other.
+    """
+    kind = arguments.text("format", "text")
+    if kind not in FORMATS:
+        raise UsageError(f'Invalid output format "{kind}"\nValid formats: {_quoted(FORMATS)}')
+    mode = arguments.text("buffering", "line")
+    if mode not in BUFFERING:
+        raise UsageError("USAGE: -B must be either 'line', 'full', or 'none'.")
+    if arguments.text("pid") and arguments.text("cmd"):
+        raise UsageError("USAGE: Cannot use both -c and -p.")
+    stage = arguments.text("debug")
+    if stage and stage not in STAGES:
+        raise UsageError(f"USAGE: invalid option for -d: {stage} (there are {', '.join(STAGES)})")
+    known = ("kprobe_multi", "kprobe_session", "uprobe_multi")
+    for feature in _words(arguments.text("no_feature")):
+        if feature not in known:
+            raise UsageError(f"--no-feature: no feature '{feature}' (there are {', '.join(known)})")
+
+
+def _quoted(words: Sequence[str]) -> str:
+    return ", ".join(f"'{word}'" for word in words)
+
+
+def _words(text: str) -> list[str]:
+    return [word for word in text.split(",") if word]
+
+
+def _pid(arguments: Arguments) -> int | None:
+    """The process of ``-p``.
+
+    Raises:
+        UsageError: it is no pid, or no such process runs.
+    """
+    text = arguments.text("pid")
+    if not text:
+        return None
+    try:
+        pid = int(text, 0)
+    except ValueError:
+        raise UsageError(f"Failed to parse pid: invalid integer: {text}") from None
+    if not 0 < pid <= 4194304:  # PID_MAX_LIMIT, include/linux/threads.h
+        raise UsageError(f"Pid out of range: {text}")
+    if not os.path.exists(f"/proc/{pid}"):
+        raise PrybeeError(f"Failed to attach to pid {pid}: no such process")
+    return pid
+
+
+def _named(words: Sequence[str] | None) -> dict[str, str | None]:
+    """Parameters behind ``--``: ``--name=value`` or ``--name``."""
+    found: dict[str, str | None] = {}
+    for word in words or ():
+        if not word.startswith("--") or len(word) < 3:
+            raise UsageError(f"named parameters have the form --name=value, not '{word}'")
+        name, equals, value = word[2:].partition("=")
+        found[name] = value if equals else None
+    return found
+
+
+def _source(arguments: Arguments) -> tuple[Source | None, list[str]]:
+    """The script, and the positional parameters behind it; None where only a search is given.
+
+    Raises:
+        ScriptError: the file cannot be read, or is no text.
+    """
+    operands = list(arguments.operands)
+    if "program" in arguments.values:
+        return Source("stdin", arguments.text("program")), operands
+    if not operands:
+        return None, operands
+    name = operands[0]
+    if arguments.flag("list") and name != "-" and not os.path.isfile(name):
+        return None, operands
+    from prybee.language.lexer import read_source
+
+    return read_source(_read(name), "stdin" if name == "-" else name), operands[1:]
+
+
+def _read(name: str) -> bytes:
+    """The bytes of a file, or of standard input.
+
+    Raises:
+        PrybeeError: it cannot be read.
+    """
+    try:
+        if name == "-":
+            return sys.stdin.buffer.read()
+        with open(name, "rb") as file:
+            return file.read()
+    except OSError as error:
+        near = _files_like(name) if isinstance(error, FileNotFoundError) else ""
+        raise PrybeeError(f"failed to open file '{name}': {error.strerror}{near}") from None
+
+
+def _files_like(name: str) -> str:
+    from prybee.cli import COMMANDS
+    from prybee.diagnostics import did_you_mean
+
+    folder = os.path.dirname(name) or "."
+    try:
+        known = [*COMMANDS, *os.listdir(folder)]
+    except OSError:
+        return ""
+    near = did_you_mean(os.path.basename(name), known, limit=1)
+    return f"\nHINT: did you mean '{near[0]}'?" if near else ""
+
+
+def _run(arguments: Arguments) -> int:
+    stages = STAGES.get(arguments.text("debug"), ())
+    times = Times("times" in stages)
+    pid = _pid(arguments)
+    source, positional = _source(arguments)
+    named = _named(arguments.parameters)
+    if source is None:
+        if arguments.flag("list"):
+            from prybee.cli.listing import list_search
+
+            return list_search(arguments, pid)
+        raise UsageError("no program: prybee -e 'PROGRAM', or prybee FILE")
+    from prybee.language.frontend import CompileOptions
+
+    options = CompileOptions(
+        positional=tuple(positional),
+        named=named,
+        pid=pid,
+        unsafe=arguments.flag("unsafe"),
+        environment=os.environ,
+        stages=tuple(stage for stage in stages if stage in ("ast", "types", "ssa", "asm")),
+    )
+    if arguments.flag("list"):
+        from prybee.cli.listing import list_program
+
+        return list_program(source, options, arguments.flag("verbose"))
+    from prybee.cli.live import trace
+
+    return trace(source, options, arguments, stages, times)
