@@ -350,11 +350,10 @@ class Array(Node):
 class Scoped(Node):
     """``scope::name``."""
 
-    simple = True
-
     def __init__(self, scope: Node, name: Node) -> None:
         self.scope = scope
         self.name = name
+        self.simple = not isinstance(name, Template)
 
     def before(self, w: Writer) -> str:
         w.spend()
