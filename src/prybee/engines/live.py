@@ -141,6 +141,12 @@ class LiveTarget(Target):
 
     # -- symbols and files -----------------------------------------------------------------------
 
+    def tai_offset(self) -> int:
+        import time
+
+        boot = time.clock_gettime_ns(time.CLOCK_BOOTTIME)
+        return time.clock_gettime_ns(time.CLOCK_TAI) - boot
+
     def kernel_address(self, symbol: str) -> int | None:
         """Address of a kernel symbol; None where it is unknown or hidden."""
         if symbol not in self._addresses:

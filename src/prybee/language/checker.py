@@ -16,10 +16,12 @@ from prybee.language.types import (
     BPF,
     INT8,
     INT64,
+    KERNEL,
     NONE,
     NOWHERE,
     UINT8,
     UINT64,
+    USER,
     AggregationType,
     ArrayType,
     BoolType,
@@ -86,6 +88,7 @@ class Checker:
         types: TypeTable,
         parameters: Parameters,
         unsafe: bool = False,
+        child: int | None = None,
     ) -> None:
         self.source = source
         self.target = target
@@ -94,6 +97,8 @@ class Checker:
         self.types = types
         self.parameters = parameters
         self.unsafe = unsafe
+        # Process id of the child of -c.
+        self.child = child
         self.maps: dict[str, MapSymbol] = {}
         self.errors: dict[tuple[str, int, int], Diagnostic] = {}
         self.warnings: dict[tuple[str, int, int], Diagnostic] = {}
@@ -1052,7 +1057,10 @@ class Checker:
                 space = have.space
                 trusted = have.trusted and have.target == want.target
             else:
+                # kptr() and uptr() tag plain numbers, too.
                 space, trusted = self.context.space, False
+                if isinstance(have, IntType) and have.tag in (KERNEL, USER):
+                    space = have.tag
             return PointerType(want.target, space, trusted)
         if isinstance(want, PointerType):
             return want

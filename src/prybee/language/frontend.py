@@ -158,7 +158,14 @@ def _compile(
     front.resolve(source, registry)
     blocks = expand(front.expansion, registry)
     checker = Checker(
-        source, target, config, registry, front.types, front.parameters, options.unsafe
+        source,
+        target,
+        config,
+        registry,
+        front.types,
+        front.parameters,
+        options.unsafe,
+        options.pid if options.child else None,
     )
     checker.declare_maps(program.map_declarations)
     variants = [variant for block in blocks for variant in block.variants]

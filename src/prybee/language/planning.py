@@ -83,6 +83,7 @@ def assemble(
             size=lowering.globals.size,
             wake=global_data.WAKE,
             exit=global_data.EXIT,
+            start=global_data.START,
             lost=global_data.LOST,
             blocks=tuple(block.name for block in blocks),
             cpu_slots=lowering.globals.cpu_slots,
@@ -196,9 +197,12 @@ def _features(target: Target) -> dict[str, bool]:
 
 def _maps(lowering: ScriptLowering, scratch: int, config: Config, target: Target) -> list[MapSpec]:
     maps = [
-        MapSpec(global_data.MAP_NAME, "array", 4, lowering.globals.size, 1, flags=_BPF_F_MMAPABLE),
+        MapSpec(
+            global_data.MAP_NAME, "array", 4, lowering.globals.size, 1, flags=_BPF_F_MMAPABLE,
+            initial=lowering.globals.initial,
+        ),
         MapSpec(RINGBUF, "ringbuf", 0, 0, _ring_size(lowering, config, target)),
-    ]
+    ]  # fmt: skip
     if scratch:
         maps.append(MapSpec("scratch", "percpu_array", 4, (scratch + 7) // 8 * 8, 1))
     return maps + lowering.maps

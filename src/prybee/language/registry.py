@@ -221,6 +221,10 @@ class Provider:
         """The context of the handler for matches with this one's key."""
         raise NotImplementedError
 
+    def place(self, match: Match) -> tuple[str, int] | None:
+        """The file that a match lies in and the offset in it; None where it is no single place."""
+        return None
+
     def attach(
         self, matches: Sequence[Match], program: str, scope: ExpandScope
     ) -> Sequence[ProbeSpec]:

@@ -185,6 +185,8 @@ class Globals(Data):
     size: int
     wake: int
     exit: int
+    # u64: nanoseconds of CLOCK_BOOTTIME when the run began; stored before anything runs.
+    start: int
     # u64 per probe block: records lost; with the names of the blocks.
     lost: int
     blocks: tuple[str, ...]

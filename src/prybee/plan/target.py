@@ -73,6 +73,10 @@ class Target:
         """Names of iterator targets, such as ``task``."""
         return ()
 
+    def tai_offset(self) -> int:
+        """Nanoseconds from CLOCK_BOOTTIME to CLOCK_TAI at the time of compiling."""
+        return 0
+
     def kernel_address(self, symbol: str) -> int | None:
         """Address of a kernel symbol; None where it is unknown or hidden."""
         return None

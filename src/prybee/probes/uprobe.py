@@ -176,6 +176,12 @@ class Uprobe(ProbeType):
                 hints = (f"'{paths[0]}' is stripped: only the functions it exports have names",)
         return (message, hints) if len(point.parts) == 2 else ("", ())
 
+    def place(self, match: Match) -> tuple[str, int] | None:
+        path, offset = match.data
+        assert isinstance(path, str)
+        assert isinstance(offset, int)
+        return path, offset
+
     def context(self, match: Match, scope: ExpandScope) -> ProbeContext:
         made = ReturnContext if self.returns else EntryContext
         target = scope.target

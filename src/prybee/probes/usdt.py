@@ -144,6 +144,12 @@ class Usdt(ProbeType):
     def share(self, match: Match, scope: ExpandScope, uses: Collection[str]) -> Match:
         return match if "arg" in uses else match.replace(key=(self.name,))
 
+    def place(self, match: Match) -> tuple[str, int] | None:
+        path, where = match.data
+        assert isinstance(path, str)
+        assert isinstance(where, tuple)
+        return (path, where[0][0]) if len(where) == 1 else None
+
     def context(self, match: Match, scope: ExpandScope) -> ProbeContext:
         specific = len(match.key) > 1
         arguments = match.key[1] if specific else ()

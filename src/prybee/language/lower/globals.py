@@ -16,6 +16,9 @@ MAP_NAME = "globals"
 WAKE = 0
 # u64: 0 while running, else the exit code + 1. Set by exit().
 EXIT = 8
+# u64: nanoseconds of CLOCK_BOOTTIME when the session began, which `elapsed` counts from. The
+# engine stores it before anything runs.
+START = 16
 # u64 per probe block: records lost because the ring buffer was full.
 LOST = 64
 
@@ -39,6 +42,7 @@ class GlobalData:
         self.cpu_slots = 1 << max(0, possible_cpus - 1).bit_length()
         self._end = LOST + 8 * probe_blocks
         self._zeros = (-1, 0)
+        self._constants: dict[bytes, int] = {}
 
     def lost(self, block: int) -> int:
         """Offset of the loss counter of a probe block."""
@@ -64,6 +68,22 @@ class GlobalData:
             offset = self.single((size + 7) // 8 * 8).offset
             self._zeros = (offset, size)
         return offset
+
+    def constant(self, data: bytes) -> int:
+        """Offset of bytes that are there from the start and that nobody writes to."""
+        offset = self._constants.get(data)
+        if offset is None:
+            offset = self._constants[data] = self.single(len(data)).offset
+        return offset
+
+    @property
+    def initial(self) -> bytes:
+        """The map's content at the start, up to the last byte that is not zero."""
+        content = bytearray()
+        for data, offset in self._constants.items():
+            content[len(content) :] = bytes(max(0, offset + len(data) - len(content)))
+            content[offset : offset + len(data)] = data
+        return bytes(content)
 
     @property
     def size(self) -> int:

@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 
 _CELL = 8
 
+# Functions that end the handler.
+_LEAVING = ("exit", "assert")
+
 
 class Environment:
     """The layout of the environment, and its address in the handler's own function."""
@@ -179,7 +182,7 @@ def lower_for(h: Handler, node: tree.For) -> None:
 
 def _leaves(body: tree.Block) -> bool:
     return any(
-        isinstance(node, tree.Return) or (isinstance(node, tree.Call) and node.name == "exit")
+        isinstance(node, tree.Return) or (isinstance(node, tree.Call) and node.name in _LEAVING)
         for node in tree.walk(body)
     )
 

@@ -1,0 +1,40 @@
+"""The functions and builtin variables of the language, one module per family.
+
+A script loads the modules of the names that it mentions, and no other.  A module's ``FUNCTIONS``
+holds an instance for each of its names.
+"""
+
+from __future__ import annotations
+
+from prybee.language.registry import FunctionTable
+
+# Module → its names, those of upstream's own library (``__builtin_pid``) aside.
+_FAMILIES = {
+    "process": "pid tid uid gid username comm ppid pcomm leader_tid leader_comm curtask cpid "
+    "has_cpid",
+    "machine": "cpu numaid ncpus jiffies rand usermode",
+    "clocks": "nsecs elapsed strftime",
+    "stacks": "kstack ustack stack_len",
+    "context": "args ctx retval reg func probe probetype",
+    "symbols": "ksym usym kaddr uaddr percpu_kaddr",
+    "strings": "str strlen strcap strncmp",
+    "search": "strstr strcontains str_concat",
+    "memory": "buf kptr uptr bswap memcmp container_of path",
+    "network": "ntop pton macaddr",
+    "cgroups": "cgroup cgroupid cgroup_path",
+    "names": "strerror signal_name syscall_name",
+    "settings": "config getopt",
+    "compile_time": "is_str is_ptr is_array is_integer is_unsigned_integer is_literal is_err "
+    "kfunc_exist kfunc_allowed assert static_assert",
+    "acting": "signal signal_thread override write_user",
+}
+
+_INDEX = {
+    prefix + name: module
+    for module, names in _FAMILIES.items()
+    for name in names.split()
+    for prefix in ("", "__builtin_")
+}
+_INDEX.update((f"arg{number}", "context") for number in range(64))
+
+TABLE = FunctionTable("prybee.functions", _INDEX)

@@ -1,0 +1,249 @@
+"""What a probe hands to its handler: arguments, return value, registers, its own name."""
+
+from __future__ import annotations
+
+from prybee.compiler.ir import I64
+from prybee.functions.arguments import aliased, literal_text, text_of
+from prybee.functions.symbols import store_usym
+from prybee.language import tree
+from prybee.language.lower.loops import context
+from prybee.language.lower.operands import Place, Scalar, Text
+from prybee.language.registry import Function
+from prybee.language.types import (
+    BPF,
+    INT64,
+    NONE,
+    UINT64,
+    KsymType,
+    StringType,
+    Type,
+    UsymType,
+)
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from prybee.compiler.ir import Value
+    from prybee.language.checker import Checker
+    from prybee.language.lower.handler import Handler
+    from prybee.language.lower.operands import Operand
+
+# Probe types that prybee itself triggers.
+_SPECIAL = frozenset(("begin", "end", "self"))
+# Where func() is a user function, and where one of the kernel; true: at its entry.
+_USER_FUNCTION = {"uprobe": True, "uretprobe": False}
+_KERNEL_FUNCTION = frozenset(("kprobe", "kretprobe", "fentry", "fexit"))
+
+# Arguments that have names of their own; no machine passes more of them.
+MAX_ARGUMENTS = 64
+
+
+def probe_type(provider: str) -> str:
+    """What ``probetype`` says of a provider."""
+    return "special" if provider in _SPECIAL else provider
+
+
+class Arguments(Function):
+    """``args``: all arguments, as a record."""
+
+    name = signature = "args"
+    summary = "the probe's arguments by name"
+    variable = True
+
+    def check(self, call: tree.Call, checker: Checker) -> Type:
+        type_ = checker.context.args_type(checker)
+        if type_ is None:
+            checker.error(
+                call,
+                "The args builtin can only be used with tracepoint, rawtracepoint, fentry/fexit, "
+                f"and uprobe probes ({probe_type(checker.context.provider)} used here)",
+            )
+            return NONE
+        return type_
+
+    def lower(self, call: tree.Call, handler: Handler) -> Operand:
+        return handler.context.lower_args(handler)
+
+
+class Context(Function):
+    """``ctx``: the BPF program's context."""
+
+    name = signature = "ctx"
+    summary = "the probe's context record"
+    variable = True
+
+    def check(self, call: tree.Call, checker: Checker) -> Type:
+        type_ = checker.context.ctx_type(checker)
+        if type_ is None:
+            provider = checker.context.provider
+            if provider == "tracepoint":
+                checker.error(call, "Use args instead of ctx in tracepoint")
+            else:
+                checker.error(call, f"The ctx builtin can not be used with '{provider}' probes")
+            return NONE
+        return type_
+
+    def lower(self, call: tree.Call, handler: Handler) -> Operand:
+        return handler.context.lower_ctx(handler)
+
+
+class Argument(Function):
+    """``arg0``, ``arg1`` …: arguments by position."""
+
+    signature = "argN"
+    summary = "the probe's argument N, from 0"
+    variable = True
+
+    def __init__(self, index: int) -> None:
+        self.index = index
+        self.name = f"arg{index}"
+
+    def check(self, call: tree.Call, checker: Checker) -> Type:
+        type_ = checker.context.argument_type(self.index, checker)
+        if type_ is not None:
+            return type_
+        if self.index and checker.context.argument_type(0, checker) is not None:
+            checker.error(call, f"{checker.target.arch} doesn't support {self.name}")
+        else:
+            checker.error(
+                call,
+                f"The {self.name} builtin can only be used with 'kprobes', 'uprobes' and 'usdt' "
+                "probes",
+            )
+        return INT64
+
+    def lower(self, call: tree.Call, handler: Handler) -> Operand:
+        return handler.context.lower_argument(self.index, handler)
+
+
+class ReturnValue(Function):
+    """``retval``: what the function returned."""
+
+    name = signature = "retval"
+    summary = "the function's return value"
+    variable = True
+
+    def check(self, call: tree.Call, checker: Checker) -> Type:
+        type_ = checker.context.retval_type(checker)
+        if type_ is None:
+            instead = (
+                " (try to use args.ret instead)" if checker.context.provider == "tracepoint" else ""
+            )
+            checker.error(
+                call,
+                "The retval builtin can only be used with 'kretprobe' and 'uretprobe' and "
+                f"'fentry' probes{instead}",
+            )
+            return INT64
+        return type_
+
+    def lower(self, call: tree.Call, handler: Handler) -> Operand:
+        return handler.context.lower_retval(handler)
+
+
+class Register(Function):
+    """``reg()``: a register of the CPU when the probe hit."""
+
+    name = "reg"
+    signature = "reg(name)"
+    summary = "a CPU register"
+    arguments = (1, 1)
+
+    def check(self, call: tree.Call, checker: Checker) -> Type:
+        name = literal_text(call, 0, checker)
+        context_ = checker.context
+        if not context_.has_registers:
+            checker.error(call, f'reg can not be used with "{context_.provider}" probes')
+        elif name is not None and context_.register(name) is None:
+            checker.error(
+                call,
+                f"'{name}' is not a valid register on this architecture ({checker.target.arch})",
+            )
+        return UINT64
+
+    def lower(self, call: tree.Call, handler: Handler) -> Operand:
+        offset = handler.context.register(text_of(call, 0))
+        assert offset is not None, "the checker knows the register"
+        return Scalar(handler.b.load(I64, context(handler), offset), UINT64)
+
+
+class TracedFunction(Function):
+    """``func``: the function that the probe is in."""
+
+    name = signature = "func"
+    summary = "name of the traced function"
+    variable = True
+
+    def check(self, call: tree.Call, checker: Checker) -> Type:
+        provider = checker.context.provider
+        if provider in _USER_FUNCTION:
+            return UsymType()
+        if provider not in _KERNEL_FUNCTION:
+            checker.error(call, f"The func builtin can not be used with '{provider}' probes")
+        return KsymType()
+
+    def lower(self, call: tree.Call, handler: Handler) -> Operand:
+        address = self._address(handler)
+        if isinstance(call.type, KsymType):
+            return Scalar(address, KsymType())
+        buffer = handler.slot(UsymType(), "func")
+        store_usym(handler, address, buffer, 0)
+        return Place(buffer, 0, UsymType(), BPF)
+
+    def lower_into(
+        self,
+        call: tree.Call,
+        handler: Handler,
+        type_: Type,
+        pointer: Value,
+        offset: int,
+        pad: bool,
+    ) -> bool:
+        if not isinstance(type_, UsymType):
+            return False
+        store_usym(handler, self._address(handler), pointer, offset)
+        return True
+
+    @staticmethod
+    def _address(h: Handler) -> Value:
+        # At the entry of a user function the instruction pointer is its address, on all kernels.
+        if _USER_FUNCTION.get(h.context.provider):
+            offset = h.context.register("pc")
+            if offset is not None:
+                return h.b.load(I64, context(h), offset)
+        return h.b.call("get_func_ip", [context(h)])
+
+
+class ProbeText(Function):
+    """``probe`` and ``probetype``: constants of each attach point."""
+
+    variable = True
+
+    def __init__(self, name: str, summary: str, only_type: bool) -> None:
+        self.name = self.signature = name
+        self.summary = summary
+        self.only_type = only_type
+
+    def _text(self, name: str, provider: str) -> bytes:
+        return (probe_type(provider) if self.only_type else name).encode()
+
+    def check(self, call: tree.Call, checker: Checker) -> Type:
+        found = self._text(checker.context.name, checker.context.provider)
+        return StringType(len(found) + 1)
+
+    def lower(self, call: tree.Call, handler: Handler) -> Operand:
+        found = self._text(handler.context.name, handler.context.provider)
+        return Text(found, StringType(len(found) + 1))
+
+
+FUNCTIONS = (
+    Arguments(),
+    Context(),
+    *(Argument(index) for index in range(MAX_ARGUMENTS)),
+    *aliased(
+        ReturnValue(),
+        Register(),
+        TracedFunction(),
+        ProbeText("probe", "full name of the probe", only_type=False),
+        ProbeText("probetype", "type of the probe", only_type=True),
+    ),
+)

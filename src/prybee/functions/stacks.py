@@ -1,0 +1,164 @@
+"""Stacks: ``kstack``, ``ustack`` and their length."""
+
+from __future__ import annotations
+
+from prybee.compiler.ir import I32, I64
+from prybee.functions.arguments import aliased, argument_type, expression, known
+from prybee.functions.process import process_id
+from prybee.language import tree
+from prybee.language.lower.loops import context
+from prybee.language.lower.operands import Place, Scalar
+from prybee.language.registry import Function
+from prybee.language.types import BPF, INT64, StackType, Type
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from prybee.compiler.ir import Value
+    from prybee.language.checker import Checker
+    from prybee.language.lower.handler import Handler
+    from prybee.language.lower.operands import Operand
+
+DEFAULT_LIMIT = 127
+MAX_LIMIT = 1024
+MODES = ("bpftrace", "raw", "perf", "build_id")
+
+# The value's header (plan/layouts.py, StackLayout), in front of the frames.
+_HEADER = 16
+_COUNT, _PID, _PROBE, _PAD = 0, 4, 8, 12
+
+BPF_F_USER_STACK = 1 << 8
+BPF_F_USER_BUILD_ID = 1 << 11
+
+
+class Stack(Function):
+    """``kstack`` and ``ustack``."""
+
+    arguments = (0, 2)
+    variable = True
+    raw_arguments = True
+
+    def __init__(self, name: str, summary: str, user: bool) -> None:
+        self.name = name
+        self.signature = f"{name}[([mode][, limit])]"
+        self.summary = summary
+        self.user = user
+
+    def check(self, call: tree.Call, checker: Checker) -> Type:
+        for argument in call.args:
+            if isinstance(argument, tree.Expression) and not isinstance(argument, tree.Identifier):
+                checker.expression(argument)
+        mode = str(checker.config.stack_mode)
+        limit = DEFAULT_LIMIT
+        rest = list(call.args)
+        if rest and isinstance(rest[0], tree.Identifier):
+            mode = rest.pop(0).name  # type: ignore[union-attr]
+        if len(rest) > 1:
+            checker.error(call, "Expected stack mode as first argument")
+        if mode not in MODES:
+            checker.error(
+                call,
+                f"Error parsing stack mode: {self.name}: Invalid value for stack_mode: valid "
+                "values are bpftrace, raw, perf, and build_id.",
+            )
+            mode = MODES[0]
+        if mode == "build_id" and not self.user:
+            checker.error(call, "'build_id' stack mode can only be used for ustack")
+        if rest:
+            number = rest[-1]
+            if not isinstance(number, tree.Integer) or number.value < 0:
+                checker.error(call, f"{self.name}: invalid limit value")
+            elif number.value > MAX_LIMIT:
+                checker.error(
+                    call,
+                    f"{self.name}([int limit]): limit shouldn't exceed {MAX_LIMIT}, "
+                    f"{number.value} given",
+                )
+            else:
+                limit = number.value
+        return StackType(self.user, mode, limit)
+
+    def lower(self, call: tree.Call, handler: Handler) -> Operand:
+        type_ = call.type
+        assert isinstance(type_, StackType)
+        buffer = handler.slot(type_, self.name)
+        self._write(handler, type_, buffer, 0)
+        return Place(buffer, 0, type_, BPF)
+
+    def lower_into(
+        self,
+        call: tree.Call,
+        handler: Handler,
+        type_: Type,
+        pointer: Value,
+        offset: int,
+        pad: bool,
+    ) -> bool:
+        if not isinstance(type_, StackType):
+            return False
+        # A destination for more frames than are asked for gets zeros behind them.
+        asked = call.type
+        assert isinstance(asked, StackType)
+        self._write(handler, asked, pointer, offset)
+        if asked.size < type_.size:
+            handler.b.zero(pointer, offset + asked.size, type_.size - asked.size)
+        return True
+
+    def _write(self, h: Handler, type_: StackType, pointer: Value, offset: int) -> None:
+        """The kernel writes the frames where they shall be, and clears what it does not use.
+
+        So the header is all there is to initialise (__bpf_get_stack, kernel/bpf/stackmap.c, which
+        clears the rest also when it fails).
+        """
+        b = h.b
+        size = type_.limit * type_.frame_size
+        if size:
+            flags = BPF_F_USER_STACK if self.user else 0
+            if type_.mode == "build_id":
+                flags |= BPF_F_USER_BUILD_ID
+            frames = b.ptr_add(pointer, offset + _HEADER)
+            found = b.call("get_stack", [context(h), frames, size, flags])
+            shift = type_.frame_size.bit_length() - 1
+            failed = b.icmp("slt", found, 0)
+            count = b.select(failed, found, b.lshr(found, shift))
+        else:
+            count = h.const(0)
+        b.store(pointer, offset + _COUNT, count, I32)
+        if self.user:
+            b.store(pointer, offset + _PID, process_id(h), I32)
+            b.store(pointer, offset + _PROBE, h.const(h.block_index), I64)
+        else:
+            b.store(pointer, offset + _PID, h.const(0), I32)
+            b.store(pointer, offset + _PROBE, h.const(0), I64)
+
+
+def stack_length(h: Handler, node: tree.Expression) -> Operand:
+    """How many frames the stack has that an expression gives: what ``len()`` of it is."""
+    place = h.in_memory(h.lower(node))
+    count = h.b.load(I32, place.pointer, place.offset + _COUNT, signed=True)
+    # A stack that could not be read has no frames.
+    return Scalar(h.b.select(h.b.icmp("slt", count, 0), h.const(0), count), INT64)
+
+
+class StackLength(Function):
+    """``stack_len()``: what ``len()`` of a stack gives."""
+
+    name = "stack_len"
+    signature = "stack_len(stack)"
+    summary = "number of frames of a stack"
+    arguments = (1, 1)
+
+    def check(self, call: tree.Call, checker: Checker) -> Type:
+        type_ = argument_type(call, 0)
+        if known(type_) and not isinstance(type_, StackType):
+            checker.error(call, "len() expects a map or stack to be provided")
+        return INT64
+
+    def lower(self, call: tree.Call, handler: Handler) -> Operand:
+        return stack_length(handler, expression(call, 0))
+
+
+FUNCTIONS = aliased(
+    Stack("kstack", "the kernel's stack", user=False),
+    Stack("ustack", "the process's stack", user=True),
+    StackLength(),
+)

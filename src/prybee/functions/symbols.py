@@ -1,0 +1,282 @@
+"""Addresses and names: ``ksym``, ``usym``, ``kaddr``, ``uaddr``, ``percpu_kaddr``."""
+
+from __future__ import annotations
+
+from prybee.compiler.ir import I32, I64
+from prybee.functions.arguments import (
+    aliased,
+    expression,
+    literal_number,
+    literal_text,
+    text_of,
+    want_address,
+    want_integer,
+)
+from prybee.functions.process import process_id
+from prybee.language.lower.loops import context
+from prybee.language.lower.operands import Place, Scalar
+from prybee.language.registry import Function
+from prybee.language.types import (
+    BPF,
+    KERNEL,
+    UINT64,
+    USER,
+    IntType,
+    KsymType,
+    PointerType,
+    Type,
+    UsymType,
+    int_type,
+)
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from prybee.compiler.ir import Value
+    from prybee.elf import ElfFile, Symbol
+    from prybee.language import tree
+    from prybee.language.checker import Checker
+    from prybee.language.lower.handler import Handler
+    from prybee.language.lower.operands import Operand
+    from prybee.language.script import Variant
+
+# A kernel address as a number: casts of it to a pointer point into the kernel.
+KERNEL_ADDRESS = IntType(8, False, KERNEL)
+
+# Offsets of every CPU's copy of per-CPU data (include/asm-generic/percpu.h).
+_PER_CPU_OFFSETS = "__per_cpu_offset"
+
+_HOOKS = ("uprobe", "uretprobe", "usdt")
+
+
+def store_usym(h: Handler, address: Value, pointer: Value, offset: int) -> None:
+    """Write a user address and what is needed to resolve it (plan/layouts.py, UsymLayout)."""
+    h.b.store(pointer, offset, address, I64)
+    h.b.store(pointer, offset + 8, process_id(h), I32)
+    h.b.store(pointer, offset + 12, h.const(h.block_index), I32)
+
+
+class KernelSymbol(Function):
+    """``ksym()``: a kernel address that prints as a name."""
+
+    name = "ksym"
+    signature = "ksym(address)"
+    summary = "a kernel address, printed as a symbol"
+    arguments = (1, 1)
+
+    def check(self, call: tree.Call, checker: Checker) -> Type:
+        want_address(call, 0, checker)
+        return KsymType()
+
+    def lower(self, call: tree.Call, handler: Handler) -> Operand:
+        return Scalar(handler.lower_integer(expression(call, 0)), KsymType())
+
+
+class UserSymbol(Function):
+    """``usym()``: an address of the running process that prints as a name."""
+
+    name = "usym"
+    signature = "usym(address)"
+    summary = "a user address, printed as a symbol"
+    arguments = (1, 1)
+
+    def check(self, call: tree.Call, checker: Checker) -> Type:
+        want_address(call, 0, checker)
+        return UsymType()
+
+    def lower(self, call: tree.Call, handler: Handler) -> Operand:
+        buffer = handler.slot(UsymType(), "usym")
+        store_usym(handler, handler.lower_integer(expression(call, 0)), buffer, 0)
+        return Place(buffer, 0, UsymType(), BPF)
+
+    def lower_into(
+        self,
+        call: tree.Call,
+        handler: Handler,
+        type_: Type,
+        pointer: Value,
+        offset: int,
+        pad: bool,
+    ) -> bool:
+        if not isinstance(type_, UsymType):
+            return False
+        address = handler.lower_integer(expression(call, 0))
+        store_usym(handler, address, pointer, offset)
+        return True
+
+
+class KernelAddress(Function):
+    """``kaddr()``: the address of a kernel symbol, looked up when compiling."""
+
+    name = "kaddr"
+    signature = "kaddr(symbol)"
+    summary = "address of a kernel symbol"
+    arguments = (1, 1)
+
+    def check(self, call: tree.Call, checker: Checker) -> Type:
+        name = literal_text(call, 0, checker)
+        if name is not None and checker.target.kernel_address(name) is None:
+            checker.error(call, f"Failed to resolve kernel symbol: {name}")
+        return KERNEL_ADDRESS
+
+    def lower(self, call: tree.Call, handler: Handler) -> Operand:
+        address = handler.script.target.kernel_address(text_of(call, 0)) or 0
+        return Scalar(handler.const(address), KERNEL_ADDRESS)
+
+
+class PerCpuAddress(Function):
+    """``percpu_kaddr()``: the address of a CPU's copy of a kernel variable."""
+
+    name = "percpu_kaddr"
+    signature = "percpu_kaddr(symbol[, cpu])"
+    summary = "address of a per-CPU kernel variable, on this CPU or another"
+    arguments = (1, 2)
+
+    def check(self, call: tree.Call, checker: Checker) -> Type:
+        name = literal_text(call, 0, checker)
+        want_integer(call, 1, checker)
+        if name is None:
+            return KERNEL_ADDRESS
+        target = checker.target
+        if target.btf is not None and not target.btf.find(name, "var"):
+            checker.error(call, f'Could not resolve variable "{name}" from BTF')
+        else:
+            for symbol in (name, _PER_CPU_OFFSETS):
+                if target.kernel_address(symbol) is None:
+                    checker.error(
+                        call,
+                        f"Failed to resolve kernel symbol: {symbol}",
+                        "variables are listed by kernels with CONFIG_KALLSYMS_ALL=y, to root",
+                    )
+                    break
+        return KERNEL_ADDRESS
+
+    def lower(self, call: tree.Call, handler: Handler) -> Operand:
+        target = handler.script.target
+        symbol = target.kernel_address(text_of(call, 0)) or 0
+        offsets = target.kernel_address(_PER_CPU_OFFSETS) or 0
+        b = handler.b
+        if len(call.args) == 1:
+            cpu = b.call("get_smp_processor_id")
+            return Scalar(self._of(handler, symbol, offsets, cpu), KERNEL_ADDRESS)
+        number = literal_number(call, 1)
+        if number is not None:
+            if not 0 <= number < handler.script.possible_cpus:
+                return Scalar(handler.const(0), KERNEL_ADDRESS)
+            cpu = handler.const(number)
+            return Scalar(self._of(handler, symbol, offsets, cpu), KERNEL_ADDRESS)
+        cpu = handler.lower_integer(expression(call, 1))
+        result = b.variable(I64, "address")
+        handler.choose(
+            b.icmp("ult", cpu, handler.script.possible_cpus),
+            lambda: b.write(result, self._of(handler, symbol, offsets, cpu)),
+            lambda: b.write(result, 0),
+        )
+        return Scalar(b.read(result), KERNEL_ADDRESS)
+
+    @staticmethod
+    def _of(h: Handler, symbol: int, offsets: int, cpu: Value) -> Value:
+        """The symbol's address plus the CPU's offset, as the kernel's per_cpu_ptr() has it."""
+        entry = h.b.add(h.b.shl(cpu, 3), offsets)
+        distance = h.load(Place(entry, 0, UINT64, KERNEL))
+        return h.b.add(distance.value, symbol)
+
+
+class UserAddress(Function):
+    """``uaddr()``: the address of a symbol of the probed program.
+
+    Programs are loaded anywhere; where this one is follows from the address that the probe hit.
+    """
+
+    name = "uaddr"
+    signature = "uaddr(symbol)"
+    summary = "address of a symbol of the probed program"
+    arguments = (1, 1)
+
+    def check(self, call: tree.Call, checker: Checker) -> Type:
+        name = literal_text(call, 0, checker)
+        provider = checker.context.provider
+        if provider not in _HOOKS:
+            checker.error(call, f'uaddr can not be used with "{provider}" probes')
+            return UINT64
+        if name is None:
+            return UINT64
+        probed = _Probed.of(checker.variant, checker)
+        symbol = probed.symbol(name) if probed is not None else None
+        if probed is None:
+            checker.error(
+                call,
+                "uaddr() needs a probe of one program",
+                "write one probe for each program, without wildcards in its name",
+            )
+        elif symbol is None:
+            checker.error(call, f"Could not resolve symbol: {probed.path}:{name}")
+        elif probed.relocated and probed.address is None:
+            checker.error(
+                call,
+                "uaddr() needs a probe at one place of its program: this one stands for several",
+                "name the function without wildcards",
+            )
+        else:
+            size = symbol.size if symbol.size in (1, 2, 4, 8) else 8
+            return PointerType(int_type(size, False), USER)
+        return UINT64
+
+    def lower(self, call: tree.Call, handler: Handler) -> Operand:
+        probed = _Probed.of(handler.variant, handler.script.checker)
+        assert probed is not None
+        symbol = probed.symbol(text_of(call, 0))
+        assert symbol is not None, "the checker found the symbol"
+        value = handler.const(symbol.value)
+        if probed.relocated:
+            assert probed.address is not None
+            moved = handler.b.sub(_hit_address(handler), probed.address)
+            value = handler.b.add(moved, symbol.value)
+        return Scalar(value, call.type)
+
+
+class _Probed:
+    """The program that a handler's probe lies in, and the address there before it is loaded."""
+
+    def __init__(self, path: str, file: ElfFile, address: int | None) -> None:
+        self.path = path
+        self.file = file
+        self.address = address
+
+    @classmethod
+    def of(cls, variant: Variant, checker: Checker) -> _Probed | None:
+        """That of all the matches of ``variant``; None where they are in several programs."""
+        provider = checker.registry.providers.get(variant.context.provider)
+        if provider is None:
+            return None
+        places = {provider.place(match) for match in variant.matches}
+        paths = {place[0] if place is not None else "" for place in places}
+        if len(paths) != 1:
+            return None
+        path = paths.pop()
+        file = checker.target.elf(path) if path else None
+        if file is None:
+            return None
+        only = places.pop() if len(places) == 1 else None
+        return cls(path, file, file.virtual_address(only[1]) if only is not None else None)
+
+    @property
+    def relocated(self) -> bool:
+        """Whether the program is position independent."""
+        return self.file.type == "DYN"
+
+    def symbol(self, name: str) -> Symbol | None:
+        """A symbol of the program."""
+        found = self.file.symbols(name)
+        return found[0] if found else None
+
+
+def _hit_address(h: Handler) -> Value:
+    """The run-time address of the place that the probe is at."""
+    if h.context.provider != "uretprobe":
+        offset = h.context.register("pc")
+        if offset is not None:
+            return h.b.load(I64, context(h), offset)
+    return h.b.call("get_func_ip", [context(h)])
+
+
+FUNCTIONS = aliased(KernelSymbol(), UserSymbol(), KernelAddress(), PerCpuAddress(), UserAddress())
