@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 # probed; then code is made for a current kernel, and loading it will say what is missing.
 _ASSUMED = frozenset(("v4", "jmp32", "atomics", "unaligned", "probe_read_kernel"))
 
+# Its inode number is fixed (include/linux/proc_ns.h, PROC_PID_INIT_INO).
+_INITIAL_PID_NAMESPACE = 0xEFFFFFFC
+
 
 class LiveTarget(Target):
     """Answers for the machine that runs this. A context manager: it may hold files open."""
@@ -63,6 +66,33 @@ class LiveTarget(Target):
         from prybee.linux import cpus
 
         return cpus.online()
+
+    @property
+    def available_memory(self) -> int:  # type: ignore[override]
+        """Bytes that could be had, as the kernel estimates."""
+        try:
+            with open("/proc/meminfo", encoding="ascii") as file:
+                for line in file:
+                    if line.startswith("MemAvailable:"):
+                        return int(line.split()[1]) << 10
+        except (OSError, ValueError, IndexError):
+            pass
+        return Target.available_memory
+
+    @property
+    def pid_namespace(self) -> tuple[int, int] | None:  # type: ignore[override]
+        """Device and inode of our pid namespace; None in the initial one."""
+        try:
+            found = os.stat("/proc/self/ns/pid")
+        except OSError:
+            return None
+        return None if found.st_ino == _INITIAL_PID_NAMESPACE else (found.st_dev, found.st_ino)
+
+    def tai_offset(self) -> int:
+        """Nanoseconds from CLOCK_BOOTTIME to CLOCK_TAI."""
+        from prybee.linux import clocks
+
+        return clocks.wall_offset("boot") - clocks.wall_offset("tai")
 
     @property
     def btf(self) -> Btf | None:
@@ -140,12 +170,6 @@ class LiveTarget(Target):
         return self._iterators
 
     # -- symbols and files -----------------------------------------------------------------------
-
-    def tai_offset(self) -> int:
-        import time
-
-        boot = time.clock_gettime_ns(time.CLOCK_BOOTTIME)
-        return time.clock_gettime_ns(time.CLOCK_TAI) - boot
 
     def kernel_address(self, symbol: str) -> int | None:
         """Address of a kernel symbol; None where it is unknown or hidden."""

@@ -8,7 +8,7 @@ by kind) are the way; where they are missing, the older calls do the same.
 from __future__ import annotations
 
 import os
-from errno import EINTR, EINVAL
+from errno import EAGAIN, EINTR, EINVAL
 from struct import pack
 
 from prybee.diagnostics import KernelError
@@ -34,7 +34,7 @@ from prybee.linux.objects import KernelObject
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from prybee.linux.perf import PerfEvent
     from prybee.linux.programs import Program
@@ -284,27 +284,36 @@ def iterator(program: Program, target: str, info: bytes = b"") -> Link:
     return Link(fd, "iter", target)
 
 
-def read_iterator(link: Link, chunk: int = 1 << 16) -> bytes:
-    """Walks the iterator's objects once, running the program on each: what it wrote, whole.
+def iterator_pieces(link: Link, chunk: int = 1 << 16) -> Iterator[bytes]:
+    """Walks the iterator's objects once, running the program on each: what it wrote, in pieces.
 
     Raises:
         KernelError: the walk failed.
     """
     fd = bpf(ITER_CREATE, f"iter:{link.target}", link_fd=link.fd)
-    parts: list[bytes] = []
     try:
         while True:
             try:
                 part = os.read(fd, chunk)
             except OSError as failure:
-                if failure.errno == EINTR:
+                # EAGAIN: a million objects without output; the walk goes on (bpf_seq_read).
+                if failure.errno in (EINTR, EAGAIN):
                     continue
                 raise KernelError(f"read of iter:{link.target}", failure.errno or 0) from None
             if not part:
-                return b"".join(parts)
-            parts.append(part)
+                return
+            yield part
     finally:
         syscalls.kernel.close(fd)
+
+
+def read_iterator(link: Link) -> bytes:
+    """All that :func:`iterator_pieces` gives.
+
+    Raises:
+        KernelError: the walk failed.
+    """
+    return b"".join(iterator_pieces(link))
 
 
 def _words(values: Sequence[int]) -> bytes:

@@ -1,0 +1,170 @@
+"""A plan's probes in the kernel: each way of attaching made real."""
+
+from __future__ import annotations
+
+import os
+
+from prybee.diagnostics import KernelError, NotSupported
+from prybee.linux import cpus, links
+from prybee.linux.closing import close_all, leave
+from prybee.linux.perf import PerfEvent
+from prybee.plan import plan as p
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from prybee.linux.links import Link
+    from prybee.linux.programs import Program
+    from prybee.linux.tracefs import Tracefs
+
+# Where several programs are attached to one place the kernel runs them, for most kinds, in the
+# order they were attached; but uprobe consumers (kernel/events/uprobes.c, consumer_add) and
+# software events (kernel/events/core.c, perf_swevent_add) are put at the head of their lists.
+REVERSED = (p.UprobeAttach, p.UprobeMultiAttach, p.PerfEventAttach)
+
+BPF_FILE_SYSTEM = "/sys/fs/bpf"
+
+
+def order(probes: Sequence[p.ProbeSpec]) -> list[p.ProbeSpec]:
+    """Probes in the order they must be attached in, so that they run in the script's order."""
+    first = [probe for probe in probes if not isinstance(probe.attach, REVERSED)]
+    last = [probe for probe in probes if isinstance(probe.attach, REVERSED)]
+    return first + last[::-1]
+
+
+def attach(probe: p.ProbeSpec, program: Program, tracefs: Tracefs) -> list[Link]:
+    """Attaches one probe; more than one link where it takes several events.
+
+    Raises:
+        NotSupported: this kernel does not have it.
+        KernelError: refused.
+    """
+    way = probe.attach
+    return _WAYS[type(way)](way, program, tracefs)
+
+
+def detach(attached: Sequence[Link]) -> None:
+    """Closes links, so that no program runs when this returns."""
+    # The events of tracepoints take long to close and do nothing without their links.
+    rest = [
+        link.release_event() for link in attached if isinstance(link, links.PerfLink) and link.event
+    ]
+    close_all(attached)
+    leave([fd for fd in rest if fd >= 0])
+
+
+def _tracepoint(way: p.TracepointAttach, program: Program, tracefs: Tracefs) -> list[Link]:
+    number = tracefs.event_id(way.category, way.event)
+    name = f"tracepoint:{way.category}:{way.event}"
+    if number is None:
+        if not tracefs.root:
+            raise NotSupported(
+                name, "the kernel's list of events (tracefs) cannot be read", "run it as root"
+            )
+        raise NotSupported(name, "this kernel has no such event")
+    event = PerfEvent.tracepoint(number, name, cpu=cpus.online()[0])
+    return [_linked(program, event, keep_event=True)]
+
+
+def _raw_tracepoint(way: p.RawTracepointAttach, program: Program, _: Tracefs) -> list[Link]:
+    if program.type == "tracing":
+        return [links.tracing(program, f"rawtracepoint:{way.event}")]
+    return [links.raw_tracepoint(program, way.event)]
+
+
+def _perf_event(way: p.PerfEventAttach, program: Program, _: Tracefs) -> list[Link]:
+    made: list[Link] = []
+    if way.pid >= 0 and way.cpu < 0:
+        # An event follows one thread, wherever it runs; inheriting covers those it starts.
+        places = [(thread, -1) for thread in _threads(way.pid)]
+    else:
+        places = [(way.pid, cpu) for cpu in (cpus.online() if way.cpu < 0 else (way.cpu,))]
+    try:
+        for pid, cpu in places:
+            event = PerfEvent.counter(
+                way.type,
+                way.config,
+                period=way.period,
+                frequency=way.frequency,
+                pid=pid,
+                cpu=cpu,
+                inherit=pid >= 0,
+            )
+            made.append(_linked(program, event))
+    except BaseException:
+        close_all(made)
+        raise
+    return made
+
+
+def _threads(pid: int) -> list[int]:
+    try:
+        return sorted(int(name) for name in os.listdir(f"/proc/{pid}/task"))
+    except OSError:
+        return [pid]
+
+
+def _uprobe(way: p.UprobeAttach, program: Program, _: Tracefs) -> list[Link]:
+    event = PerfEvent.uprobe(
+        way.path,
+        way.offset,
+        returns=way.returns,
+        ref_ctr_offset=way.ref_ctr_offset,
+        pid=way.pid,
+    )
+    return [_linked(program, event, way.cookie)]
+
+
+def _uprobe_multi(way: p.UprobeMultiAttach, program: Program, _: Tracefs) -> list[Link]:
+    return [
+        links.uprobe_multi(
+            program,
+            way.path,
+            way.offsets,
+            returns=way.returns,
+            ref_ctr_offsets=way.ref_ctr_offsets,
+            cookies=way.cookies,
+            pid=max(way.pid, 0),
+        )
+    ]
+
+
+def _iterator(way: p.IterAttach, program: Program, _: Tracefs) -> list[Link]:
+    link = links.iterator(program, way.target)
+    if way.pin:
+        path = way.pin if way.pin.startswith("/") else f"{BPF_FILE_SYSTEM}/{way.pin}"
+        try:
+            link.pin(path)
+        except KernelError as error:
+            link.close()
+            hint = error.hint
+            if not os.path.ismount(BPF_FILE_SYSTEM) and path.startswith(BPF_FILE_SYSTEM):
+                hint = f"the bpf file system is not mounted: mount -t bpf bpf {BPF_FILE_SYSTEM}"
+            raise KernelError(f"pinning iter:{way.target} at {path}", error.errno, hint) from None
+    return [link]
+
+
+def _special(_way: p.SpecialAttach, _program: Program, _: Tracefs) -> list[Link]:
+    return []  # The session runs it.
+
+
+def _linked(
+    program: Program, event: PerfEvent, cookie: int = 0, keep_event: bool = False
+) -> links.PerfLink:
+    try:
+        return links.perf_event(program, event, cookie, keep_event)
+    except BaseException:
+        event.close()
+        raise
+
+
+_WAYS: dict[type[p.AttachSpec], Callable[..., list[Link]]] = {
+    p.SpecialAttach: _special,
+    p.TracepointAttach: _tracepoint,
+    p.RawTracepointAttach: _raw_tracepoint,
+    p.PerfEventAttach: _perf_event,
+    p.UprobeAttach: _uprobe,
+    p.UprobeMultiAttach: _uprobe_multi,
+    p.IterAttach: _iterator,
+}

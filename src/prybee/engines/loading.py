@@ -1,0 +1,157 @@
+"""A plan's maps and programs in the kernel: names become descriptors, types become ids."""
+
+from __future__ import annotations
+
+from struct import Struct
+
+from prybee.diagnostics import KernelError, NotSupported, PrybeeError, VerifierRejected
+from prybee.linux import uapi
+from prybee.linux.maps import Map
+from prybee.linux.programs import LoadedBtf, LoadRefused, Program
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from prybee.btf import Btf
+    from prybee.plan.plan import MapSpec, ProgramSpec
+
+# What an LDDW's or CALL's source register says of its immediate (RFC 9669, and linux/bpf.h).
+_MAP_FD = 1
+_MAP_VALUE = 2
+_KFUNC_CALL = 2
+
+_put = Struct("<i").pack_into
+_REGISTERS = 1
+_IMMEDIATE = 4
+_SECOND_IMMEDIATE = 12
+
+
+def create_map(spec: MapSpec) -> Map:
+    """A map as planned, with its initial content.
+
+    Raises:
+        KernelError: the kernel refused; the map is named as the script does.
+    """
+    try:
+        made = Map.create(
+            spec.type, spec.key_size, spec.value_size, spec.max_entries, spec.flags, spec.name
+        )
+    except KernelError as error:
+        if not spec.script_name:
+            raise
+        size = spec.max_entries * (spec.key_size + spec.value_size)
+        raise KernelError(
+            f"creating map {spec.script_name} ({spec.type}, {spec.max_entries} entries, "
+            f"{size} bytes)",
+            error.errno,
+            error.hint,
+        ) from None
+    if spec.initial:
+        try:
+            made.update(bytes(4), spec.initial.ljust(made.stride, b"\0") * made.cpus)
+        except BaseException:
+            made.close()
+            raise
+    return made
+
+
+def relocate(
+    spec: ProgramSpec, maps: Mapping[str, Map], btf: Callable[[], Btf | None]
+) -> bytearray:
+    """The program's instructions with descriptors and ids filled in.
+
+    Raises:
+        PrybeeError: a map is not in the plan.
+        NotSupported: the kernel has no such function.
+    """
+    code = bytearray(spec.insns)
+    for relocation in spec.relocations:
+        at = relocation.insn * 8
+        if relocation.kind == "kfunc":
+            types = btf()
+            number = types.function(relocation.symbol) if types is not None else 0
+            if not number:
+                raise NotSupported(f"kernel function {relocation.symbol}", "this kernel has none")
+            source = _KFUNC_CALL
+        else:
+            try:
+                number = maps[relocation.symbol].fd
+            except KeyError:
+                raise PrybeeError(
+                    f"program {spec.name} uses map {relocation.symbol}, which is not in the plan"
+                ) from None
+            source = _MAP_FD
+            if relocation.kind == "map_value":
+                source = _MAP_VALUE
+                _put(code, at + _SECOND_IMMEDIATE, relocation.addend)
+        code[at + _REGISTERS] = code[at + _REGISTERS] & 15 | source << 4
+        _put(code, at + _IMMEDIATE, number)
+    return code
+
+
+def load_program(
+    spec: ProgramSpec,
+    license_: str,
+    maps: Mapping[str, Map],
+    program_btf: LoadedBtf | None,
+    btf: Callable[[], Btf | None],
+    log_level: int = 0,
+) -> Program:
+    """Loads a program of a plan.
+
+    Args:
+        btf: the kernel's types, called when they are needed.
+
+    Raises:
+        VerifierRejected: the verifier refused it, explained.
+        KernelError: the kernel refused it otherwise.
+        NotSupported: the kernel has not what it attaches to or calls.
+    """
+    code = bytes(relocate(spec, maps, btf))
+    try:
+        return Program.load(
+            spec.type,
+            code,
+            spec.name,
+            license_,
+            attach_type=spec.attach_type or 0,
+            attach_btf_id=_attach_id(spec, btf) if spec.attach_to else 0,
+            btf=program_btf,
+            functions=spec.functions,
+            lines=spec.lines,
+            flags=uapi.F_SLEEPABLE if spec.sleepable else 0,
+            log_level=log_level,
+        )
+    except LoadRefused as refused:
+        if not refused.log.strip():
+            # Not the verifier's doing: privileges, a policy, or something this kernel lacks.
+            raise KernelError(
+                f"loading program {spec.name} ({spec.type})", refused.errno, refused.hint
+            ) from None
+        raise explained(spec, code, refused) from None
+
+
+def _attach_id(spec: ProgramSpec, btf: Callable[[], Btf | None]) -> int:
+    """The BTF id of what a tracing program is for."""
+    types = btf()
+    if types is None:
+        raise NotSupported(
+            f"program {spec.name}",
+            "it needs the kernel's types (BTF), which this kernel does not show",
+            "a kernel built with CONFIG_DEBUG_INFO_BTF",
+        )
+    number = types.find(spec.attach_to, "typedef" if spec.attach_type == "trace_raw_tp" else "func")
+    if not number:
+        raise NotSupported(f"program {spec.name}", f"this kernel has no {spec.attach_to}")
+    return number
+
+
+def explained(spec: ProgramSpec, code: bytes, refused: LoadRefused) -> PrybeeError:
+    """The verifier's refusal in the script's terms."""
+    lines = [line for line in refused.log.strip().splitlines() if line]
+    # The last lines are statistics; the reason stands before them.
+    reasons = [line for line in lines if not line.startswith(("processed ", "verification time "))]
+    return VerifierRejected(
+        reasons[-1] if reasons else lines[-1], program=spec.name, log=refused.log
+    )
