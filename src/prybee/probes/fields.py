@@ -6,6 +6,8 @@ any, add enumerators, and what pointers point to.
 
 from __future__ import annotations
 
+import re
+
 from prybee.language.types import (
     BOOL,
     INT8,
@@ -26,9 +28,27 @@ if TYPE_CHECKING:
     from prybee.language.kernel_types import TypeTable
     from prybee.plan.target import TracepointField
 
-_QUALIFIERS = frozenset(("const", "volatile", "__user", "__kernel", "__rcu", "__iomem", "restrict"))
+_QUALIFIERS = frozenset(
+    [
+        "const",
+        "volatile",
+        "restrict",
+        "__user",
+        "__kernel",
+        "__rcu",
+        "__iomem",
+        "__percpu",
+        "__data_loc",
+        "__rel_loc",
+    ]
+)
 _CHARACTERS = frozenset(("char", "signed char"))
 _INTEGER_SIZES = (1, 2, 4, 8)
+# Names that say of themselves that they are integers (or, like kuid_t, hold one): the kernel's
+# types, which take time to read, need not be asked.
+_INTEGER_NAME = re.compile(
+    r"(?:(?:un)?signed|int|long|short|char|\w+_t|_*[us](?:8|16|32|64)|_*[bl]e(?:16|32|64))\b[\w ]*"
+)
 
 
 def member(field: TracepointField, start: int, types: TypeTable, space: str) -> Member:
@@ -66,6 +86,8 @@ def scalar(text: str, size: int, signed: bool, types: TypeTable, space: str) -> 
         return PointerType(pointee(text[:-1].rstrip(), types, space), space)
     if text in ("bool", "_Bool") and size == 1:
         return BOOL
+    if size in _INTEGER_SIZES and _INTEGER_NAME.fullmatch(text):
+        return int_type(size, signed)
     known = types.named(text)
     if isinstance(known, EnumType) and known.width == size:
         return known

@@ -12,12 +12,27 @@ subsystems with such events of which not all are in that kernel's configuration.
 from __future__ import annotations
 
 _EVENTS = frozenset(
-    """
-    fcntl_setlk fib_table_lookup flock_lock_inode folio_wait_writeback generic_delete_lease
-    hugetlbfs_alloc_inode kfree_skb locks_remove_posix mm_collapse_huge_page_isolate
-    posix_lock_inode qdisc_dequeue sched_pi_setprio sched_stick_numa sched_swap_numa
-    tcp_send_reset tcp_sendmsg_locked time_out_leases tmigr_update_events writeback_dirty_folio
-    """.split()
+    [
+        "fcntl_setlk",
+        "fib_table_lookup",
+        "flock_lock_inode",
+        "folio_wait_writeback",
+        "generic_delete_lease",
+        "hugetlbfs_alloc_inode",
+        "kfree_skb",
+        "locks_remove_posix",
+        "mm_collapse_huge_page_isolate",
+        "posix_lock_inode",
+        "qdisc_dequeue",
+        "sched_pi_setprio",
+        "sched_stick_numa",
+        "sched_swap_numa",
+        "tcp_send_reset",
+        "tcp_sendmsg_locked",
+        "time_out_leases",
+        "tmigr_update_events",
+        "writeback_dirty_folio",
+    ]
 )
 _FAMILIES = (
     "afs_", "amdgpu_", "bpf_testmod_", "break_lease_", "cachefiles_", "erofs_", "ext4_mballoc_",

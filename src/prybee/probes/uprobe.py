@@ -77,7 +77,7 @@ class Uprobe(ProbeType):
         self.returns = returns
 
     def expand(self, point: AttachPoint, scope: ExpandScope) -> Sequence[Match]:
-        given = self.arguments(point)
+        given = self.arguments(point.replace(parts=_joined(point.parts)))
         if "@" in given[0] and is_line(given[1]):
             raise self.malformed(
                 f"{self.name} at a source line ({given[0]}:{given[1]}) is not supported"
@@ -202,7 +202,7 @@ class Uprobe(ProbeType):
     def search(
         self, arguments: Sequence[str], scope: ExpandScope
     ) -> Iterable[tuple[str, Match | None]]:
-        file, *rest = arguments
+        file, *rest = _joined(arguments)
         language = rest[0] if len(rest) == 2 else ""
         pattern = rest[-1] if rest else "*"
         for path in binaries.find_paths(file, scope):
@@ -211,6 +211,13 @@ class Uprobe(ProbeType):
                 continue
             for name, _symbol in _search(elf, language, pattern):
                 yield f"{self.name}:{path}:{name}", None
+
+
+def _joined(parts: Sequence[str]) -> tuple[str, ...]:
+    """The parts of an attach point, with the colons of a C++ name taken for what they are."""
+    if len(parts) > 3 and parts[1] in _LANGUAGES:
+        return (*parts[:2], ":".join(parts[2:]))
+    return tuple(parts)
 
 
 def _address(text: str) -> int | None:
