@@ -72,8 +72,8 @@ def test_one_match(text: str, expected: str) -> None:
     [
         ("t:sched:sched_*", "sched_process_exec sched_switch sched_wakeup"),
         ("t:*:*sw*", "sched_switch"),
-        ("t:*:*", "softirq_entry sched_process_exec sched_switch sched_wakeup "
-                  "sys_enter_openat sys_exit_openat"),
+        ("t:*:*", ("softirq_entry sched_process_exec sched_switch sched_wakeup "
+                  "sys_enter_openat sys_exit_openat")),
         ("t:s*:*open*", "sys_enter_openat sys_exit_openat"),
         ("t:sched:nothing*", ""),
         ("t:sched:nothing", ""),
@@ -144,8 +144,10 @@ WRONG = [
     ("usdt:/x:ns:", "usdt probe must have a target function or wildcard"),
     (
         "usdt::x:y",
-        "usdt probe must specify at least path or pid to probe. "
-        "To target all paths/pids set the path to '*'.",
+        (
+            "usdt probe must specify at least path or pid to probe. "
+            "To target all paths/pids set the path to '*'."
+        ),
     ),
     ("watchpoint:0:1:w", "watchpoint must be attached to a non-zero address"),
     ("watchpoint:0x1000:3:w", "watchpoint length must be one of (1,2,4,8)"),
