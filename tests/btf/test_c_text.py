@@ -82,7 +82,10 @@ struct node {
         ("color", "enum color {\n\tRED = 0,\n\tGREEN = 1,\n\tLAST = -1,\n};"),
         (
             "sub",
-            "struct sub {\n\tunsigned char a;\n\tstruct {\n\t\tint left;\n\t\tint right;\n\t} deep;\n};",
+            (
+                "struct sub {\n\tunsigned char a;\n"
+                "\tstruct {\n\t\tint left;\n\t\tint right;\n\t} deep;\n};"
+            ),
         ),
         ("u32", "typedef unsigned int u32;"),
         ("func", "void *lookup(struct node *n, long int len);"),

@@ -121,7 +121,7 @@ class _Writer:
         return ", ".join(texts) or "void"
 
     def body(self, id: int, indent: str, lines: list[str], depth: int) -> None:
-        """Append ``struct name {`` … ``}``: no indent before the first line, no ``;`` at the end."""
+        """Append ``struct name {`` to ``}``; neither indent before it nor ``;`` after it."""
         self._step(id, depth)
         kind = self.btf.kind(id)
         name = self.btf.name(id)
