@@ -26,6 +26,9 @@ _FAMILIES = {
     "settings": "config getopt",
     "compile_time": "is_str is_ptr is_array is_integer is_unsigned_integer is_literal is_err "
     "kfunc_exist kfunc_allowed assert static_assert",
+    "printing": "printf errorf warnf debugf fail print cat join system time exit",
+    "maps": "clear zero delete has_key find len",
+    "aggregations": "count sum min max avg stats hist lhist tseries",
     "acting": "signal signal_thread override write_user",
 }
 

@@ -110,6 +110,8 @@ class Checker:
         self._loops = 0
         # How often each builtin is used in the handler, for those worth fetching once.
         self.final = False
+        # The expression right of a plain `@x =`: the only place for an aggregation.
+        self.assigned_to_map: tree.Expression | None = None
 
     # -- messages ------------------------------------------------------------------------------
 
@@ -471,6 +473,7 @@ class Checker:
             symbol = self.map_key(target.map, target.key)
         else:
             symbol = self.map_scalar(target)
+        self.assigned_to_map = node.value
         value = self.expression(node.value)
         if isinstance(value, AggregationType) and not isinstance(node.value, tree.Call):
             self.error(node, f"Map value '{value}' cannot be assigned from one map to another.")

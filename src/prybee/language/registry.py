@@ -36,7 +36,8 @@ class Function:
     # One line per form, as a user would write it: "str(pointer[, length])".
     signature = ""
     summary = ""
-    arguments = (0, 0)  # least and most; most None: any number
+    # Least and most; most None: any number.
+    arguments: tuple[int, int | None] = (0, 0)
     variable = False
     unsafe = False
     # Sends a record or acts on a map; has no value.

@@ -95,6 +95,9 @@ def _scratch(h: Handler, node: tree.Scratch) -> Operand:
 def _call(h: Handler, node: tree.Call) -> Operand:
     function = h.script.function(node.name)
     operand = function.lower(node, h)
+    if h.b.terminated:
+        # `x ? exit() : 0`: nothing of the expression is evaluated any more.
+        h.start_unreachable()
     if operand is None:
         return Scalar(h.const(0), INT64)
     return operand
