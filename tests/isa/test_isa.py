@@ -138,7 +138,7 @@ def instructions(draw) -> Insn:
 
 
 @given(st.lists(instructions(), max_size=8))
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=150, deadline=None)
 def test_round_trips(program):
     code = encode(program)
     assert decode(code) == program
@@ -163,7 +163,7 @@ def test_each_form_round_trips_at_its_ends():
 
 
 @given(st.binary(max_size=64))
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=150, deadline=None)
 def test_any_bytes_are_refused_or_kept(code):
     try:
         program = decode(code)
@@ -275,13 +275,16 @@ def test_negative_wide_immediates():
         ("r0 = 0\nr0 := 1", "line 2: 'r0 := 1' is no instruction"),
         ("r11 = 0", "line 1: there is no register r11 in 'r11 = 0'"),
         ("r1 = w2", "line 1: 64-bit and 32-bit registers mixed in 'r1 = w2'"),
-        ("r1 = 0xffffffff", "line 1: 0xffffffff does not fit 32 bits signed"),
-        ("w1 = 0x1ffffffff", "line 1: 0x1ffffffff does not fit 32 bits"),
+        (
+            "r1 = 0xffffffff",
+            "does not fit signed 32 bits (64-bit numbers are written 0xffffffff ll)",
+        ),
+        ("w1 = 0x1ffffffff", "line 1: 0x1ffffffff does not fit 32 bits in"),
         ("r1 = -r2", "line 1: r1 and r2 must be the same"),
         ("w1 = be16 w1", "line 1: byte order is changed in 64-bit registers"),
         ("r1 = 99999999999999999999 ll", "does not fit 64 bits"),
         ("r1 = *(s64 *)(r2 + 0)", "a 64-bit load has no sign to extend"),
-        ("r1 = *(u64 *)(r2 + 40000)", "+ 40000 does not fit 16 bits"),
+        ("r1 = *(u64 *)(r2 + 40000)", "+ 40000 does not fit signed 16 bits"),
         ("*(u32 *)(r1 + 0) = w2", "stores name the whole register, r2"),
         ("r2 = atomic64_xchg((u32 *)(r1 + 0), r2)", "atomic64 does not go with u32"),
         ("r3 = atomic64_xchg((u64 *)(r1 + 0), r2)", "r3 and r2 must be the same"),
@@ -328,15 +331,20 @@ def test_labels():
 
 
 def test_far_labels():
-    far = "goto end\n" + "r0 = 0\n" * 40000 + "end: exit"
-    with pytest.raises(IsaError, match=r"line 1: 'end' is 40000 instructions away.*use gotol"):
+    far = "goto end\n" + "r0 = 0\n" * 33000 + "end: exit"
+    with pytest.raises(IsaError, match=r"line 1: 'end' is 33000 instructions away.*use gotol"):
         assemble(far)
-    assert decode(assemble(far.replace("goto", "gotol")))[0] == Insn(0x06, imm=40000)
+    assert decode(assemble(far.replace("goto", "gotol")))[0] == Insn(0x06, imm=33000)
 
 
 def test_lines_of_the_kernels_log():
-    text = "0: (bf) r6 = r1\n  1: (85) call bpf_get_current_pid_tgid#14\n2: (95) exit\n"
-    assert disassemble(assemble(text)) == ["r6 = r1", "call 14", "exit"]
+    text = (
+        "0: (bf) r6 = r1\n  1: (85) call bpf_get_current_pid_tgid#14\n"
+        "2: (15) if r0 == 0x5 goto pc+1\n3: (05) goto pc-2\n4: (95) exit\n"
+    )
+    assert disassemble(assemble(text)) == [
+        "r6 = r1", "call 14", "if r0 == 5 goto +1", "goto -2", "exit",
+    ]  # fmt: skip
 
 
 def test_comments_from_symbols():

@@ -2,8 +2,9 @@
 
 A label is a name before a colon, alone on its line or before an instruction; jumps, ``call`` and
 ``code_addr`` take a label's name for a distance.  ``;``, ``#`` and ``//`` start comments.  Lines
-may begin as those of the kernel's log do (``12: (b7) r0 = 0``), and helpers may be written with
-their name as there (``call bpf_map_lookup_elem#1``).  Blanks are free, numbers decimal or hex.
+may begin as those of the kernel's log do (``12: (b7) r0 = 0``), helpers may be written with their
+name as there (``call bpf_map_lookup_elem#1``) and distances as ``pc+3``.  Blanks are free, numbers
+decimal or hex.
 """
 
 from __future__ import annotations
@@ -151,7 +152,7 @@ def _number(text: str, bits: int = 32, signed: bool = True) -> int:
     value = int(digits, 16 if "x" in digits else 10)
     top = 1 << (bits - 1 if signed else bits)
     if not -(1 << bits - 1) <= value < top:
-        raise _Wrong(f"{text} does not fit {bits} bits{' signed' if signed else ''}")
+        raise _Wrong(f"{text} does not fit {'signed ' if signed else ''}{bits} bits")
     return value
 
 
@@ -186,7 +187,13 @@ def _arithmetic(m: Match[str]) -> Insn:
         half = _same_width(dst, right)
         return Insn((ALU if half else ALU64) | operation | X, _reg(dst), _reg(right), off)
     half = dst[0] == "w"
-    return Insn((ALU if half else ALU64) | operation, _reg(dst), 0, off, _imm(right, half))
+    try:
+        imm = _imm(right, half)
+    except _Wrong as wrong:
+        if half or symbol != "=":
+            raise
+        raise _Wrong(f"{wrong} (64-bit numbers are written {right} ll)") from None
+    return Insn((ALU if half else ALU64) | operation, _reg(dst), 0, off, imm)
 
 
 def _movsx(m: Match[str]) -> Insn:
@@ -237,8 +244,9 @@ def _code(m: Match[str]) -> Made:
 
 def _target(text: str, bits: int) -> tuple[str, int]:
     """A label and 0, or an empty one and the distance."""
-    if text[0] in "+-":
-        return "", _number(text, bits)
+    distance = text.removeprefix("pc").lstrip()
+    if distance[:1] in ("+", "-"):
+        return "", _number(distance, bits)
     return text, 0
 
 
@@ -342,7 +350,7 @@ _PARTS = {
     "R": r"r\d\d?",
     "RW": r"[rw]\d\d?",
     "OFF": r"(?P<off>[-+]\s*(?:0[xX][0-9a-fA-F]+|\d+))",
-    "TARGET": r"(?P<target>[-+]\s*(?:0[xX][0-9a-fA-F]+|\d+)|[A-Za-z_.$][\w.$]*)",
+    "TARGET": r"(?P<target>(?:pc\s*)?[-+]\s*(?:0[xX][0-9a-fA-F]+|\d+)|[A-Za-z_.$][\w.$]*)",
 }
 # A memory operand without its star
 _CELL = r"\( u(?P<bits>8|16|32|64) \* \) \( (?P<base>{R}) {OFF} \)"
@@ -386,7 +394,7 @@ _SHAPES: tuple[tuple[str, Callable[[Match[str]], Insn | Made]], ...] = (
     (r"lock \* {CELL} (?P<op>[+|&^]=) (?P<src>{R})", _locked),
     (
         (
-            r"(?P<dst>{R}) = atomic(?P<wide>64)?_(?P<op>fetch_add|fetch_or|fetch_and|fetch_xor|xchg)"
+            r"(?P<dst>{R}) = atomic(?P<wide>64)?_(?P<op>fetch_(?:add|or|and|xor)|xchg)"
             r" \( {CELL} , (?P<src>{R}) \)"
         ),
         _fetched,
