@@ -57,7 +57,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from typing import Any
 
-    from prybee.diagnostics import Source
+    from prybee.diagnostics import Source, Span
     from prybee.language.config_table import Config
     from prybee.language.kernel_types import TypeTable
     from prybee.language.registry import Function, ProbeContext, Registry
@@ -110,15 +110,19 @@ class Checker:
         self._loops = 0
         # How often each builtin is used in the handler, for those worth fetching once.
         self.final = False
+        # The call whose value goes straight into a map: the only place for an aggregation.
+        self._stored: tree.Expression | None = None
         # The expression right of a plain `@x =`: the only place for an aggregation.
         self.assigned_to_map: tree.Expression | None = None
 
     # -- messages ------------------------------------------------------------------------------
 
-    def error(self, node: tree.Node, message: str, *hints: str) -> None:
+    def error(
+        self, node: tree.Node, message: str, *hints: str, notes: tuple[tuple[str, Span], ...] = ()
+    ) -> None:
         """Note a mistake at ``node``; a second one with the same text and place is the same."""
         span = node.span(self.source)
-        self.errors[message, node.start, node.end] = Diagnostic(ERROR, message, span, hints)
+        self.errors[message, node.start, node.end] = Diagnostic(ERROR, message, span, hints, notes)
 
     def warn(self, node: tree.Node, message: str, *hints: str) -> None:
         """Note something that works but may not be meant."""
@@ -139,11 +143,20 @@ class Checker:
             self.warnings.clear()
             for variant in variants:
                 self.check_variant(variant)
-            if not self.changed:
+            if not self.changed and not self._default_maps():
                 break
         self._check_maps()
         if self.errors:
             raise ScriptError(sorted(self.errors.values(), key=_place))
+
+    def _default_maps(self) -> bool:
+        """Maps that are read and never written hold nothing: they read as zero."""
+        changed = False
+        for symbol in self.maps.values():
+            if symbol.value_type is None and symbol.read_before:
+                symbol.value_type = INT64
+                symbol.unwritten = changed = True
+        return changed
 
     def declare_maps(self, declarations: Sequence[tree.MapDeclaration]) -> None:
         """Take in the ``let @x = hash(100);`` of the script.
@@ -189,6 +202,10 @@ class Checker:
         for symbol in self.maps.values():
             if symbol.declared_span is not None:
                 self._check_declaration(symbol)
+            if symbol.unwritten and symbol.span is not None:
+                message = f"Map {symbol.name} is read but never assigned a value."
+                key = (message, symbol.span.start, symbol.span.end)
+                self.warnings[key] = Diagnostic(WARNING, message, symbol.span)
             if symbol.value_type is None and symbol.span is not None:
                 message = f"Undefined map: {symbol.name}"
                 key = (message, symbol.span.start, symbol.span.end)
@@ -316,6 +333,8 @@ class Checker:
     def map_read(self, node: tree.Map | tree.MapAccess) -> Type:
         """The type that reading a map's value gives, where an aggregation counts as its integer."""
         type_ = self.map_reference(node)
+        if isinstance(type_, NoneType):
+            self.map(node.map if isinstance(node, tree.MapAccess) else node).read_before = True
         if not isinstance(type_, AggregationType):
             return type_
         if is_castable_aggregation(type_):
@@ -352,10 +371,14 @@ class Checker:
         names[node.name] = symbol
         return symbol
 
-    def _assign(self, symbol: VariableSymbol, type_: Type, node: tree.Node) -> None:
+    def _assign(
+        self, symbol: VariableSymbol, type_: Type, node: tree.Node, value: tree.Expression
+    ) -> None:
         """Give a variable a value of ``type_``: its type grows, or must fit where declared."""
         symbol.assigned = True
         if isinstance(type_, NoneType):
+            if isinstance(value, tree.Call) and self._is_void(value):
+                self.error(node, "Value 'void' cannot be assigned to a scratch variable.")
             return
         if isinstance(type_, HistType | LhistType | TseriesType) or (
             isinstance(type_, AggregationType) and not is_castable_aggregation(type_)
@@ -368,7 +391,15 @@ class Checker:
             self.changed = True
             return
         joined = promote(known, type_)
-        if joined is None or (symbol.fixed and not _fits(type_, known)):
+        if symbol.fixed and is_integer(known) and is_integer(type_) and joined is not None:
+            if not isinstance(value, tree.Integer):
+                if joined != known:
+                    self.warn(value, CAST_WARNING.format(type_, known))
+                return
+            fits = _holds(as_integer(known), value.value)
+        else:
+            fits = joined is not None and (not symbol.fixed or _fits(type_, known))
+        if not fits or joined is None:
             self.error(
                 node,
                 f"Type mismatch for {symbol.name}: trying to assign value of type '{type_}' "
@@ -390,13 +421,18 @@ class Checker:
         unreachable = False
         for statement in node.statements:
             if unreachable:
-                self.warn(statement, "Unreachable statement")
+                self.warn(statement, "Unreachable statement.")
                 unreachable = False
             self.statement(statement)
             if _leaves(statement):
                 unreachable = True
         node.type = self.expression(node.value) if node.value is not None else NONE
-        self._scopes.pop()
+        _block, names = self._scopes.pop()
+        for symbol in names.values():
+            if symbol.declared and not symbol.assigned and symbol.span is not None:
+                message = f"Variable {symbol.name} was never assigned to."
+                key = (message, symbol.span.start, symbol.span.end)
+                self.warnings[key] = Diagnostic(WARNING, message, symbol.span)
         return node.type
 
     def statement(self, node: tree.Statement) -> None:
@@ -410,7 +446,16 @@ class Checker:
         elif isinstance(expression, tree.Block):
             self.block(expression)
         else:
-            self.expression(expression)
+            type_ = self.expression(expression)
+            if not isinstance(type_, NoneType) and not self._has_effect(expression):
+                self.warn(node, "Return value discarded.")
+
+    def _has_effect(self, node: tree.Expression) -> bool:
+        """Whether an expression is of use even where its value is not used."""
+        if isinstance(node, tree.Call):
+            function = self.registry.functions.get(node.name)
+            return function is None or function.statement or function.effect
+        return isinstance(node, tree.IncDec | tree.Map | tree.MapAccess)
 
     def _assign_scratch(self, node: tree.AssignScratch) -> None:
         name = node.target.name
@@ -422,28 +467,35 @@ class Checker:
                 return
             node.target.variable = symbol
             node.target.type = symbol.type or NONE
-            value = self._arithmetic(node, node.op, node.target, node.value)
-            if symbol.fixed and is_integer(symbol.type) and is_integer(value):
-                if value != symbol.type:
-                    self.warn(node, CAST_WARNING.format(value, symbol.type))
+            symbol.read = True
+            result = self._arithmetic(node, node.op, node.target, node.value)
+            if symbol.fixed and is_integer(symbol.type) and is_integer(result):
+                if result != symbol.type:
+                    self.warn(node, CAST_WARNING.format(result, symbol.type))
+                symbol.assigned = True
                 return
-            self._assign(symbol, value, node)
+            self._assign(symbol, result, node, node.value)
             return
         value = self.expression(node.value)
         if symbol is None:
             symbol = self._declare(node.target)
         node.target.variable = symbol
-        self._assign(symbol, value, node)
+        self._assign(symbol, value, node, node.value)
         node.target.type = symbol.type or NONE
 
     def _declaration(self, node: tree.Declaration) -> None:
         name = node.variable.name
-        if name in self._scopes[-1][1] or self._find(name) is not None:
+        earlier = self._find(name)
+        if earlier is not None:
             self.error(
-                node, f"Variable {name} was already declared. Variable shadowing is not allowed."
+                node,
+                f"Variable {name} was already declared. Variable shadowing is not allowed.",
+                notes=_first(earlier, "This is the initial declaration."),
             )
         value = self.expression(node.value) if node.value is not None else None
         symbol = self._declare(node.variable)
+        symbol.assigned = False
+        symbol.declared = True
         node.variable.variable = symbol
         if node.annotation is not None:
             declared = self.type_expression(node.annotation)
@@ -454,8 +506,8 @@ class Checker:
             if symbol.type != declared and not isinstance(declared, NoneType):
                 symbol.type = declared
                 self.changed = True
-        if value is not None:
-            self._assign(symbol, value, node)
+        if value is not None and node.value is not None:
+            self._assign(symbol, value, node, node.value)
         node.variable.type = symbol.type or NONE
 
     def _assign_map(self, node: tree.AssignMap) -> None:
@@ -474,7 +526,9 @@ class Checker:
         else:
             symbol = self.map_scalar(target)
         self.assigned_to_map = node.value
+        self._stored = node.value
         value = self.expression(node.value)
+        self._stored = None
         if isinstance(value, AggregationType) and not isinstance(node.value, tree.Call):
             self.error(node, f"Map value '{value}' cannot be assigned from one map to another.")
             return
@@ -507,11 +561,11 @@ class Checker:
         self.expression(node.count)
         count = node.count
         if not isinstance(count, tree.Integer):
-            self.error(count, "invalid unroll value")
+            self.error(node, "invalid unroll value")
         elif count.value < 1:
-            self.error(count, "unroll minimum value is 1")
+            self.error(node, "unroll minimum value is 1")
         elif count.value > 100:
-            self.error(count, "unroll maximum value is 100")
+            self.error(node, "unroll maximum value is 100")
         self._loops += 1
         self.block(node.body)
         self._loops -= 1
@@ -522,9 +576,12 @@ class Checker:
         if isinstance(iterable, tree.Range):
             first = self.expression(iterable.first)
             limit = self.expression(iterable.limit)
-            for bound, type_ in ((iterable.first, first), (iterable.limit, limit)):
+            for bound, type_, word in (
+                (iterable.first, first, "start"),
+                (iterable.limit, limit, "end"),
+            ):
                 if not is_integer(type_) and not isinstance(type_, NoneType):
-                    self.error(bound, "Loop range requires an integer for the start and end value")
+                    self.error(bound, f"Loop range requires an integer for the {word} value")
             element = INT64
             joined = (
                 common_integer(as_integer(first), as_integer(limit))
@@ -553,10 +610,12 @@ class Checker:
                 value = aggregation_value(value)
             iterable.type = symbol.value_type or NONE
             element = TupleType((symbol.key_type or NONE, value))
-        if self._find(node.variable.name) is not None:
+        earlier = self._find(node.variable.name)
+        if earlier is not None:
             self.error(
                 node.variable,
                 f"Loop declaration shadows existing variable: {node.variable.name}",
+                notes=_first(earlier, "This is the initial assignment."),
             )
         # The loop's variable lives in a scope around the body.
         self._scopes.append((id(node), {}))
@@ -578,13 +637,13 @@ class Checker:
     def _jump(self, node: tree.Break | tree.Continue) -> None:
         if not self._loops:
             word = "break" if isinstance(node, tree.Break) else "continue"
-            self.error(node, f"{word} statement must be inside of a loop")
+            self.error(node, f"'{word}' statement is not allowed in a probe")
 
     def _return(self, node: tree.Return) -> None:
         if node.value is not None:
             type_ = self.expression(node.value)
             if not is_integer(type_) and not isinstance(type_, NoneType):
-                self.error(node, f"A probe can only return an integer, not {type_}")
+                self.error(node, f"Probe return values can only be integers. Found {type_}")
 
     def _nothing(self, node: tree.Statement) -> None:
         self.error(node, "import statements only work at the top of a script")
@@ -630,7 +689,13 @@ class Checker:
             return NONE
         symbol.read = True
         node.variable = symbol
+        if symbol.declared and not symbol.assigned:
+            self.warn(node, f"Variable used before it was assigned: {node.name}")
         return symbol.type or NONE
+
+    def _is_void(self, call: tree.Call) -> bool:
+        function = self.registry.functions.get(call.name)
+        return function is not None and function.statement
 
     def _undefined(self, node: tree.Scratch) -> None:
         visible = [name for _block, names in self._scopes for name in names]
@@ -707,27 +772,30 @@ class Checker:
                 node, f"Can not access index '{node.index}' on expression of type '{subject}'"
             )
             return NONE
-        if node.index >= len(subject.elements):
-            self.error(
-                node,
-                f"Invalid tuple index: {node.index}. Found {len(subject.elements)} elements "
-                "in tuple.",
-            )
-            return NONE
-        return subject.elements[node.index]
+        return self._element(node, subject, node.index)
+
+    def _element(self, node: tree.Expression, tuple_: TupleType, index: int) -> Type:
+        if index < len(tuple_.elements):
+            return tuple_.elements[index]
+        count = len(tuple_.elements)
+        self.error(node, f"Invalid tuple index: {index}. Found {count} elements in tuple.")
+        return NONE
 
     def _index(self, node: tree.Index) -> Type:
         subject = self.expression(node.subject)
         index = self.expression(node.index)
         if isinstance(subject, NoneType):
             return NONE
-        if not is_integer(index) and not isinstance(index, NoneType):
-            self.error(node, "The array index operator [] only accepts integer indices.")
         literal = node.index.value if isinstance(node.index, tree.Integer) else None
-        if literal is not None and literal < 0:
+        if not isinstance(index, NoneType) and (
+            not is_integer(index) or (literal is not None and literal < 0)
+        ):
             self.error(
-                node, f"The array index operator [] does not accept negative indices, got {literal}"
+                node,
+                "The array index operator [] only accepts non-negative integer indices. "
+                f"Got: {index}",
             )
+            return NONE
         if isinstance(subject, ArrayType):
             if literal is not None and subject.count and literal >= subject.count:
                 self.error(
@@ -735,6 +803,8 @@ class Checker:
                     f"the index {literal} is out of bounds for array of size {subject.count}",
                 )
             return self._element_type(node, subject.element)
+        if isinstance(subject, TupleType) and literal is not None:
+            return self._element(node, subject, literal)
         if isinstance(subject, StringType):
             if literal is not None and literal >= subject.capacity > 0:
                 self.error(
@@ -749,7 +819,7 @@ class Checker:
             return self._element_type(node, subject.target)
         self.error(
             node,
-            "The array index operator [] can only be used on arrays and pointers, found "
+            "The array index operator [] can only be used on arrays, pointers, and tuples, found "
             f"{subject}.",
         )
         return NONE
@@ -806,7 +876,7 @@ class Checker:
         function = self.registry.functions.get(node.name)
         if function is None:
             for argument in node.args:
-                if isinstance(argument, tree.Expression):
+                if isinstance(argument, tree.Expression) and not isinstance(argument, tree.Map):
                     self.expression(argument)
             self.error(
                 node,
@@ -833,7 +903,13 @@ class Checker:
                     self.expression(argument)
                 else:
                     self.error(argument, f"{node.name}() does not take a type")
-        return function.check(node, self)
+        direct = self._stored is node
+        self._stored = None
+        type_ = function.check(node, self)
+        if isinstance(type_, AggregationType) and not direct:
+            self.error(node, f"{node.name}() must be assigned directly to a map")
+            return NONE
+        return type_
 
     def _wrong_count(self, node: tree.Call, function: Function, given: int) -> None:
         least, most = function.arguments
@@ -904,6 +980,7 @@ class Checker:
         type_ = self.expression(target)
         if target.variable is not None:
             target.variable.captured = True
+            target.variable.assigned = True
         return PointerType(type_, BPF)
 
     def _binary(self, node: tree.Binary) -> Type:
@@ -935,7 +1012,14 @@ class Checker:
         if isinstance(a, TimestampType) and isinstance(b, TimestampType) and op == "-":
             return INT64
         if type(a) is not type(b):
-            self.error(node, f"Type mismatch for '{op}': comparing {a} with {b}")
+            self.error(
+                node,
+                f"Type mismatch for '{op}': comparing {a} with {b}",
+                notes=(
+                    (f"left ({a})", left.span(self.source)),
+                    (f"right ({b})", right.span(self.source)),
+                ),
+            )
         else:
             self.error(
                 node,
@@ -1053,7 +1137,7 @@ class Checker:
             return want
         if isinstance(want, ArrayType) and want.count == 0:
             want = self._sized_array(node, want, have)
-        if have == want and not isinstance(want, StringType):
+        if self._same_type(node.operand, have, want):
             self.warn(node, f"Unnecessary cast: expression is already of type {want}")
         if isinstance(want, PointerType) and want.space == NOWHERE:
             if isinstance(have, PointerType):
@@ -1070,6 +1154,16 @@ class Checker:
         if not self._castable(have, want):
             self.error(node, f'Cannot cast from "{have}" to "{want}"')
         return want
+
+    def _same_type(self, operand: tree.Expression, have: Type, want: Type) -> bool:
+        """Whether a cast changes nothing; of an aggregation it asks for the value."""
+        if isinstance(operand, tree.Map | tree.MapAccess):
+            map_ = operand.map if isinstance(operand, tree.MapAccess) else operand
+            if self.map(map_).is_aggregation:
+                return False
+        if isinstance(have, PointerType) and isinstance(want, PointerType):
+            return have.target == want.target and not isinstance(want.target, VoidType)
+        return have == want and not isinstance(want, StringType)
 
     def _sized_array(self, node: tree.Cast, want: ArrayType, have: Type) -> Type:
         element = want.element.size
@@ -1140,13 +1234,13 @@ class Checker:
     def _comptime(self, node: tree.Comptime) -> Type:
         type_ = self.expression(node.operand)
         if not isinstance(node.operand, tree.Integer | tree.Boolean | tree.String):
-            self.error(node, "Unable to evaluate at compile time.")
+            self.error(node, "Unable to resolve comptime expression")
         return type_
 
     def _typeinfo(self, node: tree.Typeinfo) -> Type:
         self.error(
             node,
-            "typeinfo is unstable and not available in this release",
+            "typeinfo is not available in this release",
             "compare sizes with sizeof(), or use a cast",
         )
         return NONE
@@ -1199,6 +1293,18 @@ def _fits(type_: Type, declared: Type) -> bool:
     )
 
 
+def _holds(type_: IntType, value: int) -> bool:
+    """Whether an integer type has ``value`` among its values."""
+    bits = type_.width * 8
+    if type_.signed:
+        return -(1 << (bits - 1)) <= value < 1 << (bits - 1)
+    return 0 <= value < 1 << bits
+
+
+def _first(symbol: VariableSymbol, text: str) -> tuple[tuple[str, Span], ...]:
+    return ((text, symbol.span),) if symbol.span is not None else ()
+
+
 def _leaves(statement: tree.Statement) -> bool:
     """Whether nothing after ``statement`` in its block is reached."""
     if isinstance(statement, tree.Return | tree.Break | tree.Continue):
@@ -1223,7 +1329,7 @@ def offset_in(checker: Checker, node: tree.Offsetof, type_: Type) -> int:
             continue
         if not isinstance(type_, StructType):
             if not isinstance(type_, NoneType):
-                checker.error(node, f"'{type_}' is not a record type.")
+                checker.error(node, f"'{type_}' is not a C type.")
             return 0
         member = type_.members.get(name)
         if member is None:

@@ -411,7 +411,10 @@ class Parser(ExpressionParser):
         start = self.starts[i]
         special = _STATEMENTS.get(kind)
         if special is not None:
-            return special(self, start), None
+            statement = special(self, start)
+            if self.kinds[self.i] == ";" and self.kinds[self.i - 1] == "}":
+                self.i += 1
+            return statement, None
         if kind == NAME and self.kinds[i + 1] == "=" and self.text[start : self.ends[i]] == "_":
             self.i += 2
             discarded = self.expression()

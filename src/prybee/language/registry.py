@@ -42,6 +42,8 @@ class Function:
     unsafe = False
     # Sends a record or acts on a map; has no value.
     statement = False
+    # Has a value that need not be used, such as whether delete() found something.
+    effect = False
     # Arguments are not checked as expressions before ``check`` is called (types, map names).
     raw_arguments = False
     # Probe providers where it works; empty: all.

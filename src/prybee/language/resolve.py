@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
-    from prybee.diagnostics import Source
+    from prybee.diagnostics import Source, Span
     from prybee.language.kernel_types import TypeTable
     from prybee.language.registry import Registry
     from prybee.language.script import Parameters
@@ -248,7 +248,7 @@ class Resolver:
         value = _calculate(op, a, b)
         if value is None or not _INT64_MIN <= value <= _UINT64_MAX:
             return self._overflow(node)
-        suffix = left.suffix if left.suffix == right.suffix else ""
+        suffix = left.suffix if left.suffix == right.suffix and value >= 0 else ""
         return tree.Integer(
             value, suffix if suffix in ("u", "ul", "ull") else "", node.start, node.end
         )
@@ -267,7 +267,7 @@ class Resolver:
             return node
         truth = _truth(condition.operand)
         if truth is None:
-            self.error(condition, "Unable to evaluate at compile time.")
+            self.error(condition, "Unable to resolve comptime expression")
             return node
         if truth:
             return node.then
@@ -308,20 +308,36 @@ class Resolver:
         return result
 
     def _no_macro(self, call: tree.Call, candidates: list[tree.Macro]) -> None:
-        counts = {len(macro.parameters) for macro in candidates}
-        if len(call.args) not in counts:
-            wanted = " or ".join(str(n) for n in sorted(counts))
-            self.error(call, f"macro {call.name} takes {wanted} arguments, got {len(call.args)}")
-            return
-        kinds = {tree.Scratch: "a scratch variable", tree.Map: "a map"}
-        for macro in candidates:
-            for parameter, argument in zip(macro.parameters, call.args, strict=False):
-                wanted_kind = kinds.get(type(parameter))
-                if wanted_kind and type(argument) is not type(parameter):
-                    self.error(
-                        argument, f"macro {call.name} wants {wanted_kind} for {parameter.name}"
-                    )
-                    return
+        notes: list[tuple[str, Span]] = []
+        closest = next((m for m in candidates if len(m.parameters) == len(call.args)), None)
+        if closest is None:
+            closest = candidates[0]
+            expected, given = len(closest.parameters), len(call.args)
+            text = (
+                f"The closest definition of {call.name}() has a different number of "
+                f"arguments. Expected: {expected} but got {given}"
+            )
+            notes.append((text, closest.span(self.source)))
+        else:
+            for parameter, argument in zip(closest.parameters, call.args, strict=True):
+                if isinstance(parameter, tree.Identifier) or type(argument) is type(parameter):
+                    continue
+                wanted = "a variable" if isinstance(parameter, tree.Scratch) else "a map"
+                text = (
+                    f"Mismatched arg. {call.name}() expects {wanted} for arg "
+                    f"{parameter.name} but got {_kind(argument)}."
+                )
+                notes.append((text, argument.span(self.source)))
+                text = "This is the argument in the closest definition."
+                notes.append((text, parameter.span(self.source)))
+        message = f"Call to {call.name}() has arguments that do not match any definition."
+        self.errors.append(Diagnostic(ERROR, message, call.span(self.source), (), tuple(notes)))
+
+
+def _kind(node: tree.Node) -> str:
+    if isinstance(node, tree.Scratch):
+        return "a variable"
+    return "a map" if isinstance(node, tree.Map) else "an expression"
 
 
 def _accepts(macro: tree.Macro, call: tree.Call) -> bool:

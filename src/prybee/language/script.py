@@ -26,6 +26,7 @@ class MapSymbol:
         "name",
         "read_before",
         "span",
+        "unwritten",
         "value_span",
         "value_type",
         "written",
@@ -44,8 +45,11 @@ class MapSymbol:
         self.span: Span | None = None
         self.key_span: Span | None = None
         self.value_span: Span | None = None
+        # Read while nothing was known of its values.
         self.read_before = False
         self.written = False
+        # No value is ever assigned.
+        self.unwritten = False
 
     def __repr__(self) -> str:
         return f"MapSymbol({self.name}[{self.key_type}] = {self.value_type})"
@@ -59,7 +63,17 @@ class MapSymbol:
 class VariableSymbol:
     """A scratch variable of one block of one handler."""
 
-    __slots__ = ("assigned", "captured", "fixed", "name", "read", "scope", "span", "type")
+    __slots__ = (
+        "assigned",
+        "captured",
+        "declared",
+        "fixed",
+        "name",
+        "read",
+        "scope",
+        "span",
+        "type",
+    )
 
     def __init__(self, name: str, span: Span | None) -> None:
         self.name = name
@@ -69,6 +83,8 @@ class VariableSymbol:
         self.fixed = False
         # Used in a loop body that becomes a callback, so that it must live in memory.
         self.captured = False
+        # Introduced by `let`, so that it may be read before it has a value.
+        self.declared = False
         self.assigned = False
         self.read = False
         # Number of callbacks around the declaration.

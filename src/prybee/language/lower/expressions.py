@@ -209,22 +209,29 @@ def _dynamic(h: Handler, place: Place, offset: int, kind: str, type_: Type) -> O
 
 
 def _tuple_access(h: Handler, node: tree.TupleAccess) -> Operand:
+    return _tuple_element(h, node, node.index)
+
+
+def _tuple_element(h: Handler, node: tree.TupleAccess | tree.Index, index: int) -> Operand:
     if isinstance(node.subject, tree.Scratch):
         from prybee.language.lower.variables import map_entry
 
         entry = map_entry(h, node.subject.variable)
         if entry is not None:
-            part = entry.value if node.index else entry.key
+            part = entry.value if index else entry.key
             return part if isinstance(part, Scalar) else place_value(h, part)
     place = subject_place(h, node.subject)
     assert isinstance(place.type, TupleType)
     return place_value(
         h,
-        Place(place.pointer, place.offset + place.type.offsets[node.index], node.type, place.space),
+        Place(place.pointer, place.offset + place.type.offsets[index], node.type, place.space),
     )
 
 
 def _index(h: Handler, node: tree.Index) -> Operand:
+    if isinstance(node.subject.type, TupleType):
+        assert isinstance(node.index, tree.Integer)
+        return _tuple_element(h, node, node.index.value)
     subject = h.lower(node.subject)
     if isinstance(subject.type, PointerType):
         place = pointee(h, subject)

@@ -10,7 +10,7 @@ from prybee.compiler.builder import Variable
 from prybee.compiler.ir import I64
 from prybee.language import tree
 from prybee.language.lower.operands import Place, Scalar
-from prybee.language.types import BPF, PointerType, TupleType, Type, is_scalar
+from prybee.language.types import BPF, CONTEXT, PointerType, TupleType, Type, is_scalar
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -24,6 +24,11 @@ if TYPE_CHECKING:
 def _type(symbol: VariableSymbol) -> Type:
     assert symbol.type is not None
     return symbol.type
+
+
+def _keeps_pointer(type_: Type) -> bool:
+    """Whether what the verifier knows of a pointer is of use: loads through it need no helper."""
+    return isinstance(type_, PointerType) and (type_.trusted or type_.space in (BPF, CONTEXT))
 
 
 def declare(h: Handler, symbol: VariableSymbol) -> None:
@@ -65,7 +70,7 @@ def read(h: Handler, symbol: VariableSymbol) -> Operand:
     found = place(h, symbol)
     if isinstance(found, Variable):
         known = h.trusted_variables.get(symbol)
-        if known is not None and isinstance(type_, PointerType) and type_.trusted:
+        if known is not None and _keeps_pointer(type_):
             return Scalar(h.b.read(known), type_)
         return Scalar(h.b.read(found), type_)
     pointer, offset = found
@@ -87,7 +92,7 @@ def write(h: Handler, symbol: VariableSymbol, operand: Operand) -> None:
     found = place(h, symbol)
     if isinstance(found, Variable):
         value = h.convert(operand, type_)
-        if isinstance(type_, PointerType) and type_.trusted and value.type.space:
+        if _keeps_pointer(type_) and value.type.space:
             trusted = h.trusted_variables.get(symbol)
             if trusted is None:
                 trusted = h.trusted_variables[symbol] = Variable(value.type, symbol.name)
