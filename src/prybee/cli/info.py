@@ -1,0 +1,61 @@
+"""``prybee --info``: what this kernel can do, with the names and the form of bpftrace's report.
+
+Scripts that ask for a feature look for ``name: yes`` in it; so a line is there only for what prybee
+makes use of, and says ``yes`` only where it was tried.
+"""
+
+from __future__ import annotations
+
+import os
+
+# Heading, then (bpftrace's name, our feature's).
+_REPORT: tuple[tuple[str, tuple[tuple[str, str], ...]], ...] = (
+    (
+        "Kernel helpers",
+        (
+            ("get_tai_ns", "helper:ktime_get_tai_ns"),
+            ("get_func_ip", "helper:get_func_ip"),
+            ("lookup_percpu_elem", "helper:map_lookup_percpu_elem"),
+            ("loop", "helper:loop"),
+            ("send_signal", "helper:send_signal"),
+            ("jiffies64", "helper:jiffies64"),
+            ("probe_read_kernel", "helper:probe_read_kernel"),
+            ("for_each_map_elem", "helper:for_each_map_elem"),
+        ),
+    ),
+    (
+        "Kernel features",
+        (("btf", "btf"), ("module btf", "module_btf"), ("map batch", "map_batch")),
+    ),
+    ("Map types", tuple((name, f"map:{name}") for name in ("hash", "percpu_hash", "ringbuf"))),
+    (
+        "Probe types",
+        (
+            ("tracepoint", "tracepoint"),
+            ("rawtracepoint", "rawtracepoint"),
+            ("uprobe", "uprobe"),
+            ("uprobe_multi", "uprobe_multi"),
+            ("profile", "profile"),
+            ("iter", "iter"),
+        ),
+    ),
+)
+
+
+def print_info() -> int:
+    """Print the report."""
+    from prybee import __version__
+    from prybee.linux import features
+
+    system = os.uname()
+    print("System")
+    print(f"  OS: {system.sysname} {system.release} {system.version}")
+    print(f"  Arch: {system.machine}")
+    print("\nBuild")
+    print(f"  version: v{__version__} (prybee, for scripts of bpftrace 0.27)")
+    for title, rows in _REPORT:
+        print(f"\n{title}")
+        for name, feature in rows:
+            print(f"  {name}: {'yes' if features.probe(feature) else 'no'}")
+    print("\nprybee doctor says why a feature is missing, and what that means.")
+    return 0
