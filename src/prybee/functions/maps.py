@@ -91,6 +91,7 @@ class Delete(Function):
     signature = "delete(@map), delete(@map, key) or delete(@map[key])"
     summary = "remove an entry of a map"
     arguments = (1, 2)
+    effect = True
     raw_arguments = True
 
     def check(self, call: tree.Call, checker: Checker) -> Type:
