@@ -36,7 +36,9 @@ class Refused(AssertionError):
 class Map:
     """A map and its file descriptor."""
 
-    def __init__(self, kind: str, key: int, value: int, entries: int, flags: int = 0) -> None:
+    def __init__(
+        self, kind: str, key: int, value: int, entries: int, flags: int = 0, name: str = ""
+    ) -> None:
         self.kind = kind
         self.key_size = key
         self.value_size = value
@@ -44,6 +46,7 @@ class Map:
             attributes.MAP_CREATE,
             map_type=uapi.MAP_TYPE_NAMES.index(kind),
             key_size=key, value_size=value, max_entries=entries, map_flags=flags,
+            map_name=name.encode(),
         ).call()  # fmt: skip
         assert self.fd >= 0, os.strerror(-self.fd)
 
@@ -106,21 +109,30 @@ class Program:
         btf: bytes = b"",
         functions: bytes = b"",
         lines: bytes = b"",
-        level: int = 1,
+        level: int = 0,
+        license: bytes = b"GPL\0",  # noqa: A002
         **more: int,
     ) -> None:
-        log = bytearray(1 << 18)
         btf_fd = load_btf(btf) if btf else 0
-        self.fd = Attributes(
-            attributes.PROG_LOAD, prog_type=type_, insns=bytearray(insns), insn_cnt=len(insns) // 8,
-            license=b"GPL\0", log_level=level, log_buf=log, log_size=len(log), prog_name=0,
-            prog_btf_fd=btf_fd, func_info=functions or None, func_info_rec_size=8,
-            func_info_cnt=len(functions) // 8, line_info=lines or None, line_info_rec_size=16,
-            line_info_cnt=len(lines) // 16, **more,
-        ).call()  # fmt: skip
+        values = {
+            "prog_type": type_, "insns": bytearray(insns), "insn_cnt": len(insns) // 8,
+            "license": license, "prog_btf_fd": btf_fd, "func_info": functions,
+            "func_info_rec_size": 8 if functions else 0, "func_info_cnt": len(functions) // 8,
+            "line_info": lines, "line_info_rec_size": 16 if lines else 0,
+            "line_info_cnt": len(lines) // 16, **more,
+        }  # fmt: skip
+        self.log = ""
+        self.fd = -1
+        if level == 0:
+            self.fd = Attributes(attributes.PROG_LOAD, **values).call()
+        if self.fd < 0:
+            log = bytearray(1 << 18)
+            self.fd = Attributes(
+                attributes.PROG_LOAD, log_level=level or 1, log_buf=log, log_size=len(log), **values
+            ).call()
+            self.log = log.split(b"\0", 1)[0].decode("utf-8", "replace")
         if btf_fd:
             os.close(btf_fd)
-        self.log = log.split(b"\0", 1)[0].decode("utf-8", "replace")
         if self.fd < 0:
             raise Refused(-self.fd, self.log)
 
@@ -152,7 +164,7 @@ def load_btf(data: bytes) -> int:
     return fd
 
 
-def load(compiled: Compiled, maps: Mapping[str, Map], level: int = 1) -> Program:
+def load(compiled: Compiled, maps: Mapping[str, Map], level: int = 0) -> Program:
     """Load what the compiler made, with its debug information."""
     from prybee.compiler.debug_info import debug_info
 

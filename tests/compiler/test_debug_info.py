@@ -89,6 +89,7 @@ def test_no_places() -> None:
     assert lines == b""
 
 
+@pytest.mark.slow
 def test_limits() -> None:
     """Lines and columns beyond what the record holds, a line beyond what the log holds, a NUL."""
     text = "\n" * (1 << 22) + "x" * 2000 + "$x for \0 $x += 1"

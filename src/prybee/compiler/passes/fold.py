@@ -5,7 +5,9 @@ that replaces it (made through ``maker`` where new operations are needed), or No
 perhaps changed in place.  Rules also keep ``width``, the number of low bits that may be set.
 
 A mask is dropped only where ``width`` proves it useless from facts the kernel's verifier derives
-as well (sizes of loads, masks, shifts), never from what the script's author knows.
+as well (sizes of loads, masks, constant shifts), never from what the script's author knows.  So
+results of divisions, of shifts by a variable count and of large products count as full: to the
+verifier they are unknown numbers.
 """
 
 from __future__ import annotations
@@ -161,7 +163,8 @@ def _mul(m: Maker, v: Value) -> Value | None:
             return m.make("shl", kind, a, m.const(shift, kind))
         if a.op == "mul" and a.args[1].op == "const" and a.type is kind:
             return m.make("mul", kind, a.args[0], m.const(a.args[1].imm * b.imm, kind))
-    v.width = min(a.width + b.width, kind.bits)
+    if a.width <= 32 and b.width <= 32:
+        v.width = min(a.width + b.width, kind.bits)
     return None
 
 
@@ -182,9 +185,6 @@ def _udiv(m: Maker, v: Value) -> Value | None:
             product = a.args[1].imm * b.imm
             if product <= kind.mask:
                 return m.make("udiv", kind, a.args[0], m.const(product, kind))
-        v.width = a.width - b.imm.bit_length() + 1
-    else:
-        v.width = a.width
     return None
 
 
@@ -200,9 +200,6 @@ def _umod(m: Maker, v: Value) -> Value | None:
             return m.make("and", kind, a, m.const(b.imm - 1, kind))
         if a.width < b.imm.bit_length():
             return a
-        v.width = min(a.width, (b.imm - 1).bit_length())
-    else:
-        v.width = a.width
     return None
 
 
@@ -380,7 +377,6 @@ def _lshr(m: Maker, v: Value) -> Value | None:
     a = v.args[0]
     kind = v.type
     if count < 0:
-        v.width = a.width
         return None
     if a.op == "const":
         return m.const(a.imm >> count, kind)
