@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from prybee.language.registry import FunctionTable
 
-# Module → its names, those of upstream's own library (``__builtin_pid``) aside.
+# Module → the names of its values; each exists as ``__builtin_NAME``, too, as in upstream's own
+# library.
 _FAMILIES = {
     "process": "pid tid uid gid username comm ppid pcomm leader_tid leader_comm curtask cpid "
     "has_cpid",
@@ -26,10 +27,14 @@ _FAMILIES = {
     "settings": "config getopt",
     "compile_time": "is_str is_ptr is_array is_integer is_unsigned_integer is_literal is_err "
     "kfunc_exist kfunc_allowed assert static_assert",
+    "acting": "signal signal_thread override write_user",
+}
+
+# What acts on user space or on maps; upstream has no other names for these.
+_ACTIONS = {
     "printing": "printf errorf warnf debugf fail print cat join system time exit",
     "maps": "clear zero delete has_key find len",
     "aggregations": "count sum min max avg stats hist lhist tseries",
-    "acting": "signal signal_thread override write_user",
 }
 
 _INDEX = {
@@ -38,6 +43,7 @@ _INDEX = {
     for name in names.split()
     for prefix in ("", "__builtin_")
 }
+_INDEX.update((name, module) for module, names in _ACTIONS.items() for name in names.split())
 _INDEX.update((f"arg{number}", "context") for number in range(64))
 
 TABLE = FunctionTable("prybee.functions", _INDEX)

@@ -236,10 +236,10 @@ class ProbeText(Function):
 
 
 FUNCTIONS = (
-    Arguments(),
-    Context(),
     *(Argument(index) for index in range(MAX_ARGUMENTS)),
     *aliased(
+        Arguments(),
+        Context(),
         ReturnValue(),
         Register(),
         TracedFunction(),
