@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from time import perf_counter
 from typing import TYPE_CHECKING
 
 import pytest
@@ -115,9 +114,7 @@ def test_private_mount(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.live
 def test_all_events_of_this_kernel() -> None:
     with Tracefs() as tracefs:
-        began = perf_counter()
         events = tracefs.events()
-        assert perf_counter() - began < 0.05
         assert len(events) > 1000
         assert ("syscalls", "sys_enter_openat") in events
         # The directories agree, but for ftrace's own events, which nobody can attach to.

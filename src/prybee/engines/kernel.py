@@ -31,10 +31,10 @@ if TYPE_CHECKING:
     from mmap import mmap
 
     from prybee.btf import Btf
+    from prybee.engines.live import LiveTarget
     from prybee.linux.links import Link
     from prybee.linux.maps import Map
     from prybee.linux.programs import Program
-    from prybee.linux.tracefs import Tracefs
     from prybee.plan.plan import CounterSpec, Plan, ScriptMap
     from prybee.plan.target import Target
 
@@ -105,8 +105,8 @@ class KernelEngine:
         self._ring: Ring | None = None
         self._links: list[Link] = []
         self._iterators: list[tuple[ProbeSpec, Link]] = []
-        self._tracefs: Tracefs | None = None
-        self._own_tracefs = False
+        # A target of our own, where none was given and something has to be looked up.
+        self._own: LiveTarget | None = None
 
     # -- loading ---------------------------------------------------------------------------------
 
@@ -165,12 +165,17 @@ class KernelEngine:
             ).to_bytes(8, "little")
 
     def _btf(self) -> Btf | None:
-        if self._target is not None:
-            return self._target.btf
+        return (self._target or self._live()).btf
+
+    def _live(self) -> LiveTarget:
+        """The running machine: the given target if it is that, else one of our own."""
         from prybee.engines.live import LiveTarget
 
-        self._target = LiveTarget()
-        return self._target.btf
+        if isinstance(self._target, LiveTarget):
+            return self._target
+        if self._own is None:
+            self._own = LiveTarget()
+        return self._own
 
     @property
     def ring(self) -> Ring:
@@ -210,7 +215,7 @@ class KernelEngine:
         What fails is reported, not raised: the caller knows whether a missing probe matters.
         """
         failures: dict[int, AttachFailure] = {}
-        tracefs = self._tracefs = self._find_tracefs()
+        tracefs = self._live().tracefs
         for probe in attaching.order(self.plan.probes):
             try:
                 made = attaching.attach(probe, self.programs[probe.program], tracefs)
@@ -225,16 +230,6 @@ class KernelEngine:
             tuple([probe for probe in probes if id(probe) not in failures]),
             tuple([failures[id(probe)] for probe in probes if id(probe) in failures]),
         )
-
-    def _find_tracefs(self) -> Tracefs:
-        from prybee.engines.live import LiveTarget
-
-        if isinstance(self._target, LiveTarget):
-            return self._target.tracefs
-        from prybee.linux.tracefs import Tracefs
-
-        self._own_tracefs = True
-        return Tracefs()
 
     def iterate(self) -> Iterator[tuple[ProbeSpec, bytes]]:
         """Walks each iterator once: what its program wrote by seq_printf, piece by piece.
@@ -370,9 +365,9 @@ class KernelEngine:
     def close(self) -> None:
         """Detaches and gives everything back; a second call does nothing."""
         self.detach()
-        if self._own_tracefs and self._tracefs is not None:
-            self._tracefs.close()
-        self._tracefs = None
+        if self._own is not None:
+            self._own.close()
+            self._own = None
         if self._ring is not None:
             self._ring.close()
             self._ring = None

@@ -221,7 +221,11 @@ class LiveTarget(Target):
             return None
 
     def close(self) -> None:
-        """Closes the files that are open; a second call does nothing."""
+        """Closes the files that are open; a second call does nothing.
+
+        Types that someone holds stay usable; answers already given stay true.
+        """
+        self._btf, self._btf_wanted = None, False
         if self._tracefs is not None:
             self._tracefs.close()
             self._tracefs = None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from struct import Struct
 
-from prybee.diagnostics import KernelError, NotSupported, PrybeeError, VerifierRejected
+from prybee.diagnostics import KernelError, NotSupported, PrybeeError
 from prybee.linux import uapi
 from prybee.linux.maps import Map
 from prybee.linux.programs import LoadedBtf, LoadRefused, Program
@@ -129,7 +129,7 @@ def load_program(
             raise KernelError(
                 f"loading program {spec.name} ({spec.type})", refused.errno, refused.hint
             ) from None
-        raise explained(spec, code, refused) from None
+        raise explained(spec, refused) from None
 
 
 def _attach_id(spec: ProgramSpec, btf: Callable[[], Btf | None]) -> int:
@@ -147,11 +147,8 @@ def _attach_id(spec: ProgramSpec, btf: Callable[[], Btf | None]) -> int:
     return number
 
 
-def explained(spec: ProgramSpec, code: bytes, refused: LoadRefused) -> PrybeeError:
+def explained(spec: ProgramSpec, refused: LoadRefused) -> VerifierRejected:
     """The verifier's refusal in the script's terms."""
-    lines = [line for line in refused.log.strip().splitlines() if line]
-    # The last lines are statistics; the reason stands before them.
-    reasons = [line for line in lines if not line.startswith(("processed ", "verification time "))]
-    return VerifierRejected(
-        reasons[-1] if reasons else lines[-1], program=spec.name, log=refused.log
-    )
+    from prybee.compiler.explain import explain
+
+    return explain(refused.log, spec.places, refused.errno).error(spec.name, refused.log)

@@ -416,7 +416,7 @@ def _kfunc(name: str) -> Answer:
     number = btf.function(name)
     if not number:
         return Answer(NO, f"this kernel has no function {name}")
-    tagged = any(tag.text == "bpf_kfunc" for tag in btf.tags(number))
+    tagged = any(tag.value == "bpf_kfunc" for tag in btf.tags(number))
     return Answer(YES) if tagged else Answer(NO, f"{name} is not for programs to call")
 
 
