@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from prybee.btf import Btf
+    from prybee.diagnostics import VerifierRejected
     from prybee.plan.plan import MapSpec, ProgramSpec
 
 # What an LDDW's or CALL's source register says of its immediate (RFC 9669, and linux/bpf.h).
