@@ -104,8 +104,7 @@ STATEMENTS = {
     "signal(100)": "signal() accepts a string literal or an integer between 1 and 64 (inclusive)",
     "signal_thread(0)": "signal_thread() accepts a string literal or an integer between 1 and 64 "
     "(inclusive)",
-    "signal(comm)": "signal() accepts a string literal or an integer between 1 and 64 "
-    "(inclusive)",
+    "signal(comm)": "signal() accepts a string literal or an integer between 1 and 64 (inclusive)",
     "override(1)": "override() can only be used inside kprobes",
     'static_assert(1 == 2, "one is not two")': "one is not two",
     'static_assert(pid == 2, "x")': "Unable to resolve comptime expression",
@@ -169,8 +168,7 @@ def test_uaddr_wants_one_place() -> None:
         (
             '(getopt("a", 1), getopt("a", 2))',
             {},
-            "Command line option 'a' needs to have the same default value in all places it is "
-            "used. Previous default value: 1",
+            "in all places it is used. Previous default value: 1",
         ),
     ],
 )

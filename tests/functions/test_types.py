@@ -96,7 +96,7 @@ OWN = {
     "ntop(1)": "inet",
     "signal_name(9)": "string[32]",
     "syscall_name(1)": "string[32]",
-    "strstr(comm, \"b\")": "int64",
+    'strstr(comm, "b")': "int64",
     'str_concat("a", "b")': "string[3]",
     "str_concat(comm, comm)": "string[33]",
     'getopt("a", "bc")': "string[3]",

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from prybee.diagnostics import Source
 from prybee.engines.live import LiveTarget
-from prybee.language.frontend import CompileOptions, Compilation, compile_script
+from prybee.language.frontend import Compilation, CompileOptions, compile_script
 from prybee.language.registry import Registry
 from prybee.linux.maps import Map
 from prybee.linux.programs import LoadedBtf, Program
@@ -50,34 +50,33 @@ class Loaded:
         try:
             for spec in plan.maps:
                 self.maps[spec.name] = _create(spec)
-            btf = LoadedBtf.load(plan.btf)
-            for program in plan.programs:
-                image = bytearray(program.insns)
-                for relocation in program.relocations:
-                    if relocation.kind == "kfunc":
+            with LoadedBtf.load(plan.btf) as btf:
+                for program in plan.programs:
+                    image = bytearray(program.insns)
+                    for relocation in program.relocations:
+                        if relocation.kind == "kfunc":
+                            assert TARGET.btf is not None
+                            number = TARGET.btf.function(relocation.symbol)
+                        else:
+                            assert relocation.kind in ("map", "map_value"), relocation
+                            number = self.maps[relocation.symbol].fd
+                        struct.pack_into("<i", image, relocation.insn * 8 + 4, number)
+                    btf_id = 0
+                    if program.attach_to:
                         assert TARGET.btf is not None
-                        number = TARGET.btf.function(relocation.symbol)
-                    else:
-                        assert relocation.kind in ("map", "map_value"), relocation
-                        number = self.maps[relocation.symbol].fd
-                    struct.pack_into("<i", image, relocation.insn * 8 + 4, number)
-                btf_id = 0
-                if program.attach_to:
-                    assert TARGET.btf is not None
-                    btf_id = TARGET.btf.find(program.attach_to)
-                self.programs[program.name] = Program.load(
-                    program.type,
-                    bytes(image),
-                    program.name,
-                    plan.license,
-                    attach_type=program.attach_type or 0,
-                    attach_btf_id=btf_id,
-                    btf=btf,
-                    functions=program.functions,
-                    lines=program.lines,
-                    log_level=log_level,
-                )
-            btf.close()
+                        btf_id = TARGET.btf.find(program.attach_to)
+                    self.programs[program.name] = Program.load(
+                        program.type,
+                        bytes(image),
+                        program.name,
+                        plan.license,
+                        attach_type=program.attach_type or 0,
+                        attach_btf_id=btf_id,
+                        btf=btf,
+                        functions=program.functions,
+                        lines=program.lines,
+                        log_level=log_level,
+                    )
         except BaseException:
             self.close()
             raise
@@ -201,8 +200,7 @@ def decode(layout: Layout, data: bytes) -> Any:
         case layouts.ArrayLayout():
             size = layout.element.size
             return [
-                decode(layout.element, data[i * size : (i + 1) * size])
-                for i in range(layout.count)
+                decode(layout.element, data[i * size : (i + 1) * size]) for i in range(layout.count)
             ]
         case layouts.TupleLayout():
             return tuple(decode(f.layout, data[f.offset :]) for f in layout.fields)

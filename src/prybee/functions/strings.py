@@ -103,7 +103,9 @@ class String(Function):
         offset: int,
         pad: bool,
     ) -> bool:
-        if not isinstance(type_, StringType) or isinstance(call.args[0], tree.Integer | tree.String):
+        if not isinstance(type_, StringType) or isinstance(
+            call.args[0], tree.Integer | tree.String
+        ):
             return False
         if isinstance(argument_type(call, 0), StringType) and len(call.args) == 1:
             handler.lower_into(expression(call, 0), type_, pointer, offset, pad)

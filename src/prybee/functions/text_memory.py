@@ -29,19 +29,19 @@ def is_bytes(type_: Type) -> bool:
 
 
 def space_of(h: Handler, type_: Type) -> str:
-    """The address space that an address of ``type_`` is in."""
+    """The address space that a plain address of ``type_`` is in.
+
+    Our own memory, and the context, are the kernel's to helpers that read by address.
+    """
     if isinstance(type_, PointerType) and type_.space != NOWHERE:
-        return type_.space
+        return USER if type_.space == USER else KERNEL
     if isinstance(type_, IntType) and type_.tag in (KERNEL, USER):
         return type_.tag
     return h.context.space
 
 
 def address_of(h: Handler, operand: Operand) -> tuple[Value, str]:
-    """Where the bytes are that an operand stands for (or points to), and in which space.
-
-    Our own memory is kernel memory to the helpers that read by address.
-    """
+    """Where the bytes are that an operand stands for (or points to), and in which space."""
     if isinstance(operand, Text):
         operand = h.in_memory(operand)
     if isinstance(operand, Place):
