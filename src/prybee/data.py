@@ -33,11 +33,14 @@ class Data:
             **cls._defaults,
             **{name: cls.__dict__[name] for name in own if name in cls.__dict__},
         }
-        cls.__match_args__ = cls._fields  # type: ignore[attr-defined]
+        cls.__match_args__ = cls._fields  # type: ignore[attr-defined,misc]
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         fields = self._fields
         values = self.__dict__
+        if len(args) == len(fields) and not kwargs:  # the common case, made in one go
+            values.update(zip(fields, args, strict=False))
+            return
         if len(args) > len(fields):
             raise TypeError(f"{type(self).__name__} takes {len(fields)} fields, got {len(args)}")
         values.update(self._defaults)

@@ -63,6 +63,7 @@ def zoo() -> tuple[BtfBuilder, dict[str, int]]:
         "bits", 4,
         [("low", ids["int"], 0, 3), ("", ids["int"], 3, 2), ("high", ids["u32"], 5, 27)],
     )  # fmt: skip
+    ids["empty"] = b.struct("empty", 0, [])
     ids["color"] = b.enum("color", [("RED", 0), ("GREEN", 1), ("LAST", -1)], signed=True)
     ids["big"] = b.enum64("big", [("HUGE", 1 << 40), ("ALL", (1 << 64) - 1)])
     ids["big_signed"] = b.enum64("", [("LOW", -(1 << 40))], signed=True)

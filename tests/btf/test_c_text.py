@@ -26,7 +26,7 @@ from prybee.btf import Btf, BtfBuilder, BtfError
         ("color", "c", "enum color c"),
         ("big", "c", "enum big c"),
         ("user_ptr", "", "char *"),
-        ("restrict", "s", "char *restrict s"),
+        ("restrict", "s", "char * restrict s"),
         ("func", "lookup", "void *lookup(struct node *n, long int len)"),
     ],
 )
@@ -50,12 +50,12 @@ def test_declarators_inside_out():
     btf = Btf(b.build())
     assert btf.declaration(to_array, "p") == "int (*p)[4]"
     assert btf.declaration(to_array, "") == "int (*)[4]"
-    assert btf.declaration(const_pointer, "p") == "const int *const p"
-    assert btf.declaration(const_pointer, "") == "const int *const"
-    assert btf.declaration(twice, "p") == "const int *const *p"
+    assert btf.declaration(const_pointer, "p") == "const int * const p"
+    assert btf.declaration(const_pointer, "") == "const int * const"
+    assert btf.declaration(twice, "p") == "const int * const *p"
     assert btf.declaration(signal, "signal") == "void (*signal(int sig))(int)"
     assert btf.declaration(handlers, "h") == "void (*h[3])(void)"
-    assert btf.declaration(const_array, "tail") == "int tail[]"
+    assert btf.declaration(const_array, "tail") == "int tail[0]"
 
 
 NODE = """\
@@ -78,8 +78,10 @@ struct node {
     ("type", "expected"),
     [
         ("node", NODE),
-        ("bits", "struct bits {\n\tint low : 3;\n\tint : 2;\n\tu32 high : 27;\n};"),
+        ("bits", "struct bits {\n\tint low: 3;\n\tint: 2;\n\tu32 high: 27;\n};"),
         ("color", "enum color {\n\tRED = 0,\n\tGREEN = 1,\n\tLAST = -1,\n};"),
+        ("big", "enum big {\n\tHUGE = 1099511627776ULL,\n\tALL = 18446744073709551615ULL,\n};"),
+        ("big_signed", "enum {\n\tLOW = -1099511627776LL,\n};"),
         (
             "sub",
             (
@@ -91,6 +93,7 @@ struct node {
         ("func", "void *lookup(struct node *n, long int len);"),
         ("var", "u32 counter;"),
         ("fwd", "struct other;"),
+        ("empty", "struct empty {};"),
     ],
 )  # fmt: skip
 def test_definitions(animals, type, expected):

@@ -69,7 +69,7 @@ def test_a_full_type_is_preferred_to_its_declaration():
 
 def test_names_by_glob(animals):
     btf, _ = animals
-    assert btf.names("struct") == ["bits", "node", "sub"]
+    assert btf.names("struct") == ["bits", "empty", "node", "sub"]
     assert btf.names("typedef", "btf_trace_*") == ["btf_trace_bare", "btf_trace_visit"]
     assert btf.names("enum") == ["big", "color"]
     assert btf.names("struct", "?ub") == ["sub"]
@@ -205,7 +205,7 @@ def test_split_btf(animals):
     assert split.type_name(split.member(extra, "n").type) == "struct node *"
     assert split.enumerator("PURPLE") == (7, again)
     assert split.enumerator("RED") == (0, ids["color"])
-    assert split.names("struct") == ["bits", "extra", "node", "sub"]
+    assert split.names("struct") == ["bits", "empty", "extra", "node", "sub"]
     assert list(split.ids("struct")) == [extra]
     assert split.tags(ids["func"])[0].value == "bpf_kfunc"
     with pytest.raises(BtfError):

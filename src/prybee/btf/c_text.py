@@ -1,4 +1,7 @@
-"""Types as C writes them: names, declarations, definitions."""
+"""Types as C writes them: names, declarations, definitions.
+
+The layout is that of bpftool and libbpf, which bpftrace's listings show too.
+"""
 
 # ruff: noqa: A001, A002 - "id" and "type" are the words of BTF
 from __future__ import annotations
@@ -9,7 +12,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from prybee.btf.reader import Btf
 
-_QUALIFIERS = {"const": "const", "volatile": "volatile", "restrict": "restrict"}
+_QUALIFIERS = ("const", "volatile", "restrict")
 _TAGGED = {"struct": "struct", "union": "union", "enum": "enum", "enum64": "enum"}
 # More types in one text than any compiler's output has; stops nesting that doubles at each level.
 _MAX_STEPS = 20_000
@@ -76,14 +79,15 @@ class _Writer:
             self._step(id, depth)
             kind = self.btf.kind(id)
             if kind == "ptr":
-                inner = f"*{inner}"
+                blank = " " if inner[:1] == "(" or inner.partition(" ")[0] in _QUALIFIERS else ""
+                inner = f"*{blank}{inner}"
                 pointer = True
             elif kind == "array":
                 if pointer:
                     inner = f"({inner})"
                     pointer = False
                 id, count = self.btf.array_info(id)
-                inner = f"{inner}[{count or ''}]"
+                inner = f"{inner}[{count}]"
                 continue
             elif kind in ("func_proto", "func"):
                 if pointer:
@@ -94,15 +98,14 @@ class _Writer:
                 continue
             elif kind in _QUALIFIERS and self.btf.kind(self.btf.strip_modifiers(id)) == "ptr":
                 # It qualifies the pointer itself, so it stands after the ``*``.
-                word = _QUALIFIERS[kind]
-                inner = f"{word} {inner}" if inner else word
+                inner = f"{kind} {inner}" if inner else kind
             elif kind in _QUALIFIERS:
                 target = self.btf.target(id)
                 if self.btf.kind(target) in ("array", "func_proto"):
                     id = target  # C cannot write it there; the elements' own qualifier counts
                     continue
                 base = self.declare(target, "", depth, body)
-                return _join(f"{_QUALIFIERS[kind]} {base}", inner)
+                return _join(f"{kind} {base}", inner)
             elif kind not in ("type_tag", "var"):
                 return _join(body or self.base_name(id, kind), inner)
             id = self.btf.target(id)
@@ -129,11 +132,20 @@ class _Writer:
         lines.append(f"{head} {{")
         inside = indent + "\t"
         if kind in ("enum", "enum64"):
-            lines.extend(f"{inside}{name} = {value}," for name, value in self.btf.enumerators(id))
+            suffix = ""
+            if kind == "enum64":
+                suffix = "LL" if self.btf.enum_info(id)[1] else "ULL"
+            lines.extend(
+                f"{inside}{name} = {value}{suffix}," for name, value in self.btf.enumerators(id)
+            )
             lines.append(f"{indent}}}")
             return
-        for member in self.btf.members(id):
-            width = f" : {member.bit_size}" if member.bit_size else ""
+        members = self.btf.members(id)
+        if not members:
+            lines[-1] += "}"
+            return
+        for member in members:
+            width = f": {member.bit_size}" if member.bit_size else ""
             inner = self.nested(member.type)
             body = ""
             if inner:

@@ -1,7 +1,9 @@
 """The index of the kernel's BTF, kept on disk between runs.
 
-Walking and sorting 126,000 types takes 150–250 ms, which a tool that needs two look-ups should
-pay once per kernel, not at each start.  The file holds, as raw 32-bit words in this machine's
+Walking and sorting 126,572 types takes 150–200 ms, which a tool that needs two look-ups should pay
+once per kernel, not at each start.  Mapping the file and checking its checksum takes 0.5 ms
+(1.07 MB), opening the kernel's BTF 0.1 ms where it can be mapped and 4–7 ms where it must be read.
+The file holds, as raw 32-bit words in this machine's
 order and ready to be mapped:
 
 * where each type starts;
@@ -232,8 +234,9 @@ def _make(words: memoryview, strings: bytes) -> tuple[bytes, tuple[int, int, int
 
     starts = index.type_starts(words)
     kinds = index.kinds(words, starts)
-    named = index.sorted_names(words, starts, strings)
-    places, owners = index.sorted_enumerators(words, starts, kinds, strings)
+    texts = index.Texts(strings)
+    named = index.sorted_names(words, starts, texts)
+    places, owners = index.sorted_enumerators(words, starts, kinds, texts)
     body = b"".join((starts, named, places, owners, kinds))
     return body, (len(starts), len(named), len(places))
 
