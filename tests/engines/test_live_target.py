@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-from time import perf_counter
 from typing import TYPE_CHECKING
 
 import pytest
@@ -34,13 +33,6 @@ def test_plain_facts(target: LiveTarget) -> None:
 
 @pytest.mark.live
 def test_tracepoints(target: LiveTarget) -> None:
-    best = 1.0
-    for _ in range(5):
-        with LiveTarget() as another:
-            began = perf_counter()
-            list(another.tracepoints())
-            best = min(best, perf_counter() - began)
-    assert best < 0.05
     events = list(target.tracepoints())
     assert ("sched", "sched_switch") in events
     fields = target.tracepoint_format("syscalls", "sys_enter_openat")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from time import perf_counter
 from typing import TYPE_CHECKING
 
 import pytest
@@ -70,6 +71,18 @@ def test_from_directories(tree: str) -> None:
     assert len(tracefs.format("sched", "example") or ()) == 10
     assert tracefs.print_format("sched", "example").startswith('"filename=%s pid=%d", __get')
     assert tracefs.print_format("sched", "other") == ""
+
+
+def test_a_long_list_is_read_quickly(tmp_path: Path) -> None:
+    (tmp_path / "available_events").write_text(
+        "".join(f"category{i % 100}:event{i}\n" for i in range(2500))
+    )
+    best = 1.0
+    for _ in range(5):
+        began = perf_counter()
+        assert len(Tracefs(str(tmp_path)).events()) == 2500
+        best = min(best, perf_counter() - began)
+    assert best < 0.02
 
 
 @pytest.mark.parametrize("name", ["..", "../sched", ".", "a/b", "a\0b"])

@@ -15,6 +15,7 @@ process in the background close what is left.
 from __future__ import annotations
 
 import os
+import time
 
 from prybee.linux import syscalls
 
@@ -29,6 +30,9 @@ _THREADS = 128
 _FEW = 2
 # So many are not worth a process: they take 0.2 s.
 _SOME = 5
+
+# Seconds between two that are closed in the background.
+_PAUSE = 0.01
 
 _PR_SET_NAME = 15
 
@@ -138,3 +142,5 @@ def _close_in_background(descriptors: Sequence[int], start: int) -> None:
     os.read(start, 1)
     for fd in descriptors:
         os.close(fd)
+        # The lock is the one that all users of events want: let them have it in between.
+        time.sleep(_PAUSE)
