@@ -1,0 +1,304 @@
+"""The life of one trace, from loading to the last line of output."""
+
+from __future__ import annotations
+
+import os
+from time import monotonic
+
+from prybee.data import Data
+from prybee.plan.plan import IterAttach, SpecialAttach
+from prybee.session.actions import handler
+from prybee.session.losses import Losses
+from prybee.session.maps import Maps
+from prybee.session.waiting import Quit, Signals, Waiter
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from prybee.plan.plan import Plan, ProbeSpec
+    from prybee.session.ports import Child, Engine, Handler, Output, Report, Target
+
+# Both the variable that asks for it and the line that is printed (language.md 2.2).
+READY = "__BPFTRACE_NOTIFY_PROBES_ATTACHED"
+
+ATTACH_FAILED = 255
+# What a shell reports for a program that SIGINT ended.
+INTERRUPTED = 130
+
+# While records come, the reader comes back by itself after so long (milliseconds), …
+PAUSE = 10.0
+# … or before so many bytes have gathered.
+GATHER = 1 << 18
+# How often counters of losses are looked at (seconds).
+CHECK_EVERY = 0.25
+
+
+class SessionOptions(Data):
+    """How to run.
+
+    Attributes:
+        details: tell of failed reads (``-k``).
+        dry_run: end after attaching.
+        print_maps: print maps at the end.
+        missing_probes: what a probe that cannot be attached means: ``error``, ``warn``, ``ignore``.
+        max_cat_bytes: how much of a file ``cat()`` prints.
+        environment: variables; the one that asks for the readiness line matters.
+    """
+
+    details: bool = False
+    dry_run: bool = False
+    print_maps: bool = True
+    missing_probes: str = "error"
+    max_cat_bytes: int = 10240
+    environment: dict[str, str] = {}
+
+
+class Session:
+    """Runs a plan on an engine. Use :meth:`run` once.
+
+    Args:
+        plan: what to run.
+        engine: where; loaded by :meth:`run`, closed by it too.
+        output: what shows it.
+        options: how.
+        child: the process of ``-c``, held; released when probes are attached.
+        target: the process of ``-p``.
+    """
+
+    def __init__(
+        self,
+        plan: Plan,
+        engine: Engine,
+        output: Output,
+        options: SessionOptions | None = None,
+        child: Child | None = None,
+        target: Target | None = None,
+    ) -> None:
+        self.plan = plan
+        self.engine: Engine = engine
+        self.output: Output = output
+        self.options = options or SessionOptions()
+        self.child = child
+        self.target = target
+        self.maps = Maps(plan, engine)
+        self.losses = Losses(plan, engine, output, self.options.details)
+        self.code = 0
+        # exit() was called: records behind it are not shown.
+        self.exited = False
+        self._specs = {spec.id: spec for spec in plan.records}
+        self._handlers: dict[int, Handler] = {}
+        self._watch: set[int] = set()
+
+    # -- the whole run ---------------------------------------------------------------------------
+
+    def run(self) -> int:
+        """Run until something ends the trace; the exit code.
+
+        Raises:
+            PrybeeError: the plan cannot be loaded, a probe at its start cannot be run.
+        """
+        try:
+            with Signals() as signals:
+                self.engine.load()
+                return self._run(signals)
+        except Quit:
+            return INTERRUPTED
+        finally:
+            # Whatever happened: no probe stays, and what was said is written.
+            self.engine.close()
+            self.output.close()
+
+    def _run(self, signals: Signals) -> int:
+        engine, output = self.engine, self.output
+        if not self.options.dry_run:
+            engine.run_special("begin")
+        report = engine.attach()
+        if not self._accept(report):
+            engine.detach()
+            return ATTACH_FAILED
+        output.attached(report.count)
+        self._ready()
+        if self.options.dry_run:
+            engine.detach()
+            return 0
+        if self.child is not None:
+            self.child.release()
+        if not self._walk_iterators(report):
+            self._loop(signals)
+        self._finish()
+        return self.code
+
+    def _accept(self, report: Report) -> bool:
+        """Tell of probes that could not be attached; false where that ends the trace."""
+        mode = self.options.missing_probes
+        for failure in report.failures:
+            if mode == "ignore":
+                continue
+            advice = (
+                ". If this is expected, set the 'missing_probes' config variable to 'warn'."
+                if mode == "error"
+                else ""
+            )
+            severity = "ERROR" if mode == "error" else "WARNING"
+            self.output.complain(
+                f"{severity}: Unable to attach probe: {failure.probe.name}{advice}\n{failure.error}"
+            )
+        if report.failures and mode == "error":
+            return False
+        if not report.attached and self.plan.probes:
+            self.output.complain("ERROR: No probes to attach")
+            return False
+        return True
+
+    def _ready(self) -> None:
+        if READY in self.options.environment:
+            self.output.flush()
+            os.write(1, READY.encode() + b"\n")
+        # The banner appears now, whatever the buffering.
+        self.output.flush()
+
+    def _finish(self) -> None:
+        engine, output = self.engine, self.output
+        engine.detach()
+        if self.child is not None and self.child.poll() is None:
+            self.child.send()
+        self._drain(discard=self.exited)
+        self.exited = False
+        engine.run_special("end")
+        self._drain()
+        output.before_maps()
+        if self.options.print_maps:
+            for spec, items in self.maps.written():
+                output.map(spec, items)
+        output.flush()
+        self.losses.finish()
+
+    # -- records ---------------------------------------------------------------------------------
+
+    def exit(self, code: int) -> None:
+        """End the trace with ``code``; the first call decides."""
+        if not self.exited:
+            self.exited = True
+            self.code = code
+
+    def consume(self) -> int:
+        """Handle one batch of records; how many bytes it had, 0 where there was none."""
+        batch = self.engine.ring.take()
+        if batch is None:
+            return 0
+        view, runs = batch
+        handlers = self._handlers
+        for kind, offset, step, count in runs:
+            if self.exited:
+                break
+            found = handlers.get(kind)
+            if found is None:
+                found = handlers[kind] = handler(self, self._specs[kind])
+            found(view[offset : offset + step * count])
+        return len(view)
+
+    def _drain(self, discard: bool = False) -> None:
+        """Handle all records that there are, or throw them away."""
+        if discard:
+            while self.engine.ring.take() is not None:
+                pass
+            return
+        while self.consume():
+            self.output.flush()
+
+    # -- waiting ---------------------------------------------------------------------------------
+
+    def _walk_iterators(self, report: Report) -> bool:
+        """Walk over iterators; true where there is nothing to wait for after that."""
+        waiting = False
+        iterators = False
+        for probe in report.attached:
+            if isinstance(probe.attach, IterAttach):
+                iterators = True
+            elif not _runs_once(probe):
+                waiting = True
+        if iterators:
+            for _probe, piece in self.engine.iterate():
+                self._drain()
+                self.output.message("printf", piece)
+                self.output.flush()
+                if self.exited:
+                    break
+        if waiting or self.child is not None or self.target is not None:
+            return False
+        self._drain()
+        return True
+
+    def _loop(self, signals: Signals) -> None:
+        """Handle records until something ends the trace."""
+        engine, output = self.engine, self.output
+        ring = engine.ring
+        waiter = Waiter(ring.fileno())
+        waiter.add(signals.fd)
+        for process in (self.child, self.target):
+            if process is not None:
+                waiter.add(process.fd)
+                self._watch.add(process.fd)
+        # A pipe tells by itself when nobody reads it any more.
+        out = output.out.fd
+        watched_out = _is_pipe(out)
+        if watched_out:
+            waiter.add(out, 0)
+        # Programs count what goes wrong in them; without records nobody wakes us for that.
+        idle = 1000.0 if self.plan.counters else None
+        checked = monotonic()
+        word = self._exit_word()
+        while True:
+            taken = self.consume()
+            ready: set[int] = set()
+            if taken:
+                output.flush()
+            if self.exited or output.closed or signals.stop:
+                break
+            now = monotonic()
+            if now - checked >= CHECK_EVERY:
+                checked = now
+                self.losses.check()
+                if word[0]:
+                    # exit() ran, and perhaps there was no room for its record.
+                    self._drain()
+                    self.exit(word[0] - 1)
+                    break
+            if taken >= GATHER:
+                ready = waiter.pause(0)
+            elif taken:
+                ready = waiter.pause(PAUSE if taken < GATHER >> 3 else PAUSE / 5)
+            elif ring.sleep():
+                ready = waiter.sleep(idle)
+                ring.awake()
+            if ready and self._react(ready, signals, out if watched_out else -1):
+                break
+        word.release()
+
+    def _react(self, ready: set[int], signals: Signals, out: int) -> bool:
+        """Something but records came; true where it ends the trace."""
+        if signals.fd in ready:
+            signals.clear()
+            while signals.user:
+                signals.user -= 1
+                self.engine.run_special("self:signal:SIGUSR1")
+            if signals.stop:
+                return True
+        return out in ready or bool(ready & self._watch)
+
+    def _exit_word(self) -> memoryview:
+        at = self.plan.globals.exit
+        return self.engine.globals[at : at + 8].cast("Q")
+
+
+def _runs_once(probe: ProbeSpec) -> bool:
+    return isinstance(probe.attach, SpecialAttach) and probe.attach.event in ("begin", "end")
+
+
+def _is_pipe(fd: int) -> bool:
+    from stat import S_ISFIFO, S_ISSOCK
+
+    try:
+        mode = os.fstat(fd).st_mode
+    except OSError:
+        return False
+    return S_ISFIFO(mode) or S_ISSOCK(mode)
