@@ -14,10 +14,13 @@ from prybee.language.c_types import BASE, TYPEDEFS, CError, Definitions, Evaluat
 from prybee.language.types import (
     BOOL,
     INT8,
+    KERNEL,
     NAMED,
     NONE,
+    NOWHERE,
     UINT8,
     UINT64,
+    USER,
     VOID,
     ArrayType,
     BufferType,
@@ -41,6 +44,22 @@ if TYPE_CHECKING:
 
 # Predefined where the kernel has type information, as upstream does.
 HAVE_BTF = "BPFTRACE_HAVE_BTF"
+
+# Members that the verifier takes for pointers which may be NULL, so that it refuses to follow them
+# without a test (kernel/bpf/verifier.c, BTF_TYPE_SAFE_*_OR_NULL); they are read by helpers.
+_MAYBE_NULL = frozenset(
+    (
+        ("dentry", "d_inode"),
+        ("mm_struct", "exe_file"),
+        ("request_sock", "sk"),
+        ("sk_buff", "sk"),
+        ("socket", "sk"),
+        ("vm_area_struct", "vm_file"),
+        ("vm_area_struct", "vm_mm"),
+    )
+)
+# So are those with such a mark, where the compiler of the kernel records marks.
+_MARKS = {"rcu": KERNEL, "percpu": KERNEL, "user": USER}
 
 _DEFINE = re.compile(r"([A-Za-z_]\w*)(\([^)]*\))?\s*(.*)", re.DOTALL)
 _TAGGED = re.compile(r"(struct|union|enum)\s+(\w+)\Z")
@@ -271,18 +290,35 @@ class TypeTable:
 
     def _members(self, btf: Btf, id: int) -> tuple[Member, ...]:  # noqa: A002
         found = []
+        struct = btf.name(id)
         for member in btf.flat_members(id):
             bits = member.bit_size
+            type_ = self.from_btf(member.type)
+            if isinstance(type_, PointerType) and type_.space == NOWHERE:
+                space = _marked(btf, member.type)
+                if space or (struct, member.name) in _MAYBE_NULL:
+                    type_ = PointerType(type_.target, space or KERNEL)
             found.append(
                 Member(
                     member.name,
                     member.bit_offset // 8,
-                    self.from_btf(member.type),
+                    type_,
                     member.bit_offset % 8 if bits else 0,
                     bits,
                 )
             )
         return tuple(found)
+
+
+def _marked(btf: Btf, id: int) -> str:  # noqa: A002
+    """The address space that a pointer member is marked with; empty for none."""
+    pointer = btf.strip(id)
+    target = btf.target(pointer) if btf.kind(pointer) == "ptr" else 0
+    while target and btf.kind(target) in ("const", "volatile", "type_tag"):
+        if btf.kind(target) == "type_tag" and btf.name(target) in _MARKS:
+            return _MARKS[btf.name(target)]
+        target = btf.target(target)
+    return ""
 
 
 class _CPart:

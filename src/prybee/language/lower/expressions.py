@@ -10,10 +10,12 @@ from prybee.language.types import (
     BPF,
     CONTEXT,
     INT64,
+    UINT32,
     UINT64,
     ArrayType,
     BufferType,
     IntType,
+    Member,
     PointerType,
     StringType,
     StructType,
@@ -188,7 +190,7 @@ def _field(h: Handler, node: tree.FieldAccess) -> Operand:
     assert isinstance(struct, StructType)
     member = struct.members[node.field]
     if member.dynamic:
-        return _dynamic(h, place, member.offset, member.dynamic, node.type)
+        return _dynamic(h, place, member, node.type)
     bits = (member.bit_offset, member.bit_size) if member.bit_size else None
     found = Place(
         place.pointer, place.offset + member.offset, node.type, place.space, place.trusted, bits
@@ -196,16 +198,19 @@ def _field(h: Handler, node: tree.FieldAccess) -> Operand:
     return place_value(h, found)
 
 
-def _dynamic(h: Handler, place: Place, offset: int, kind: str, type_: Type) -> Operand:
-    """A ``__data_loc`` or ``__rel_loc`` field: the address of its data in the record.
+def _dynamic(h: Handler, place: Place, member: Member, type_: Type) -> Operand:
+    """A ``__data_loc`` or ``__rel_loc`` field: the address of its data in the probe's record.
 
     The u32 holds length << 16 | offset, from the record's start or from behind the field.
     """
-    word = h.scalar(Place(place.pointer, offset, as_integer(UINT64).replace(width=4), CONTEXT))
-    start = h.b.and_(word.value, 0xFFFF)
-    if kind == "__rel_loc":
-        start = h.b.add(start, offset + 4)
-    return Scalar(h.b.add(h.b.ptr_to_int(place.pointer), start), type_)
+    field = Place(place.pointer, place.offset + member.offset, UINT32, place.space)
+    start = h.b.and_(h.load(field).value, 0xFFFF)
+    # ``args`` may have been copied; the data is in the record only.
+    record = h.context.lower_args(h)
+    assert isinstance(record, Place)
+    if member.dynamic == "__rel_loc":
+        start = h.b.add(start, record.offset + member.offset + 4)
+    return Scalar(h.b.add(h.number(Scalar(record.pointer, UINT64)), start), type_)
 
 
 def _tuple_access(h: Handler, node: tree.TupleAccess) -> Operand:

@@ -223,7 +223,7 @@ class Handler:
             return self._load_bits(place, member)
         signed = isinstance(type_, IntType | EnumType) and type_.signed
         width = WIDTHS[type_.size]
-        if place.direct:
+        if place.direct and not _only_by_helper(place):
             pointer = place.pointer
             if isinstance(type_, PointerType) and type_.trusted and place.trusted:
                 return Scalar(self.b.load(Ptr(BTF), pointer, place.offset), type_)
@@ -316,7 +316,7 @@ class Handler:
             self._copy_tuple(place, source, type_, pointer, offset)
             return
         size = min(type_.size, source.size)
-        if place.direct:
+        if place.direct and not _only_by_helper(place):
             self.b.copy(pointer, offset, place.pointer, place.offset, size)
         else:
             self.read_memory(pointer, offset, size, place)
@@ -473,6 +473,22 @@ class Handler:
             return Place(self.b.ptr_add(place.pointer, scaled), place.offset, element, place.space)
         base = self.address(place)
         return Place(self.b.add(base, scaled), 0, element, place.space)
+
+
+def _only_by_helper(place: Place) -> bool:
+    """Whether kernel memory of known type must be read by a helper for all that.
+
+    A load may not reach over the end of a member, so structs are not copied word by word; and of
+    a pointer that may be NULL the verifier would want a test, so it is fetched as a number.
+    """
+    if not place.trusted or place.space in (BPF, CONTEXT):
+        return False
+    type_ = place.type
+    while isinstance(type_, ArrayType):
+        type_ = type_.element
+    if isinstance(type_, PointerType):
+        return isinstance(type_.target, StructType) and not type_.trusted
+    return isinstance(type_, StructType)
 
 
 __all__ = ["INT64", "ArrayType", "Frame", "Handler", "StringType", "StructType"]
