@@ -153,11 +153,6 @@ def test_arguments_and_registers_that_a_machine_does_not_have() -> None:
     assert message.endswith(":nosuch")
 
 
-def test_uaddr_wants_one_place() -> None:
-    (message,) = complaints('uprobe:libc:getp* { $a = uaddr("getppid"); }')
-    assert message.startswith("uaddr() needs a probe at one place")
-
-
 @pytest.mark.parametrize(
     ("script", "named", "message"),
     [

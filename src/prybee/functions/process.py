@@ -6,7 +6,7 @@ from prybee.compiler.ir import BTF, I32, I64, Ptr
 from prybee.functions import tasks
 from prybee.functions.arguments import aliased, argument_type, expression, known
 from prybee.language import tree
-from prybee.language.lower.operands import Place, Scalar
+from prybee.language.lower.operands import Place, Scalar, Text
 from prybee.language.registry import Function
 from prybee.language.types import (
     BOOL,
@@ -189,7 +189,7 @@ def _field(h: Handler) -> Place | None:
 
 
 def _comm_of(h: Handler, pid: Value) -> Place:
-    """The name of the process with a number; empty where there is none."""
+    """The name of the process with a number; ``N/A`` where there is none."""
     buffer = h.b.slot(COMM.size, 8, "comm")
     task = h.b.kfunc("bpf_task_from_pid", [pid], Ptr(BTF))
 
@@ -198,7 +198,7 @@ def _comm_of(h: Handler, pid: Value) -> Place:
         h.b.copy(buffer, 0, place.pointer, place.offset, COMM.size)
         h.b.kfunc("bpf_task_release", [task], None)
 
-    h.choose(h.b.icmp("ne", task, 0), copy, lambda: h.b.zero(buffer, 0, COMM.size))
+    h.choose(h.b.icmp("ne", task, 0), copy, lambda: h.store(Text(b"N/A", COMM), COMM, buffer, 0))
     return Place(buffer, 0, COMM, BPF)
 
 

@@ -37,8 +37,8 @@ _USES = {
     "usermode": "reg",
     "uaddr": "reg",
 }
-# Builtins whose value is the attach point's own name: one program for each.
-_NAMES = frozenset(("probe", "__builtin_probe"))
+# Functions whose value depends on the very attach point: one program for each.
+_NAMES = frozenset(("probe", "uaddr"))
 
 _MORE_PROBES = (
     "You can increase the limit through the BPFTRACE_MAX_PROBES environment variable, but BE "
