@@ -678,6 +678,9 @@ class Checker:
         return BOOL
 
     def _identifier(self, node: tree.Identifier) -> Type:
+        enumerator = self.types.enumerator(node.name)
+        if enumerator is not None:
+            return enumerator[1]
         known = [*self.registry.functions.names(), *self.types.constants]
         self.error(node, f"Unknown identifier: '{node.name}'", *_meant(node.name, known))
         return NONE
@@ -1137,6 +1140,8 @@ class Checker:
             return want
         if isinstance(want, ArrayType) and want.count == 0:
             want = self._sized_array(node, want, have)
+        if isinstance(want, StringType) and want.capacity == 0 and isinstance(have, StringType):
+            want = have
         if self._same_type(node.operand, have, want):
             self.warn(node, f"Unnecessary cast: expression is already of type {want}")
         if isinstance(want, PointerType) and want.space == NOWHERE:
@@ -1181,12 +1186,12 @@ class Checker:
             return is_scalar(have) and want.size == 8
         if isinstance(want, ArrayType):
             if is_integer(have):
-                return want.size == have.size
+                return want.size in (1, 2, 4, 8) and want.size >= have.size
             if isinstance(have, StringType):
                 return want.element in (INT8, UINT8) and want.count >= have.capacity
             return isinstance(have, ArrayType) and want.size == have.size
         if isinstance(want, StringType):
-            return isinstance(have, StringType)
+            return isinstance(have, StringType) and want.capacity >= have.capacity
         if isinstance(want, BufferType):
             return isinstance(have, BufferType | ArrayType | StringType)
         if isinstance(want, StructType):

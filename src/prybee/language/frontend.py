@@ -127,6 +127,11 @@ class Front:
                     )
                 ]
             )
+        if self.program.subprograms:
+            function = self.program.subprograms[0]
+            hint = f"write it as a macro: macro {function.name}($a) {{ … }}"
+            message = "functions (fn) are not supported yet"
+            raise ScriptError([Diagnostic(ERROR, message, function.span(source), (hint,))])
         self.config, self.warnings = config_table.load(
             self.program.config, source, options.environment
         )

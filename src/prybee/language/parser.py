@@ -10,14 +10,10 @@ import re
 import sys
 
 from prybee.diagnostics import ERROR as SEVERITY
-from prybee.diagnostics import Diagnostic, ScriptError, Span
+from prybee.diagnostics import Diagnostic, ScriptError, Source, Span
 from prybee.language import lexer, tree
 from prybee.language.expression_parser import ExpressionParser, Unexpected
 from prybee.language.lexer import END, INTEGER, MAP, NAME, SCRATCH, STRING
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from prybee.diagnostics import Source
 
 # More mistakes than this say nothing new.
 MAX_ERRORS = 20
@@ -51,6 +47,17 @@ def parse(source: Source) -> tree.Program:
         return Parser(source).program()
     finally:
         sys.setrecursionlimit(limit)
+
+
+def expression_of(text: str) -> tree.Expression | None:
+    """The expression that ``text`` is; None where it is none. Places count from its start."""
+    parser = Parser(Source("", text))
+    parser.use(lexer.tokenize(text, 0, whole=True))
+    try:
+        expression = parser.expression()
+    except Unexpected:
+        return None
+    return expression if parser.kinds[parser.i] == END and not parser.errors else None
 
 
 class Parser(ExpressionParser):

@@ -133,10 +133,28 @@ class Resolver:
             return tree.Integer(constant, "", node.start, node.end)
         if isinstance(constant, str):
             return tree.String(constant, node.start, node.end)
+        text = self.types.expressions.get(name)
+        if text is not None:
+            return self._c_macro(node, text)
         function = self.registry.functions.get(name)
         if function is not None and function.variable:
             return tree.Call(name, [], node.end, node.start, node.end)
         return None
+
+    def _c_macro(self, node: tree.Identifier, text: str) -> tree.Expression | None:
+        """What a ``#define`` stands for that is neither a number nor a string."""
+        from prybee.language.parser import expression_of
+
+        expression = expression_of(text) if self._depth < MAX_EXPANSIONS else None
+        if expression is None:
+            self.error(node, f"#define {node.name} {text}: this is no expression of the language")
+            return tree.Integer(0, "", node.start, node.end)
+        for each in tree.walk(expression):
+            each.start, each.end = node.start, node.end
+        self._depth += 1
+        result = self.visit(expression)
+        self._depth -= 1
+        return result
 
     def _builtin(self, node: tree.Builtin) -> tree.Expression:
         return tree.Call(node.name, [], node.end, node.start, node.end)

@@ -22,6 +22,7 @@ from prybee.language.types import (
     TupleType,
     Type,
     as_integer,
+    int_type,
     is_integer,
     is_scalar,
 )
@@ -78,6 +79,12 @@ def lower_expression_into(
 
 def _integer(h: Handler, node: tree.Integer) -> Operand:
     return Scalar(h.const(node.value), node.type)
+
+
+def _identifier(h: Handler, node: tree.Identifier) -> Operand:
+    found = h.script.checker.types.enumerator(node.name)
+    assert found is not None, "the checker knows the name"
+    return Scalar(h.const(found[0]), node.type)
 
 
 def _boolean(h: Handler, node: tree.Boolean) -> Operand:
@@ -328,7 +335,7 @@ _PREDICATES = {
 
 
 def _binary(h: Handler, node: tree.Binary) -> Operand:
-    return arithmetic(h, node.op, node.left, node.right, node.type)
+    return arithmetic(h, node.op, node.left, node.right, node.type, node)
 
 
 def arithmetic(
@@ -550,7 +557,7 @@ def _cast(h: Handler, node: tree.Cast) -> Operand:
         return h.load(Place(place.pointer, place.offset, want, BPF))
     if isinstance(want, ArrayType) and is_integer(have):
         buffer = h.slot(want)
-        h.store(operand, as_integer(have), buffer, 0)
+        h.store(operand, int_type(want.size, as_integer(have).signed), buffer, 0)
         return Place(buffer, 0, want, BPF)
     if isinstance(want, StringType | ArrayType | BufferType) and have.size != want.size:
         buffer = h.slot(want)
@@ -570,6 +577,7 @@ def _tuple(h: Handler, node: tree.TupleLiteral | tree.RecordLiteral) -> Operand:
 
 _LOWER: dict[type[tree.Expression], Callable[[Handler, Any], Operand]] = {
     tree.Integer: _integer,
+    tree.Identifier: _identifier,
     tree.Boolean: _boolean,
     tree.String: _string,
     tree.Scratch: _scratch,
