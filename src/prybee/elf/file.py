@@ -348,7 +348,7 @@ class ElfFile:
     def match(self, pattern: str) -> list[Symbol]:
         """The defined functions whose name matches a glob (``*``, ``?``, ``[…]``), by name.
 
-        Each (name, address) once; other versions of a name than the default one are left out.
+        Each (name, address) once; of a name with several versions, the default one.
         """
         from fnmatch import translate
         from re import compile as compile_pattern
@@ -356,10 +356,15 @@ class ElfFile:
         # "." has to match bytes that are no characters, so the pattern is one of bytes.
         matches = compile_pattern(translate(pattern).encode()).match
         found: dict[tuple[str, int], Symbol] = {}
+        old: dict[str, Symbol] = {}
         for table in self.symbol_tables:
             for symbol in table.functions(matches):
                 if symbol.default:
                     found.setdefault((symbol.name, symbol.value), symbol)
+                else:
+                    old.setdefault(symbol.name, symbol)
+        for name in old.keys() - {name for name, _ in found}:
+            found[name, old[name].value] = old[name]
         return [found[key] for key in sorted(found)]
 
     def function_at(self, address: int) -> tuple[Symbol, int] | None:

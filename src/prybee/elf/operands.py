@@ -100,7 +100,10 @@ def _integer(text: str) -> int:
     negative = text.startswith("-")
     digits = text.lstrip("-")
     base = 16 if digits[:2].lower() == "0x" else 8 if digits.startswith("0") else 10
-    value = int(digits, base)
+    try:
+        value = int(digits, base)
+    except ValueError:
+        raise OperandError(f"number {text!r} was not understood") from None
     return -value if negative else value
 
 

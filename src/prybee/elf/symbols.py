@@ -38,14 +38,25 @@ class SymbolTable:
         entries: bytes,
         strings: bytes,
         versions: bytes = b"",
-        version_names: Callable[[], dict[int, str]] | None = None,
+        definitions: tuple[bytes, bytes] = (b"", b""),
     ) -> None:
+        """A table of ``elf``, which is not kept: a file should go when nobody has it any more.
+
+        Args:
+            elf: the file.
+            name: ``.symtab`` or ``.dynsym``.
+            entries: the table's bytes, whole entries.
+            strings: its string table.
+            versions: ``.gnu.version``.
+            definitions: ``.gnu.version_d`` and its string table.
+        """
         self.name = name
         self.entries = entries
         self.strings = strings
-        self._elf = elf
+        self._order = elf.order
+        self._swapped = sys.byteorder != elf.byte_order
         self._versions = versions
-        self._version_names = version_names
+        self._definitions = definitions
         self._names_by_version: dict[int, str] | None = None
         self.layout = struct.Struct(elf.order + c.SYMBOL[elf.bits])
         self._wide = elf.bits == 64
@@ -60,7 +71,7 @@ class SymbolTable:
         """All entries as one array of unsigned words: "I" 4 bytes, "Q" 8 bytes."""
         words = array(code)
         words.frombytes(self.entries)
-        if sys.byteorder != self._elf.byte_order:
+        if self._swapped:
             words.byteswap()
         return words
 
@@ -122,9 +133,11 @@ class SymbolTable:
         return Symbol(text, value, size, kind, binding, version, default)
 
     def _version(self, index: int) -> tuple[str, bool]:
-        (number,) = struct.unpack_from(self._elf.order + "H", self._versions, 2 * index)
+        (number,) = struct.unpack_from(self._order + "H", self._versions, 2 * index)
         if self._names_by_version is None:
-            self._names_by_version = self._version_names() if self._version_names else {}
+            from prybee.elf.versions import version_names
+
+            self._names_by_version = version_names(*self._definitions, self._order)
         name = self._names_by_version.get(number & ~c.VERSYM_HIDDEN, "")
         return name, not number & c.VERSYM_HIDDEN
 
@@ -145,7 +158,7 @@ class SymbolTable:
             indexes = [i for i, offset in enumerate(self.name_offsets()) if offset in offsets]
         else:
             entries = self.entries
-            pack = struct.Struct(self._elf.order + "I").pack
+            pack = struct.Struct(self._order + "I").pack
             for offset in offsets:
                 pattern = pack(offset)
                 at = entries.find(pattern)
@@ -219,20 +232,15 @@ def symbol_tables(elf: ElfFile) -> tuple[SymbolTable, ...]:
             entries = elf.data(section)
             entries = entries[: len(entries) - len(entries) % size]
             strings = elf.data(sections[section.link])
-            versions = b""
-            names = None
+            versions, definitions = b"", (b"", b"")
             if kind == c.SHT_DYNSYM:
-                from prybee.elf.versions import version_names
-
                 for other in sections:
                     if other.type == c.SHT_GNU_VERSYM:
                         versions = elf.data(other)
-
-                def names() -> dict[int, str]:
-                    return version_names(elf)
-
+                    elif other.type == c.SHT_GNU_VERDEF and other.link < len(sections):
+                        definitions = elf.data(other), elf.data(sections[other.link])
             name = ".symtab" if kind == c.SHT_SYMTAB else ".dynsym"
-            tables.append(SymbolTable(elf, name, entries, strings, versions, names))
+            tables.append(SymbolTable(elf, name, entries, strings, versions, definitions))
             break
     if not sections:
         from prybee.elf.dynamic import dynamic_symbols
