@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from struct import pack
 
 from prybee.diagnostics import KernelError, NotSupported
 from prybee.linux import cpus, links
@@ -130,8 +131,13 @@ def _uprobe_multi(way: p.UprobeMultiAttach, program: Program, _: Tracefs) -> lis
     ]
 
 
+# What an iterator wants to be told beside its name: for cgroups, to walk down (order 2,
+# BPF_CGROUP_ITER_DESCENDANTS_PRE) from the root (no descriptor, no id).
+_ITERATOR_INFO = {"cgroup": pack("=IIQ", 2, 0, 0)}
+
+
 def _iterator(way: p.IterAttach, program: Program, _: Tracefs) -> list[Link]:
-    link = links.iterator(program, way.target)
+    link = links.iterator(program, way.target, _ITERATOR_INFO.get(way.target, b""))
     if way.pin:
         path = way.pin if way.pin.startswith("/") else f"{BPF_FILE_SYSTEM}/{way.pin}"
         try:
