@@ -139,6 +139,12 @@ def test_directories_that_do_not_work(blob, tmp_path):
     assert len(files(made)) == 1
 
 
+def test_a_directory_that_cannot_be_written_saves_the_sorting(blob, directory, monkeypatch):
+    monkeypatch.setattr(os, "access", lambda *_: False)
+    monkeypatch.setattr(cache, "_make", lambda *_: pytest.fail("sorted for nothing"))
+    assert Btf.vmlinux(blob, cache=str(directory)).find("node")
+
+
 def test_a_full_disk_only_costs_time(blob, directory, monkeypatch):
     def full(*_):
         raise OSError(28, "No space left on device")

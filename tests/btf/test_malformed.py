@@ -9,7 +9,7 @@ import time
 
 import pytest
 
-from prybee.btf import Btf, BtfError
+from prybee.btf import Btf, BtfBuilder, BtfError
 
 from .conftest import zoo
 
@@ -77,6 +77,30 @@ def test_names_outside_the_strings():
         btf.names("struct")
     assert btf.find("s") == 0
     assert types(1, 4 << 24, 0, strings=b"").find("s") == 0
+
+
+def test_nothing_at_all(tmp_path):
+    path = tmp_path / "empty.btf"
+    path.write_bytes(BtfBuilder().build())
+    for btf in (Btf.open(str(path)), Btf.vmlinux(str(path), cache=str(tmp_path / "cache"))):
+        assert len(btf) == 1
+        assert btf.find("x") == 0
+        assert btf.names("struct") == []
+        assert btf.names("func", "x*") == []
+        assert btf.enumerator("x") is None
+        assert btf.tracepoint_parameters("x") is None
+        assert list(btf.ids()) == []
+        assert btf.type_name(0) == "void"
+
+
+@pytest.mark.parametrize("name", ["", "node\0sub", "\0", "ü", "\ud800", "n" * 100_000, "*"])
+def test_names_no_type_has(animals, name, tmp_path):
+    path = tmp_path / "zoo.btf"
+    path.write_bytes(SMALL)
+    for btf in (animals[0], Btf.vmlinux(str(path), cache=str(tmp_path / "cache"))):
+        assert btf.find(name) == 0
+        assert btf.enumerator(name) is None
+        assert btf.tracepoint_parameters(name) is None
 
 
 def interrogate(btf: Btf) -> None:

@@ -57,7 +57,7 @@ class Index:
             words: the type section.
             text: gives the string at an offset.
         """
-        wanted = name.encode()
+        wanted = name.encode("utf-8", "replace")
         named, starts = self._named, self.starts
         found = []
         for at in range(self._first(wanted, words, text), len(named)):
@@ -70,7 +70,7 @@ class Index:
         self, prefix: str, words: memoryview, text: Callable[[int], bytes]
     ) -> Iterator[tuple[int, bytes]]:
         """(id, name) of the types whose names start so, in the names' order."""
-        wanted = prefix.encode()
+        wanted = prefix.encode("utf-8", "replace")
         named, starts = self._named, self.starts
         for at in range(self._first(wanted, words, text), len(named)):
             found = text(words[starts[named[at]]])
@@ -90,7 +90,7 @@ class Index:
         """(id of the enum, word the enumerator starts at) of an enumerator's name, ascending."""
         from bisect import bisect_left
 
-        wanted = name.encode()
+        wanted = name.encode("utf-8", "replace")
         places = self._places
         first = bisect_left(places, wanted, key=lambda place: text(words[place]))
         found = []
@@ -102,8 +102,9 @@ class Index:
 
 
 def contents(path: str) -> bytes | mmap:
-    """The file's content: mapped where the kernel allows it (6.16 and later for its BTF), which
-    saves reading 5 MB of which a run touches some pages.
+    """The file's content: the kernel's own mapped where it allows that (6.16 and later), which saves
+    reading 5 MB of which a run touches some pages.  Other files are read: they might be cut short
+    while they are in use.
 
     Raises:
         OSError: it cannot be opened or read.
@@ -113,7 +114,7 @@ def contents(path: str) -> bytes | mmap:
     descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     try:
         size = os.fstat(descriptor).st_size
-        if size > HEADER_SIZE:
+        if size > HEADER_SIZE and path.startswith(_SYSFS):
             try:
                 # The kernel refuses MAP_SHARED here (btf_sysfs_vmlinux_mmap).
                 return mmap.mmap(descriptor, size, flags=mmap.MAP_PRIVATE, prot=mmap.PROT_READ)
@@ -148,6 +149,8 @@ def index(
     file = f"{directory}/btf-{key.hex()[:40]}.index"
     found = _load(file, key, len(words))
     if found is None:
+        if not os.access(directory, os.W_OK):
+            return None
         body, counts = _make(words, data[strings[0] : strings[1]])
         found = Index(memoryview(body), *counts)
         _save(directory, file, key, body, counts)

@@ -99,9 +99,7 @@ def type_starts(words: memoryview) -> array[int]:
 
 def kinds(words: memoryview, starts: Sequence[int]) -> bytes:
     """The kind number of each type, one byte each; 0 for void."""
-    found = bytearray([words[at + 1] >> KIND_SHIFT & KIND_MASK for at in starts])
-    found[:1] = b"\0"
-    return bytes(found)
+    return bytes([0, *(words[at + 1] >> KIND_SHIFT & KIND_MASK for at in starts[1:])])
 
 
 def sorted_names(words: memoryview, starts: Sequence[int], texts: Texts) -> array[int]:
@@ -110,8 +108,7 @@ def sorted_names(words: memoryview, starts: Sequence[int], texts: Texts) -> arra
     Raises:
         BtfError: a name lies outside the string section.
     """
-    names = [texts[words[at]] for at in starts]
-    names[0] = ""
+    names = ["", *(texts[words[at]] for at in starts[1:])]
     named = [id for id, name in enumerate(names) if name]
     named.sort(key=names.__getitem__)
     return array("I", named)
@@ -140,9 +137,7 @@ def sorted_enumerators(
 
 def name_offsets(words: memoryview, starts: Sequence[int]) -> bytes:
     """The name offset of each type as 32-bit words of this machine; to be searched."""
-    offsets = array("I", [words[at] for at in starts])
-    offsets[0] = 0
-    return offsets.tobytes()
+    return array("I", [0, *(words[at] for at in starts[1:])]).tobytes()
 
 
 def glob_matcher(pattern: str) -> tuple[str, Callable[[str], object]]:

@@ -154,7 +154,7 @@ class Table:
         found = self._found.get(name)
         if found is None:
             below = self._base.find_all(name) if self._base is not None else ()
-            found = below + tuple(self._find_own(name)) if name else ()
+            found = below + tuple(self._find_own(name)) if _possible(name) else ()
             self._found[name] = found
         return found
 
@@ -186,7 +186,7 @@ class Table:
         """
         if self._base is not None:
             yield from self._base._string_offsets(name)
-        pattern = name.encode() + b"\0"
+        pattern = name.encode("utf-8", "replace") + b"\0"
         start, end = self._strings_at, self._strings_end
         whole = end - start > _TAILS
         if whole:
@@ -261,6 +261,8 @@ class Table:
             below = self._base.enumerator(name)
             if below is not None:
                 return below
+        if not _possible(name):
+            return None
         words = self._words
         if self._index is not None:
             places = self._index.enumerators_named(name, words, self._text)
@@ -279,7 +281,7 @@ class Table:
         words = self._words
         starts = self._index_starts()
         raw = words.tobytes()
-        for offset in self._string_offsets(name) if name else ():
+        for offset in self._string_offsets(name):
             for place in _word_positions(raw, offset):
                 position = bisect_right(starts, place) - 1
                 at = starts[position]
@@ -331,6 +333,11 @@ def _sections(data: bytes | mmap) -> tuple[memoryview, int, int]:
         swapped.byteswap()
         return memoryview(swapped), at, end
     return view.cast("I"), at, end
+
+
+def _possible(name: str) -> bool:
+    """Whether a type could have this name; a NUL would match two names in a row."""
+    return bool(name) and "\0" not in name
 
 
 def _kind_numbers(kind: str) -> tuple[int, ...]:
