@@ -900,14 +900,15 @@ class Checker:
             )
         if function.probes and self.context.provider not in function.probes:
             self._wrong_probe(node, function)
+        # Before the arguments: calls among them are not what is stored.
+        direct = self._stored is node
+        self._stored = None
         if not function.raw_arguments:
             for argument in node.args:
                 if isinstance(argument, tree.Expression):
                     self.expression(argument)
                 else:
                     self.error(argument, f"{node.name}() does not take a type")
-        direct = self._stored is node
-        self._stored = None
         type_ = function.check(node, self)
         if isinstance(type_, AggregationType) and not direct:
             self.error(node, f"{node.name}() must be assigned directly to a map")
