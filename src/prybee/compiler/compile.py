@@ -148,7 +148,7 @@ class _Compiler:
     def _generate(self, function: Function, limit: int) -> None:
         limit &= -32
         most = min(self.module.stack_limit_object, limit)
-        large = {slot for slot in function.slots if slot.size > most}
+        large = {slot for slot in function.slots if slot.size > most and not slot.pinned}
         for _ in range(6):
             if large:
                 self.scratch = move_to_scratch(
@@ -173,7 +173,11 @@ def _largest(function: Function, surplus: int) -> set[Slot]:
     """The largest objects still on the stack that together have ``surplus`` bytes."""
     used = {v.aux for block in function.blocks for v in block.code if v.op == "slot"}
     slots = sorted(
-        [s for s in function.slots if s in used and s.place == "stack" and s.size > 8],
+        [
+            s
+            for s in function.slots
+            if s in used and s.place == "stack" and s.size > 8 and not s.pinned
+        ],
         key=lambda s: (-s.size, s.number),
     )
     chosen: set[Slot] = set()

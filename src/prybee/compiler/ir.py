@@ -125,9 +125,10 @@ class Slot:
     """An object of a function's frame: ``size`` bytes, its address a multiple of ``align``.
 
     ``place`` is where the frame layout put it: ``"stack"`` or ``"scratch"`` (the per-CPU map).
+    A ``pinned`` one stays on the stack whatever its size: some helpers take nothing else.
     """
 
-    __slots__ = ("align", "name", "number", "place", "size")
+    __slots__ = ("align", "name", "number", "pinned", "place", "size")
 
     def __init__(self, number: int, size: int, align: int, name: str) -> None:
         self.number = number
@@ -135,6 +136,7 @@ class Slot:
         self.align = align
         self.name = name
         self.place = "stack"
+        self.pinned = False
 
     def __repr__(self) -> str:
         return f"Slot({self.number}, {self.size}, {self.align}, {self.name!r})"

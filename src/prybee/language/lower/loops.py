@@ -57,6 +57,8 @@ def prepare(h: Handler, body: tree.Block) -> None:
         return
     environment = h.environment = Environment(h.b.slot(_CELL, 8, "environment"))
     pointer = environment.pointer
+    # bpf_loop() and bpf_for_each_map_elem() take a pointer to the stack only.
+    pointer.aux.pinned = True
     h.frame.environment = pointer
     assert h.frame.ctx is not None
     h.b.store(pointer, 0, h.frame.ctx, I64)
