@@ -452,6 +452,49 @@ def test_reading_what_is_not_there_is_counted() -> None:
         assert sum(loaded.counters().values()) == 3
 
 
+def test_keys_are_clean_whatever_was_in_their_memory_before() -> None:
+    from tests.language.running import Loaded, compile_text
+
+    script = """begin {
+        let $long: string[64] = "a long text that fills the memory of keys";
+        let $short: string[64] = "short";
+        let $n: uint64 = 3;
+        @s[str(&$long)] = 1; @s[str(&$short)] = 2; @s[str(&$short, 3)] = 3;
+        @t[str(&$long, $n), comm] = 1; @t[str(&$short, $n), comm] = 2;
+        @b[buf(&$long, 30)] = 1; @b[buf(&$short, $n)] = 2;
+        @c[str_concat($long, $short)] = 1; @c[str_concat($short, $short)] = 2;
+        @k[kstack(30)] = 1; @k[kstack(3)] = 2; @e[strerror($n)] = 1; @n[ntop(1), macaddr(&$n)] = 1;
+    }"""
+    with Loaded(compile_text(script).plan) as loaded:
+        loaded.run()
+        first = {name: dict(loaded.maps[f"AT_{name}"].items()) for name in "stbcken"}
+        loaded.run()
+        again = {name: dict(loaded.maps[f"AT_{name}"].items()) for name in "stbcken"}
+        sizes = {name: len(items) for name, items in again.items()}
+        assert sizes == {"s": 3, "t": 2, "b": 2, "c": 2, "k": 2, "e": 1, "n": 1}
+        assert [sorted(items) for items in first.values()] == [
+            sorted(items) for items in again.values()
+        ]
+        assert loaded.script_map("@s") == {
+            "a long text that fills the memory of keys": 1, "short": 2, "sh": 3,
+        }  # fmt: skip
+
+
+def test_unknown_address_spaces_warn() -> None:
+    from tests.language.running import compile_text
+
+    for text in ("str(pid)", "buf(pid, 4)", "macaddr(pid)"):
+        warnings = compile_text(f"begin {{ $a = {text}; }}").warnings
+        assert [w.message for w in warnings] == ["Addrspace is not set"], text
+    for probe, text in (
+        ("begin", "str(curtask)"),
+        ("begin", "str(uptr(pid))"),
+        ("begin", "str(comm)"),
+        ("uprobe:libc:getppid", "str(arg0)"),
+    ):
+        assert not compile_text(f"{probe} {{ $a = {text}; }}").warnings, text
+
+
 # Programs that only their own probes can run: the verifier takes them.
 LOADED = [
     "tracepoint:sched:sched_switch { @ = comm(args.prev_pid); }",
@@ -460,6 +503,8 @@ LOADED = [
     'uprobe:libc:getppid { @ = *uaddr("environ"); signal("CONT"); signal_thread(18); }',
     'uretprobe:libc:getppid { @ = func; @a = uaddr("environ"); @s[usym(retval)] = retval; }',
     "uprobe:libc:getppid { @ = str(arg0); @n = str(arg0, arg1); @b = buf(arg0, arg1); }",
+    'interval:s:1 { if (comm == pcomm || comm[1] == 98) { @ = comm == "x" ? comm : pcomm; } }',
+    "interval:s:1 { let $c: string[40] = comm; $t = curtask; @[$t->comm, $c] = strlen($t->comm); }",
     "interval:s:1 { for $i : 0..3 { @[kstack(3), comm, str(curtask->comm)] = nsecs; } }",
     "tracepoint:syscalls:sys_enter_openat { @[probe, probetype, str(args.filename)] = elapsed; }",
 ]

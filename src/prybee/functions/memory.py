@@ -14,7 +14,7 @@ from prybee.functions.arguments import (
     want_integer,
 )
 from prybee.functions.byte_order import compare
-from prybee.functions.text_memory import address_of
+from prybee.functions.text_memory import address_of, warn_unknown_space
 from prybee.language import tree
 from prybee.language.checker import offset_in
 from prybee.language.lower.operands import Place, Scalar
@@ -70,6 +70,7 @@ class Buffer(Function):
             )
         if len(call.args) == 1 and known(type_) and not array:
             checker.error(call, f"buf() expects a length argument for non-array type {kind(type_)}")
+        warn_unknown_space(call, 0, checker)
         length = literal_number(call, 1)
         if length is not None and length < 0:
             checker.error(call, f"buf() cannot use negative length ({length})")

@@ -11,7 +11,7 @@ from prybee.functions.arguments import (
     known,
     want_integer,
 )
-from prybee.functions.text_memory import address_of
+from prybee.functions.text_memory import address_of, warn_unknown_space
 from prybee.language import tree
 from prybee.language.lower.handler import WIDTHS
 from prybee.language.lower.operands import Place
@@ -179,6 +179,8 @@ class HardwareAddress(_InMemory):
                 call,
                 f"macaddr() only supports array or pointer arguments ({kind(type_)} provided)",
             )
+        else:
+            warn_unknown_space(call, 0, checker)
         return self.result
 
     def write(self, call: tree.Call, h: Handler, pointer: Value, offset: int) -> None:

@@ -13,7 +13,12 @@ from prybee.functions.arguments import (
     want_string,
 )
 from prybee.functions.byte_order import compare_loop
-from prybee.functions.text_memory import address_of, is_bytes, read_text
+from prybee.functions.text_memory import (
+    address_of,
+    is_bytes,
+    read_text,
+    warn_unknown_space,
+)
 from prybee.language import tree
 from prybee.language.lower.handler import WIDTHS
 from prybee.language.lower.operands import Place, Scalar, Text
@@ -66,6 +71,7 @@ class String(Function):
                 "str() expects a string, integer or a pointer type as first argument "
                 f"({type_} provided)",
             )
+        warn_unknown_space(call, 0, checker)
         limit: int = checker.config.max_strlen
         length = literal_number(call, 1)
         if length is not None:

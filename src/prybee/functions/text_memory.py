@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from prybee.functions.arguments import argument_type
 from prybee.language.lower.operands import Place, Text
 from prybee.language.types import (
     BPF,
@@ -19,6 +20,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from prybee.compiler.ir import Value
     from prybee.language import tree
+    from prybee.language.checker import Checker
     from prybee.language.lower.handler import Handler
     from prybee.language.lower.operands import Operand
 
@@ -38,6 +40,21 @@ def space_of(h: Handler, type_: Type) -> str:
     if isinstance(type_, IntType) and type_.tag in (KERNEL, USER):
         return type_.tag
     return h.context.space
+
+
+def warn_unknown_space(call: tree.Call, index: int, checker: Checker) -> None:
+    """Warn where nothing tells whether argument ``index`` points to kernel or user memory."""
+    type_ = argument_type(call, index)
+    if isinstance(type_, PointerType):
+        unknown = type_.space == NOWHERE
+    else:
+        unknown = (
+            isinstance(type_, IntType)
+            and type_.tag not in (KERNEL, USER)
+            and checker.context.space == NOWHERE
+        )
+    if unknown:
+        checker.warn(call, "Addrspace is not set", "say which memory it is with kptr() or uptr()")
 
 
 def address_of(h: Handler, operand: Operand) -> tuple[Value, str]:
