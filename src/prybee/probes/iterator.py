@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from prybee.compiler.ir import BTF, I64, Ptr
-from prybee.diagnostics import did_you_mean
+from prybee.diagnostics import NotSupported, did_you_mean
 from prybee.language.lower.operands import Scalar
 from prybee.language.registry import ExpandScope, Match, ProbeContext, ProbeSyntaxError
 from prybee.language.types import BPF, KERNEL, Member, PointerType, StructType, Type
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from prybee.language.lower.operands import Operand
 
 _META = "meta"
+# The kernel wants the descriptor of a map for these (kernel/bpf/map_iter.c, net/core).
+_OF_ONE_MAP = frozenset(("bpf_map_elem", "bpf_sk_storage_map", "sockmap"))
 
 
 class IteratorContext(ProbeContext):
@@ -132,6 +134,12 @@ class Iterator(ProbeType):
             raise ProbeSyntaxError(
                 f"iter {target} not available for your kernel version.",
                 *(meant(did_you_mean(target, known)) or (f"known: {', '.join(known)}",)),
+            )
+        if target in _OF_ONE_MAP:
+            raise NotSupported(
+                f"iter:{target}",
+                "it walks the elements of one BPF map, and a script has no way to say which",
+                "use iter:bpf_map for the maps themselves",
             )
         name = f"iter:{target}"
         return [Match(name, (name,), (target, pin[0] if pin else ""))]
