@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from prybee.linux.programs import Program
     from prybee.linux.tracefs import Tracefs
 
+    Events = Callable[[], Tracefs]
+
 # Where several programs are attached to one place the kernel runs them, for most kinds, in the
 # order they were attached; but uprobe consumers (kernel/events/uprobes.c, consumer_add) and
 # software events (kernel/events/core.c, perf_swevent_add) are put at the head of their lists.
@@ -34,8 +36,11 @@ def order(probes: Sequence[p.ProbeSpec]) -> list[p.ProbeSpec]:
     return first + last[::-1]
 
 
-def attach(probe: p.ProbeSpec, program: Program, tracefs: Tracefs) -> list[Link]:
+def attach(probe: p.ProbeSpec, program: Program, tracefs: Events) -> list[Link]:
     """Attaches one probe; more than one link where it takes several events.
+
+    Args:
+        tracefs: gives the kernel's list of events, where that is needed.
 
     Raises:
         NotSupported: this kernel does not have it.
@@ -55,7 +60,8 @@ def detach(attached: Sequence[Link]) -> None:
     leave([fd for fd in rest if fd >= 0])
 
 
-def _tracepoint(way: p.TracepointAttach, program: Program, tracefs: Tracefs) -> list[Link]:
+def _tracepoint(way: p.TracepointAttach, program: Program, events: Events) -> list[Link]:
+    tracefs = events()
     number = tracefs.event_id(way.category, way.event)
     name = f"tracepoint:{way.category}:{way.event}"
     if number is None:
@@ -68,13 +74,13 @@ def _tracepoint(way: p.TracepointAttach, program: Program, tracefs: Tracefs) -> 
     return [_linked(program, event, keep_event=True)]
 
 
-def _raw_tracepoint(way: p.RawTracepointAttach, program: Program, _: Tracefs) -> list[Link]:
+def _raw_tracepoint(way: p.RawTracepointAttach, program: Program, _: Events) -> list[Link]:
     if program.type == "tracing":
         return [links.tracing(program, f"rawtracepoint:{way.event}")]
     return [links.raw_tracepoint(program, way.event)]
 
 
-def _perf_event(way: p.PerfEventAttach, program: Program, _: Tracefs) -> list[Link]:
+def _perf_event(way: p.PerfEventAttach, program: Program, _: Events) -> list[Link]:
     made: list[Link] = []
     if way.pid >= 0 and way.cpu < 0:
         # An event follows one thread, wherever it runs; inheriting covers those it starts.
@@ -106,7 +112,7 @@ def _threads(pid: int) -> list[int]:
         return [pid]
 
 
-def _uprobe(way: p.UprobeAttach, program: Program, _: Tracefs) -> list[Link]:
+def _uprobe(way: p.UprobeAttach, program: Program, _: Events) -> list[Link]:
     event = PerfEvent.uprobe(
         way.path,
         way.offset,
@@ -117,7 +123,7 @@ def _uprobe(way: p.UprobeAttach, program: Program, _: Tracefs) -> list[Link]:
     return [_linked(program, event, way.cookie)]
 
 
-def _uprobe_multi(way: p.UprobeMultiAttach, program: Program, _: Tracefs) -> list[Link]:
+def _uprobe_multi(way: p.UprobeMultiAttach, program: Program, _: Events) -> list[Link]:
     return [
         links.uprobe_multi(
             program,
@@ -136,7 +142,7 @@ def _uprobe_multi(way: p.UprobeMultiAttach, program: Program, _: Tracefs) -> lis
 _ITERATOR_INFO = {"cgroup": pack("=IIQ", 2, 0, 0)}
 
 
-def _iterator(way: p.IterAttach, program: Program, _: Tracefs) -> list[Link]:
+def _iterator(way: p.IterAttach, program: Program, _: Events) -> list[Link]:
     link = links.iterator(program, way.target, _ITERATOR_INFO.get(way.target, b""))
     if way.pin:
         path = way.pin if way.pin.startswith("/") else f"{BPF_FILE_SYSTEM}/{way.pin}"
@@ -151,10 +157,6 @@ def _iterator(way: p.IterAttach, program: Program, _: Tracefs) -> list[Link]:
     return [link]
 
 
-def _special(_way: p.SpecialAttach, _program: Program, _: Tracefs) -> list[Link]:
-    return []  # The session runs it.
-
-
 def _linked(
     program: Program, event: PerfEvent, cookie: int = 0, keep_event: bool = False
 ) -> links.PerfLink:
@@ -166,7 +168,6 @@ def _linked(
 
 
 _WAYS: dict[type[p.AttachSpec], Callable[..., list[Link]]] = {
-    p.SpecialAttach: _special,
     p.TracepointAttach: _tracepoint,
     p.RawTracepointAttach: _raw_tracepoint,
     p.PerfEventAttach: _perf_event,

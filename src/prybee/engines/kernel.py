@@ -17,9 +17,8 @@ import time
 
 from prybee.data import Data
 from prybee.diagnostics import PrybeeError
-from prybee.engines import attaching, loading
+from prybee.engines import loading
 from prybee.engines.ring import Ring
-from prybee.linux import links
 from prybee.linux.programs import LoadedBtf, Statistics
 from prybee.linux.ringbuf import RingBuffer
 from prybee.plan import layouts
@@ -35,6 +34,7 @@ if TYPE_CHECKING:
     from prybee.linux.links import Link
     from prybee.linux.maps import Map
     from prybee.linux.programs import Program
+    from prybee.linux.tracefs import Tracefs
     from prybee.plan.plan import CounterSpec, Plan, ScriptMap
     from prybee.plan.target import Target
 
@@ -177,6 +177,9 @@ class KernelEngine:
             self._own = LiveTarget()
         return self._own
 
+    def _tracefs(self) -> Tracefs:
+        return self._live().tracefs
+
     @property
     def ring(self) -> Ring:
         """Where records are read."""
@@ -215,16 +218,20 @@ class KernelEngine:
         What fails is reported, not raised: the caller knows whether a missing probe matters.
         """
         failures: dict[int, AttachFailure] = {}
-        tracefs = self._live().tracefs
-        for probe in attaching.order(self.plan.probes):
-            try:
-                made = attaching.attach(probe, self.programs[probe.program], tracefs)
-            except PrybeeError as error:
-                failures[id(probe)] = AttachFailure(probe, error)
-                continue
-            if isinstance(probe.attach, IterAttach):
-                self._iterators.append((probe, made[0]))
-            self._links += made
+        # Special ones are run, not attached; a script of these alone needs nothing of what follows.
+        real = [probe for probe in self.plan.probes if not isinstance(probe.attach, SpecialAttach)]
+        if real:
+            from prybee.engines import attaching
+
+            for probe in attaching.order(real):
+                try:
+                    made = attaching.attach(probe, self.programs[probe.program], self._tracefs)
+                except PrybeeError as error:
+                    failures[id(probe)] = AttachFailure(probe, error)
+                    continue
+                if isinstance(probe.attach, IterAttach):
+                    self._iterators.append((probe, made[0]))
+                self._links += made
         probes = self.plan.probes
         return AttachReport(
             tuple([probe for probe in probes if id(probe) not in failures]),
@@ -236,6 +243,8 @@ class KernelEngine:
 
         Records that it sends come through the ring; take them between the pieces.
         """
+        from prybee.linux import links
+
         for probe, link in self._iterators:
             for piece in links.iterator_pieces(link):
                 yield probe, piece
@@ -244,7 +253,10 @@ class KernelEngine:
         """Detaches all probes: no program runs when this returns. A second call does nothing."""
         attached, self._links = self._links, []
         self._iterators = []
-        attaching.detach(attached)
+        if attached:
+            from prybee.engines import attaching
+
+            attaching.detach(attached)
 
     # -- reading ---------------------------------------------------------------------------------
 
