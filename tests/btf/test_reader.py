@@ -77,6 +77,14 @@ def test_names_by_glob(animals):
     assert btf.names("func", "nothing") == []
 
 
+def test_names_beyond_ascii():
+    b = BtfBuilder()
+    b.struct("größe", 0, [])
+    btf = Btf(b.build())
+    assert btf.names("struct") == btf.names("struct", "gr*e") == ["größe"]
+    assert btf.find("größe") == 1
+
+
 def test_targets_and_stripping(animals):
     btf, ids = animals
     unsigned = btf.target(ids["u32"])

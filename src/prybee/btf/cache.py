@@ -102,9 +102,11 @@ class Index:
 
 
 def contents(path: str) -> bytes | mmap:
-    """The file's content: the kernel's own mapped where it allows that (6.16 and later), which saves
-    reading 5 MB of which a run touches some pages.  Other files are read: they might be cut short
-    while they are in use.
+    """The file's content.
+
+    The kernel's own is mapped where the kernel allows that (6.16 and later), which saves reading
+    5 MB of which a run touches some pages.  Other files are read: they might be cut short while
+    they are in use.
 
     Raises:
         OSError: it cannot be opened or read.

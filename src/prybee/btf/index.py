@@ -145,6 +145,8 @@ def glob_matcher(pattern: str) -> tuple[str, Callable[[str], object]]:
     from fnmatch import translate
     from re import compile, search
 
+    if pattern == "*":
+        return "", bool
     special = search(r"[*?\[]", pattern)
     return pattern[: special.start()] if special else pattern, compile(translate(pattern)).match
 

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
     from prybee.btf.cache import Index
 
+_SPLIT = 15000  # names beyond which splitting all strings at once is faster than one by one
 _TAILS = 65536  # bytes of strings beyond which names are looked for as whole strings only
 
 
@@ -218,11 +219,24 @@ class Table:
                     if matches(name):
                         found.add(name)
             return sorted(found)
-        for id in self.ids(kind):
-            name = self.name(id)
-            if name and matches(name):
-                found.add(name)
+        found.update(filter(matches, self._all_names(kind)))
+        found.discard("")
         return sorted(found)
+
+    def _all_names(self, kind: str) -> set[str]:
+        """The names of all own types of a kind, the empty one among them."""
+        ids = list(self.ids(kind))
+        if self._base is not None or len(ids) < _SPLIT:
+            return {self.name(id) for id in ids}
+        from prybee.btf.index import Texts
+
+        texts = Texts(self._data[self._strings_at : self._strings_end])
+        words, starts = self._words, self._index_starts()
+        names = {texts[words[starts[id]]] for id in ids}
+        return {
+            name if name.isascii() else name.encode("latin-1").decode("utf-8", "replace")
+            for name in names
+        }
 
     def ids(self, kind: str = "") -> Iterator[int]:
         """The own ids (not the base's) of a kind, or all, ascending."""
