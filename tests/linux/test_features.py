@@ -14,8 +14,7 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture(autouse=True)
-def fresh(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setattr(features, "_may_load", None)
+def fresh() -> Iterator[None]:
     features.forget()
     yield
     features.forget()
