@@ -58,7 +58,7 @@ class Case:
     def environment(self) -> dict[str, str]:
         """The environment of the run."""
         extra = dict(pair.split("=", 1) for pair in self.fields.get("env", "").split())
-        return {**os.environ, **extra}
+        return {**ENVIRONMENT, **extra}
 
     def run(self, tracer: list[str], limit: float = 30) -> subprocess.CompletedProcess[str]:
         """Run it under a tracer."""
@@ -107,4 +107,6 @@ def all_cases() -> list[Case]:
     return [case for path in sorted(SCRIPTS.glob("*.txt")) for case in read(path)]
 
 
+# Start-up as users have it: with compiled modules.
+ENVIRONMENT = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
 PRYBEE = [sys.executable, "-m", "prybee"]

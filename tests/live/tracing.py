@@ -8,7 +8,7 @@ import signal
 import subprocess
 import time
 
-from tests.live.corpus import PRYBEE
+from tests.live.corpus import ENVIRONMENT, PRYBEE
 
 BANNER = b"Attached "
 
@@ -27,7 +27,7 @@ class Trace:
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
-            env={**os.environ, **(env or {})},
+            env={**ENVIRONMENT, **(env or {})},
         )
         self.errors = b""
         assert self.process.stderr is not None
@@ -76,6 +76,7 @@ def run(*arguments: str, limit: float = 60, **options: object) -> subprocess.Com
         text=True,
         timeout=limit,
         stdin=subprocess.DEVNULL,
+        env=ENVIRONMENT,
         check=False,
         **options,  # type: ignore[call-overload]
     )

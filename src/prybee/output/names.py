@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     class UserResolver(Protocol):
         """``prybee.symbols.UserSymbols``."""
 
-        def resolve(self, pid: int, address: int) -> Frame | None: ...
+        def resolve(self, pid: int, address: int, program: str = "") -> Frame | None: ...
 
 
 _CLOCKS = {

@@ -1,0 +1,266 @@
+"""A script on the running kernel: compile, load, attach, and see it through."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from prybee.cli import fail
+from prybee.diagnostics import PrybeeError, ScriptError, VerifierRejected
+from prybee.engines.kernel import KernelEngine
+from prybee.engines.live import LiveTarget
+from prybee.functions import TABLE as FUNCTIONS
+from prybee.language.frontend import compile_script
+from prybee.language.registry import Registry
+from prybee.output.names import Names
+from prybee.output.sink import Sink
+from prybee.output.text import TextOutput
+from prybee.probes import TABLE as PROBES
+from prybee.session.session import Session, SessionOptions
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from prybee.btf import Btf
+    from prybee.cli.options import Arguments
+    from prybee.cli.times import Times
+    from prybee.diagnostics import Source
+    from prybee.engines.kernel import AttachReport
+    from prybee.language.config_table import Config
+    from prybee.language.frontend import Compilation, CompileOptions
+    from prybee.linux.processes import Child
+    from prybee.output.base import Output
+    from prybee.output.names import UserResolver
+    from prybee.symbols import KernelSymbols
+
+LOAD_FAILED = 255
+
+
+def trace(
+    source: Source,
+    options: CompileOptions,
+    arguments: Arguments,
+    stages: Sequence[str],
+    times: Times,
+) -> int:
+    """Trace until something ends it.
+
+    Args:
+        source: the script.
+        options: how to compile it.
+        arguments: the command line.
+        stages: what of the way is to be shown.
+        times: takes the time of the stages.
+
+    Returns:
+        The exit status.
+
+    Raises:
+        PrybeeError: what went wrong before the script was compiled.
+    """
+    times.mark("import")
+    child = _start_child(arguments.text("cmd"))
+    target = _Target(times)
+    with target:
+        try:
+            if child is not None:
+                options = options.replace(pid=child.pid, child=True)
+            compilation = _compile(source, target, options, times)
+            if compilation is None:
+                return 0
+            _show(compilation, stages)
+            return _run(compilation, target, options, arguments, stages, times, child)
+        finally:
+            if child is not None:
+                child.close()
+
+
+class _Target(LiveTarget):
+    """The live target, which says how long its types took to open."""
+
+    def __init__(self, times: Times) -> None:
+        super().__init__()
+        self._times = times
+        self.seconds = 0.0
+
+    @property
+    def btf(self) -> Btf | None:
+        if not self._times.wanted or self._btf_wanted:
+            return super().btf
+        from time import perf_counter
+
+        begin = perf_counter()
+        found = super().btf
+        self.seconds = perf_counter() - begin
+        return found
+
+
+def _start_child(command: str) -> Child | None:
+    """The child of ``-c``, held until probes are attached."""
+    if not command:
+        return None
+    import shlex
+
+    from prybee.linux.processes import Child
+
+    try:
+        words = shlex.split(command)
+    except ValueError as error:
+        raise PrybeeError(f"-c: {error}: {command}") from None
+    if not words:
+        raise PrybeeError("-c: no command")
+    return Child(words)
+
+
+def _compile(
+    source: Source, target: _Target, options: CompileOptions, times: Times
+) -> Compilation | None:
+    """Compile; None where only the script's parameters were asked for (``-- --help``)."""
+    if times.wanted:
+        from prybee.language.parser import parse
+
+        parse(source)
+        times.mark("parse")
+    if "help" in options.named:
+        from prybee.cli.parameters import print_parameters
+
+        print_parameters(source, target, Registry(FUNCTIONS, PROBES), options)
+        return None
+    compilation = compile_script(source, target, Registry(FUNCTIONS, PROBES), options)
+    if times.wanted:
+        times.add("BTF", target.seconds)
+        times.mark("compile", less=target.seconds)
+    return compilation
+
+
+def _show(compilation: Compilation, stages: Sequence[str]) -> None:
+    """Print the stages that ``-d`` asks for."""
+    for stage, text in compilation.dumps.items():
+        print(f"-- {stage}\n{text}")
+    if "plan" in stages:
+        from prybee.cli.plan_text import plan_text
+
+        print(f"-- plan\n{plan_text(compilation.plan)}")
+    sys.stdout.flush()
+
+
+def _run(
+    compilation: Compilation,
+    target: LiveTarget,
+    options: CompileOptions,
+    arguments: Arguments,
+    stages: Sequence[str],
+    times: Times,
+    child: Child | None,
+) -> int:
+    plan, config = compilation.plan, compilation.config
+    warnings = not arguments.flag("no_warnings")
+    if warnings:
+        for warning in compilation.warnings:
+            print(warning.render(), file=sys.stderr)
+    output = _output(arguments, config, warnings, child is not None)
+    verifier = "verifier" in stages
+    engine = _Engine(plan, target, log_level=7 if verifier else 0)
+    engine.times = times
+    watched = None
+    if options.pid is not None and child is None:
+        from prybee.linux.processes import Process
+
+        watched = Process(options.pid)
+    session = Session(
+        plan,
+        engine,
+        output,
+        SessionOptions(
+            details=arguments.flag("warnings"),
+            dry_run=arguments.flag("dry_run"),
+            print_maps=config.print_maps_on_exit,
+            missing_probes=config.missing_probes,
+            max_cat_bytes=config.max_cat_bytes,
+            environment=dict(os.environ),
+        ),
+        child,
+        watched,
+    )
+    try:
+        status = session.run()
+    except VerifierRejected as error:
+        return _refused(error, arguments.flag("verbose") or verifier)
+    except ScriptError:
+        raise
+    except PrybeeError as error:
+        return fail(str(error), LOAD_FAILED)
+    finally:
+        if watched is not None:
+            watched.close()
+        if verifier:
+            for name, log in engine.logs.items():
+                print(f"-- verifier: {name}\n{log}")
+    times.print()
+    return status
+
+
+class _Engine(KernelEngine):
+    """The kernel engine, which takes the time of loading and attaching."""
+
+    times: Times
+
+    def load(self) -> None:
+        super().load()
+        self.times.mark("load")
+
+    def attach(self) -> AttachReport:
+        report = super().attach()
+        self.times.mark("attach")
+        return report
+
+
+def _refused(error: VerifierRejected, verbose: bool) -> int:
+    """Show a refusal in the script's terms; the kernel's own words on request."""
+    text = str(error)
+    if verbose and error.log:
+        text = f"{text}\n{error.log.rstrip()}"
+    elif error.log:
+        text += "\nHINT: -v shows the kernel's own words"
+    return fail(text, LOAD_FAILED)
+
+
+def _output(arguments: Arguments, config: Config, warnings: bool, has_child: bool) -> Output:
+    """Where output goes, and in which form."""
+    names = Names(
+        _kernel_symbols,
+        lambda: _user_symbols(config, has_child),
+        config.str_trunc_trailer.encode("utf-8", "surrogateescape"),
+    )
+    mode = arguments.text("buffering", "line")
+    sys.stdout.flush()
+    fd = 1
+    path = arguments.text("output")
+    if path:
+        try:
+            fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o644)
+        except OSError as error:
+            raise PrybeeError(f'Failed to open output file: "{path}": {error.strerror}') from None
+    out, errors = Sink(fd, mode), Sink(2)
+    if arguments.text("format", "text") == "json":
+        from prybee.output.json import JsonOutput
+
+        return JsonOutput(out, errors, names, arguments.flag("quiet"), warnings)
+    return TextOutput(out, errors, names, arguments.flag("quiet"), warnings)
+
+
+def _kernel_symbols() -> KernelSymbols:
+    from prybee.symbols import KernelSymbols
+
+    return KernelSymbols()
+
+
+def _user_symbols(config: Config, has_child: bool) -> UserResolver:
+    from prybee.symbols import UserSymbols
+
+    cache = config.cache_user_symbols.lower()
+    if has_child and cache == "per_pid":
+        # Its processes all come from one command: those that are gone are like those that are not.
+        cache = "per_program"
+    return UserSymbols(cache, config.cpp_demangle)
