@@ -19,6 +19,7 @@ ERRORS = {
     "nsecs(1)": "Invalid timestamp mode: 1",
     "nsecs(boot, tai)": "nsecs() takes up to one argument (2 provided)",
     'strftime("%H", "a")': "strftime() only supports int arguments (string provided)",
+    'strftime("%Y", -1)': "strftime() does not accept negative timestamps",
     "strftime(1, 1)": "strftime() expects a string literal (int provided)",
     "kstack(3, perf)": "Expected stack mode as first argument",
     "kstack(foo)": "Error parsing stack mode: kstack: Invalid value for stack_mode: valid values "

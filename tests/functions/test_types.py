@@ -42,6 +42,10 @@ TYPES = {
     "elapsed": "uint64",
     'strftime("%H", nsecs)': "timestamp",
     "stack_len(kstack)": "int64",
+    "kstack": "kstack_bpftrace_127",
+    "kstack(perf, 3)": "kstack_perf_3",
+    "ustack(build_id)": "ustack_build_id_127",
+    "ustack(raw, 7)": "ustack_raw_7",
     "probe": "string[6]",
     "probetype": "string[8]",
     "str(0)": "string[2]",
@@ -90,8 +94,6 @@ TYPES = {
 
 # Where prybee's types have other names or sizes than upstream's: see the functions' own text.
 OWN = {
-    "kstack": "kstack_t",
-    "ustack(build_id, 3)": "ustack_t",
     "buf(curtask, 2)": "buffer[2]",
     "ntop(1)": "inet",
     "signal_name(9)": "string[32]",

@@ -8,6 +8,7 @@ from prybee.functions.arguments import (
     argument_type,
     expression,
     known,
+    literal_number,
     literal_text,
     want_integer,
 )
@@ -101,6 +102,9 @@ class FormatTime(Function):
     def check(self, call: tree.Call, checker: Checker) -> Type:
         format_ = literal_text(call, 0, checker)
         want_integer(call, 1, checker)
+        literal = literal_number(call, 1)
+        if literal is not None and literal < 0:
+            checker.error(call, "strftime() does not accept negative timestamps")
         type_ = argument_type(call, 1)
         mode = type_.tag if known(type_) and isinstance(type_, IntType) else ""
         return TimestampType(format_ or "", mode if mode in MODES else BOOT)

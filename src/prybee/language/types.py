@@ -354,7 +354,7 @@ class StackType(Type):
         return 8
 
     def __str__(self) -> str:
-        return "ustack_t" if self.user else "kstack_t"
+        return f"{'u' if self.user else 'k'}stack_{self.mode}_{self.limit}"
 
 
 # Types that only map values have.
