@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     Items = Sequence[tuple[bytes, bytes | Sequence[bytes]]]
 
 _MASK = (1 << 64) - 1
+# In maps of up to so many entries, equal values are in the order of their keys.
+_TIDY = 4096
 HISTOGRAMS = (layouts.HistLayout, layouts.LhistLayout)
 
 
@@ -63,19 +65,15 @@ class Table:
     def arrange(self, top: int = 0) -> Table:
         """Sorted as it is printed; with ``top``, only so many of the last ones."""
         count = len(self.keys)
+        order = list(range(count))
         weigh = _weight(self.spec)
-        if count > 1:
-            if weigh is not None:
-                weights = [weigh(value) for value in self.values] if weigh is not _self else (
-                    self.values
-                )  # fmt: skip
-            else:
-                key = self.spec.key
-                assert key is not None, "only keyed maps have several entries"
-                weights = list(map(sort_key(key), self.keys))
-            order = sorted(range(count), key=weights.__getitem__)
-        else:
-            order = list(range(count))
+        key = self.spec.key
+        if count > 1 and key is not None and (weigh is None or count <= _TIDY):
+            sort = sort_key(key)
+            order.sort(key=[sort(each) for each in self.keys].__getitem__)
+        if count > 1 and weigh is not None:
+            weights = self.values if weigh is _self else [weigh(value) for value in self.values]
+            order.sort(key=weights.__getitem__)
         if top > 0:
             order = order[-top:]
         keys, values = self.keys, self.values
@@ -196,21 +194,21 @@ class MapText:
 
     def __init__(self, names: Names) -> None:
         self.style = TextStyle(names)
-        self._keys: dict[Layout, Callable[[Any], list[bytes]]] = {}
+        self._keys: dict[tuple[Layout, int], Callable[[Any], list[bytes]]] = {}
 
     def keys(self, layout: Layout, keys: list[bytes]) -> list[bytes]:
         """Keys as text; a tuple's own parentheses are left out."""
         if not keys:
             return []
         size = len(keys[0])
-        show = self._keys.get(layout)
+        show = self._keys.get((layout, size))
         if show is None:
             coder = Coder()
             piece = self.style.piece(coder, layout, 0)
             if isinstance(layout, layouts.TupleLayout):
                 piece = Piece(piece.spec[1:-1], piece.args)
             # A histogram's key is padded to 8 bytes.
-            show = self._keys[layout] = coder.run(piece, size)
+            show = self._keys[layout, size] = coder.run(piece, size)
         return show(b"".join(keys))
 
     def values(self, table: Table, div: int) -> list[bytes]:

@@ -32,6 +32,8 @@ BOOLS = (b"false", b"true")
 _ESCAPED = [bytes((n,)) if 32 <= n < 127 else b"\\x%02x" % n for n in range(256)]
 _HEX = [b"\\x%02x" % n for n in range(256)]
 AF_INET, AF_INET6 = 2, 10
+# Strings of up to so many bytes are looked up in a table of so many.
+_SHORT, _MANY = 64, 4096
 
 
 def escape(data: bytes) -> bytes:
@@ -200,8 +202,26 @@ class Style:
 def string(coder: Coder, layout: layouts.StringLayout, offset: int, names: Names) -> str:
     """The expression of a string's bytes, up to the NUL; a full one ends in the trailer."""
     raw = coder.take(f"{layout.size}s", offset)
-    nul, trailer = coder.bind(b"\0", "b"), coder.bind(names.trailer, "b")
-    return f"({raw}.partition({nul})[0] if {nul} in {raw} else {raw} + {trailer})"
+    if layout.size <= _SHORT:
+        return f"{coder.bind(Texts(names.trailer))}[{raw}]"
+    trailer = coder.bind(names.trailer, "b")
+    return f"({raw}[:at] if (at := {raw}.find(0)) >= 0 else {raw} + {trailer})"
+
+
+class Texts(dict[bytes, bytes]):
+    """Raw bytes of short strings → their text: most strings of a trace come over and over, and
+    looking one up costs a quarter of cutting it."""
+
+    def __init__(self, trailer: bytes) -> None:
+        super().__init__()
+        self.trailer = trailer
+
+    def __missing__(self, raw: bytes) -> bytes:
+        if len(self) >= _MANY:
+            self.clear()
+        text, nul, _rest = raw.partition(b"\0")
+        text = self[raw] = text if nul else raw + self.trailer
+        return text
 
 
 def _plain(fields: tuple[layouts.Field, ...]) -> bool:

@@ -26,6 +26,8 @@ INTERRUPTED = 130
 
 # While records come, the reader comes back by itself after so long (milliseconds), …
 PAUSE = 10.0
+# … and in the beginning after half of …
+FIRST_PAUSE = 0.5
 # … or before so many bytes have gathered.
 GATHER = 1 << 18
 # How often counters of losses are looked at (seconds).
@@ -225,6 +227,7 @@ class Session:
                     break
         if waiting or self.child is not None or self.target is not None:
             return False
+        self.losses.check()
         self._drain()
         return True
 
@@ -247,6 +250,8 @@ class Session:
         idle = 1000.0 if self.plan.counters else None
         checked = monotonic()
         word = self._exit_word()
+        pause = FIRST_PAUSE
+        self.losses.check()
         while True:
             taken = self.consume()
             ready: set[int] = set()
@@ -266,8 +271,11 @@ class Session:
             if taken >= GATHER:
                 ready = waiter.pause(0)
             elif taken:
-                ready = waiter.pause(PAUSE if taken < GATHER >> 3 else PAUSE / 5)
+                # Records that come slowly are shown at once, those that keep coming in batches.
+                pause = PAUSE / 5 if taken >= GATHER >> 3 else min(PAUSE, pause * 2)
+                ready = waiter.pause(pause)
             elif ring.sleep():
+                pause = FIRST_PAUSE
                 ready = waiter.sleep(idle)
                 ring.awake()
             if ready and self._react(ready, signals, out if watched_out else -1):

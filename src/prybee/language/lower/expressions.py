@@ -339,9 +339,14 @@ def _binary(h: Handler, node: tree.Binary) -> Operand:
 
 
 def arithmetic(
-    h: Handler, op: str, left: tree.Expression, right: tree.Expression, type_: Type
+    h: Handler,
+    op: str,
+    left: tree.Expression,
+    right: tree.Expression,
+    type_: Type,
+    node: tree.Node,
 ) -> Operand:
-    """``left op right`` with a result of ``type_``."""
+    """``left op right`` with a result of ``type_``; ``node`` is the place of it all."""
     if op == "&&" or op == "||":
         return _logical(h, op, left, right)
     a = h.lower(left)
@@ -350,7 +355,9 @@ def arithmetic(
 
         result = equal(h, a, h.lower(right))
         return Scalar(h.b.xor(result, 1) if op == "!=" else result, BOOL)
-    return combine(h, op, a, h.lower(right), left, right, type_)
+    b = h.lower(right)
+    h.at(node)
+    return combine(h, op, a, b, left, right, type_)
 
 
 def combine(
