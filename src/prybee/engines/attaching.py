@@ -52,7 +52,7 @@ def attach(probe: p.ProbeSpec, program: Program, tracefs: Events) -> list[Link]:
 
 def detach(attached: Sequence[Link]) -> None:
     """Closes links, so that no program runs when this returns."""
-    # The events of tracepoints take long to close and do nothing without their links.
+    # The events of tracepoints and uprobes take long to close, and run nothing without their links.
     rest = [
         link.release_event() for link in attached if isinstance(link, links.PerfLink) and link.event
     ]
@@ -120,7 +120,7 @@ def _uprobe(way: p.UprobeAttach, program: Program, _: Events) -> list[Link]:
         ref_ctr_offset=way.ref_ctr_offset,
         pid=way.pid,
     )
-    return [_linked(program, event, way.cookie)]
+    return [_linked(program, event, way.cookie, keep_event=True)]
 
 
 def _uprobe_multi(way: p.UprobeMultiAttach, program: Program, _: Events) -> list[Link]:

@@ -57,10 +57,13 @@ class KernelObject:
     def __del__(self) -> None:
         # An object whose constructor failed may have no descriptor yet.
         if getattr(self, "fd", -1) >= 0:
-            import warnings
+            import sys
 
-            warnings.warn(f"unclosed {self!r}", ResourceWarning, source=self, stacklevel=2)
-            self.close()
+            if not sys.is_finalizing():  # The process closes everything then, and says nothing.
+                import warnings
+
+                warnings.warn(f"unclosed {self!r}", ResourceWarning, source=self, stacklevel=2)
+                self.close()
 
     def __repr__(self) -> str:
         state = f"fd {self.fd}" if self.fd >= 0 else "closed"
