@@ -132,7 +132,7 @@ class Assert(Function):
             return tree.Call(name, args, call.start, call.start, call.end)
 
         message = expression(call, 1)
-        text = tree.String("%s", call.start, call.end)
+        text = tree.String("assert failed: %s", call.start, call.end)
         status = tree.Integer(1, "", call.start, call.end)
         return [place("errorf", [text, message]), place("exit", [status])]
 
