@@ -48,7 +48,7 @@ class TextOutput(Output):
         def handle(view: memoryview) -> None:
             self.out.flush()
             for text in run(view):
-                self.errors.write(head + text)
+                self.errors.write(head + text + (b"" if text.endswith(b"\n") else b"\n"))
 
         def ignore(view: memoryview) -> None:
             pass
