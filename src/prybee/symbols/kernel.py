@@ -159,7 +159,7 @@ class KernelSymbols:
             wanted = name.encode()
         except UnicodeEncodeError:
             return None
-        if not wanted or not wanted.isascii() or b"\n" in wanted or b" " in wanted:
+        if wanted.split() != [wanted]:
             return None
         start = 0
         pattern = re.compile(rb" " + re.escape(wanted) + rb"[\n\t]")

@@ -26,7 +26,7 @@ _BIG_ENDIAN = 3
 def find(name: str, root: str = "") -> str:
     """Path, within ``root``, of the library that ``name`` means on this machine; "" for none.
 
-    ``libc`` means the newest ``libc.so`` or ``libc.so.N``; a name with ``.so`` in it means itself.
+    ``libc`` means the newest ``libc.so`` or ``libc.so.N``, ``libc.so.6`` the newest of those.
     """
     import glob
 
@@ -62,10 +62,10 @@ def is_library(file: str, name: str) -> bool:
 
     ``libc-2.31.so``, glibc's own naming before 2.34, is ``libc``'s too.
     """
-    if file == name:
-        return ".so" in name
-    if file.startswith((name + ".so.", name + ".so")):
-        return file == name + ".so" or file.startswith(name + ".so.")
+    if ".so" in name:
+        return file == name or file.startswith(name + ".")
+    if file == name + ".so" or file.startswith(name + ".so."):
+        return True
     rest = file.removeprefix(name + "-")
     return rest != file and rest[:1].isdigit() and rest.endswith(".so")
 

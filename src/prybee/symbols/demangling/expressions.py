@@ -46,7 +46,7 @@ def literal(parser: Parser) -> Node:
     parser.at = end + 1
     name = type_.value if isinstance(type_, Text) else ""
     if name == "bool" and value in ("0", "1"):
-        return Text("true" if value == "1" else "false")
+        return Group("true" if value == "1" else "false")
     negative = value.startswith("n")
     digits = value[1:] if negative else value
     if name in ("float", "double", "long double", "__float128"):
@@ -55,7 +55,7 @@ def literal(parser: Parser) -> Node:
         raise Failure("unknown literal")
     shown = f"-{digits}" if negative else digits
     if name in tables.LITERAL_SUFFIXES:
-        return Text(shown + tables.LITERAL_SUFFIXES[name])
+        return Group(shown + tables.LITERAL_SUFFIXES[name])
     return Group("(", type_, f"){shown}")
 
 
@@ -119,9 +119,10 @@ def expression(parser: Parser) -> Node:
     if code in tables.OPERATORS and tables.OPERATORS[code][1]:
         text, count = tables.OPERATORS[code]
         operands = [parser.expression() for _ in range(count)]
-        if code == "ad" and isinstance(operands[0], Encoding) and operands[0].name.simple:
-            # The address of a function is written without its parameters.
-            operands = [operands[0].name]
+        if code == "ad" and isinstance(operands[0], Encoding):
+            # The address of a member function is written without its parameters.
+            name = operands[0].name
+            operands = [name] if isinstance(name, Scoped) and name.simple else operands
         return Operation(text, operands)
     raise Failure("unknown expression")
 

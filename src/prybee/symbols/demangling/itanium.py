@@ -94,6 +94,7 @@ class Parser:
         self.lambda_depth = 0
         self.depth = 0
         self.plain_parameter = False
+        self.last_name = ""
 
     # ------------------------------------------------------------------ characters
 
@@ -398,6 +399,7 @@ class Parser:
         self.at += length
         if text.startswith("_GLOBAL_") and text[8:9] in ("_", ".", "$") and text[9:10] == "N":
             return Text("(anonymous namespace)")
+        self.last_name = text
         return Text(text)
 
     def _constructor(self, owner: Node | None) -> Node:
@@ -413,7 +415,7 @@ class Parser:
 
     def _unnamed(self) -> Node:
         if self.take("Ut"):
-            return Text(f"{{unnamed type#{self.small_number() + 1}}}")
+            return Text(f"{{unnamed type#{self.small_number() + 1}}}", self.last_name)
         if self.take("Ul"):
             self.lambda_depth += 1
             parameters: list[Node] = []
@@ -425,7 +427,8 @@ class Parser:
             self.expect("E")
             self.lambda_depth -= 1
             number = self.small_number() + 1
-            return Group("{lambda(", Sequence_(parameters), f")#{number}}}")
+            base = self.last_name  # c++filt's idea of a nameless class's constructor
+            return Group("{lambda(", Sequence_(parameters), f")#{number}}}", base=base)
         raise Failure("unknown unnamed name")
 
     def _operator_name(self, name: _Name) -> Node:

@@ -80,14 +80,18 @@ class Text(Node):
 class Group(Node):
     """Nodes written one after the other, with text between: everything without a shape."""
 
-    def __init__(self, *parts: Node | str) -> None:
+    def __init__(self, *parts: Node | str, base: str = "") -> None:
         self.parts = parts
+        self.base = base
 
     def before(self, w: Writer) -> str:
         return "".join(part if isinstance(part, str) else part.text(w) for part in self.parts)
 
     def packs(self) -> list[Pack]:
         return [p for part in self.parts if not isinstance(part, str) for p in part.packs()]
+
+    def base_name(self) -> str:
+        return self.base or super().base_name()
 
 
 class Sequence_(Node):  # noqa: N801 - the ABC has the plain name
