@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 def trace(text: str, cause: Callable[[], object], pid: int | None = None) -> tuple[Found, Plan]:
-    """Run a script while ``cause`` does; its maps (scalars as values, others as dicts), its plan."""
+    """Run a script while ``cause`` does; its maps (those with keys as dicts), and its plan."""
     registry = Registry(functions.TABLE, probes.TABLE)
     with LiveTarget() as target:
         source = Source("test", text)

@@ -42,9 +42,8 @@ def program(build: Build) -> Iterator[tuple[TableTarget, ElfFile, str]]:
 
 
 def offsets(text: str, target: TableTarget) -> dict[str, object]:
-    return {
-        match.name.removeprefix(f"uprobe:{PATH}:"): match.data[1] for match in expand(text, target)
-    }
+    found = expand(text, target, unsafe=True)
+    return {match.name.removeprefix(f"uprobe:{PATH}:"): match.data[1] for match in found}
 
 
 Program = tuple[TableTarget, ElfFile, str]
@@ -247,3 +246,47 @@ def test_usdt_missing(noted: TableTarget) -> None:
         (f"see prybee -l 'usdt:{PATH}:*'",),
     )
     assert missing(f"usdt:{PATH}:zzz") == ("", ())
+
+
+def test_instructions_are_not_split(build: Build) -> None:
+    path = build("uprobes.c")
+    with ElfFile.open(path) as elf:
+        if elf.machine != "x86_64":
+            pytest.skip("the instructions of the test are x86-64's")
+        target = TableTarget(elf_files={PATH: elf})
+        start = symbols(path)["main"]
+        text = subprocess.run(
+            ["objdump", "-dw", "--disassemble=main", path],
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+        begins = {
+            int(line.split(":")[0], 16) - start
+            for line in text.splitlines()
+            if line.startswith(" ") and "\t" in line
+        }
+        size = elf.symbols("main")[0].size
+        accepted = set()
+        refused: list[tuple[str, int]] = []
+        for offset in range(size):
+            try:
+                expand(f"uprobe:{PATH}:main+{offset}", target)
+                expand(f"uprobe:{PATH}:{start + offset}", target)
+                accepted.add(offset)
+            except ProbeSyntaxError as error:
+                refused.append((str(error), offset))
+        assert accepted == begins & set(range(size))
+        for message, offset in refused:
+            place = f"{PATH}:main+{offset}"
+            assert message == f"Could not add uprobe into middle of instruction: {place}"
+        between = min(set(range(size)) - begins)
+        point = attach_point.parse(f"uprobe:{PATH}:main+{between}")
+        scope = ExpandScope(target, Config(), unsafe=True)
+        assert len(provider("uprobe").expand(point, scope)) == 1
+        assert scope.warnings == [
+            f"Unsafe uprobe in the middle of the instruction: {PATH}:main+{between}"
+        ]
+        config = Config()
+        config.missing_probes = "warn"
+        assert provider("uprobe").expand(point, ExpandScope(target, config)) == []

@@ -108,7 +108,9 @@ def test_typed_arguments() -> None:
 def test_arguments_that_may_be_missing() -> None:
     """The verifier wants a test of these pointers; helpers read them without one."""
     found, _plan = trace(
-        """rawtracepoint:kfree_skb { @drop = args.skb->len; @s = args.rx_sk->__sk_common.skc_family; }
+        """rawtracepoint:kfree_skb {
+               @drop = args.skb->len; @s = args.rx_sk->__sk_common.skc_family;
+           }
            rawtracepoint:consume_skb { @ = args.skb->sk->__sk_common.skc_family; }
            rawtracepoint:net_dev_queue { @dev = args.skb->dev->name; @t = args.skb->pkt_type; }""",
         lambda: subprocess.run(["bash", "-c", "echo x > /dev/udp/127.0.0.1/9"], check=True),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from prybee.language.lower.operands import Scalar
 from prybee.language.registry import ExpandScope, Match, ProbeContext, ProbeSyntaxError
 from prybee.language.types import INT64, UINT64, USER, Type
-from prybee.probes import binaries
+from prybee.probes import binaries, inside_code
 from prybee.probes.binaries import Place
 from prybee.probes.numbers import NumberError, parse
 from prybee.probes.patterns import is_pattern, matcher
@@ -92,31 +92,34 @@ class Uprobe(ProbeType):
             raise self.malformed(f"{self.name} should be attached to a function and/or address")
         files = binaries.target_files(self.name, given[0], scope)
         if address is not None:
-            return [self._at_address(path, elf, address) for path, elf in files]
+            places = [self._at_address(path, elf, address, scope) for path, elf in files]
+            return [match for match in places if match is not None]
         function, offset = self._split_offset(function, language)
         found: list[Match] = []
         for path, elf in files:
             if language or is_pattern(function):
                 found.extend(self._matching(path, elf, language, function))
             else:
-                found.extend(self._function(path, elf, function, offset))
+                found.extend(self._function(path, elf, function, offset, scope))
         return found
 
-    def _at_address(self, path: str, elf: ElfFile, address: int) -> Match:
+    def _at_address(
+        self, path: str, elf: ElfFile, address: int, scope: ExpandScope
+    ) -> Match | None:
         offset = elf.file_offset(address)
         if offset is None:
             raise ProbeSyntaxError(
                 f"no code of '{path}' lies at address {address:#x}",
                 "addresses are those of the file's symbols (nm), before it is loaded",
             )
-        if self.returns:
-            inside = elf.function_at(address)
-            if inside is not None and inside[1]:
-                raise ProbeSyntaxError(
-                    f"{self.name}s cannot be attached at function offset. "
-                    f"(address resolved to: {inside[0].name}+{inside[1]})"
-                )
-        return self._match(path, str(address), offset)
+        inside = elf.function_at(address)
+        if self.returns and inside is not None and inside[1]:
+            raise ProbeSyntaxError(
+                f"{self.name}s cannot be attached at function offset. "
+                f"(address resolved to: {inside[0].name}+{inside[1]})"
+            )
+        match = self._match(path, str(address), offset)
+        return match if inside_code.allowed(match.name, path, elf, address, scope) else None
 
     def _split_offset(self, function: str, language: str) -> tuple[str, int]:
         base, plus, text = function.rpartition("+")
@@ -131,7 +134,9 @@ class Uprobe(ProbeType):
         except NumberError as error:
             raise self.malformed(f"Invalid offset: {error}") from None
 
-    def _function(self, path: str, elf: ElfFile, name: str, offset: int) -> Iterator[Match]:
+    def _function(
+        self, path: str, elf: ElfFile, name: str, offset: int, scope: ExpandScope
+    ) -> Iterator[Match]:
         for symbol in elf.symbols(name):
             start = elf.file_offset(symbol.value)
             if start is None or not (symbol.is_function or symbol.kind == "notype"):
@@ -141,7 +146,10 @@ class Uprobe(ProbeType):
                     f"Offset outside the function bounds ('{name}' size is {symbol.size})"
                 )
             shown = f"{name}+{offset}" if offset else name
-            yield self._match(path, shown, start + offset)
+            match = self._match(path, shown, start + offset)
+            address = symbol.value + offset
+            if not offset or inside_code.allowed(match.name, path, elf, address, scope):
+                yield match
             return
 
     def _matching(self, path: str, elf: ElfFile, language: str, pattern: str) -> Iterator[Match]:

@@ -1,0 +1,66 @@
+"""Probes at any address: whether an instruction begins there.
+
+A breakpoint within an instruction makes the program do something else, or crash.
+"""
+
+from __future__ import annotations
+
+from prybee.language.registry import ExpandScope, ProbeSyntaxError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from prybee.elf import ElfFile
+
+_FORCE = (
+    "Use --unsafe to force attachment. "
+    "WARNING: This option could lead to data corruption in the target process."
+)
+
+
+def allowed(name: str, path: str, elf: ElfFile, address: int, scope: ExpandScope) -> bool:
+    """Whether a probe may be put at a link-time address; False where it is to be left out.
+
+    Args:
+        name: of the probe.
+        path: of the file, for messages.
+        elf: the file.
+        address: where.
+        scope: whether the script may do unsafe things and miss probes; warnings go there.
+
+    Raises:
+        ProbeSyntaxError: it may not, and the script wants all of its probes.
+    """
+    inside = elf.function_at(address)
+    if inside is None:
+        problem = f"Could not determine instruction boundary for {name} (binary appears stripped)."
+        forced = f"Unchecked uprobe: {name}"
+    else:
+        symbol, offset = inside
+        if _begins(elf, symbol.value, offset):
+            return True
+        place = f"{path}:{symbol.name}+{offset}"
+        problem = f"Could not add uprobe into middle of instruction: {place}"
+        forced = f"Unsafe uprobe in the middle of the instruction: {place}"
+    if scope.unsafe:
+        scope.warnings.append(forced)
+        return True
+    if scope.config.missing_probes == "error":
+        raise ProbeSyntaxError(problem, _FORCE)
+    return False
+
+
+def _begins(elf: ElfFile, start: int, offset: int) -> bool:
+    """Whether an instruction begins ``offset`` bytes into the function at ``start``."""
+    if elf.machine == "aarch64":
+        return offset % 4 == 0
+    if elf.machine != "x86_64" or offset == 0:
+        return True
+    from prybee.probes.x86_length import UnknownInstruction, begins_at
+
+    at = elf.file_offset(start)
+    if at is None:
+        return False
+    try:
+        return begins_at(elf.read(at, offset, "code"), offset)
+    except UnknownInstruction:
+        return False
