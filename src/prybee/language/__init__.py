@@ -1,0 +1,1 @@
+"""The tracing language: from text over a typed tree to SSA, without the kernel."""
