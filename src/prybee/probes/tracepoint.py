@@ -157,9 +157,11 @@ class Tracepoint(ProbeType):
 
 def _search(category: str, event: str, target: Target) -> list[tuple[str, str]]:
     fits_category, fits_event = matcher(category), matcher(event)
-    return sorted(
+    found = [
         pair for pair in target.tracepoints() if fits_category(pair[0]) and fits_event(pair[1])
-    )
+    ]
+    # By full name: a category that begins another one's name does not come first.
+    return sorted(found, key=":".join)
 
 
 def _match(category: str, event: str) -> Match:
