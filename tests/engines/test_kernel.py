@@ -297,13 +297,15 @@ def test_keyed_maps(type_: str) -> None:
         for i in range(50):
             values = [pack("Q", i + cpu) for cpu in range(kernel_map.cpus)]
             kernel_map.update(pack("Q", i), b"".join(values))
-            wanted[pack("Q", i)] = values if m.per_cpu else values[0]
+            wanted[pack("Q", i)] = tuple(values) if m.per_cpu else values[0]
         assert dict(engine.map_items(m)) == wanted
-        assert engine.map_value(m, pack("Q", 3)) == wanted[pack("Q", 3)]
+        found = engine.map_value(m, pack("Q", 3))
+        assert found is not None
+        assert type(wanted[pack("Q", 3)])(found) == wanted[pack("Q", 3)]
         assert engine.map_value(m, pack("Q", 99)) is None
         assert engine.map_written(m)
         engine.map_zero(m)
-        zero = [bytes(8)] * kernel_map.cpus if m.per_cpu else bytes(8)
+        zero = (bytes(8),) * kernel_map.cpus if m.per_cpu else bytes(8)
         assert dict(engine.map_items(m)) == dict.fromkeys(wanted, zero)
         engine.map_clear(m)
         assert engine.map_items(m) == []

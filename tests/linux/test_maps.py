@@ -43,8 +43,16 @@ def test_items_of_all_sizes(type_: str, count: int) -> None:
         wanted = {pack("I", i): pack("Q", i * i) * m.cpus for i in range(count)}
         m.update_many(list(wanted.items()))
         assert dict(m.items()) == wanted
+        if m.per_cpu:
+            assert dict(m.cpu_items()) == {k: tuple(m.split(v)) for k, v in wanted.items()}
         assert dict(m.take()) == wanted
         assert m.items() == []
+
+
+def test_cpu_items_leave_padding_out() -> None:
+    with Map.create("percpu_hash", 4, 12, 4) as m:
+        m.update(b"key1", (b"twelve bytes" + b"\xff" * 4) * m.cpus)
+        assert m.cpu_items() == [(b"key1", (b"twelve bytes",) * m.cpus)]
 
 
 def test_items_in_several_batches(monkeypatch: pytest.MonkeyPatch) -> None:

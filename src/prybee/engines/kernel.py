@@ -26,7 +26,7 @@ from prybee.plan.plan import IterAttach, ProbeSpec, SpecialAttach
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from mmap import mmap
 
     from prybee.btf import Btf
@@ -38,7 +38,8 @@ if TYPE_CHECKING:
     from prybee.plan.plan import CounterSpec, Plan, ScriptMap
     from prybee.plan.target import Target
 
-    Items = list[tuple[bytes, bytes | list[bytes]]]
+    # Key, and the value or those of all CPUs.
+    Items = Sequence[tuple[bytes, bytes | Sequence[bytes]]]
 
 RING = "ringbuf"
 # Descriptors that the process needs for other things than probes.
@@ -268,12 +269,7 @@ class KernelEngine:
         """
         if script_map.storage != "global":
             kernel_map = self.maps[script_map.spec]
-            items = kernel_map.items()
-            if not kernel_map.per_cpu:
-                return items  # type: ignore[return-value]
-            size, stride = kernel_map.value_size, kernel_map.stride
-            starts = range(0, stride * kernel_map.cpus, stride)
-            return [(key, [value[at : at + size] for at in starts]) for key, value in items]
+            return kernel_map.cpu_items() if kernel_map.per_cpu else kernel_map.items()
         value, at = script_map.value, script_map.offset
         if not script_map.per_cpu:
             return [(b"", bytes(self.globals[at : at + value.size]))]
@@ -289,7 +285,7 @@ class KernelEngine:
             ]
         return [(b"", [slot[: value.size] for slot in slots])]
 
-    def map_value(self, script_map: ScriptMap, key: bytes = b"") -> bytes | list[bytes] | None:
+    def map_value(self, script_map: ScriptMap, key: bytes = b"") -> bytes | Sequence[bytes] | None:
         """The value of one key (of a scalar map: the empty key); None where it has none."""
         if script_map.storage == "global":
             items = self.map_items(script_map)

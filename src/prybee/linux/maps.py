@@ -11,6 +11,8 @@ for each call costs more than the call (measured: 2.9 µs against 1.8 µs).
 from __future__ import annotations
 
 from errno import EEXIST, EINVAL, ENOENT, ENOSPC, EOPNOTSUPP
+from itertools import chain
+from struct import Struct
 
 from prybee.diagnostics import ENOTSUPP, KernelError
 from prybee.linux import cpus, syscalls, uapi
@@ -340,7 +342,29 @@ class Map(KernelObject):
         Raises:
             KernelError: refused.
         """
-        return self._items(_LOOKUP_BATCH, "map_lookup_batch")
+        keys, values = self.contents()
+        size = self.stride * self.cpus
+        return list(zip(_pieces(keys, self.key_size), _pieces(values, size), strict=True))
+
+    def cpu_items(self) -> list[tuple[bytes, tuple[bytes, ...]]]:
+        """All elements of a per-CPU map, each with the values of the possible CPUs in order.
+
+        Raises:
+            KernelError: refused.
+        """
+        keys, values = self.contents()
+        padding = self.stride - self.value_size
+        form = f"{self.value_size}s" + (f"{padding}x" if padding else "")
+        rows = Struct("=" + form * self.cpus).iter_unpack(values)
+        return list(zip(_pieces(keys, self.key_size), rows, strict=True))
+
+    def contents(self) -> tuple[bytes, bytes]:
+        """All keys, and all values, each in one piece: for those who take them apart wholesale.
+
+        Raises:
+            KernelError: refused.
+        """
+        return self._contents(_LOOKUP_BATCH, "map_lookup_batch")
 
     def take(self) -> list[tuple[bytes, bytes]]:
         """All elements of a hash, removed as they are read, so that no update is lost between.
@@ -348,7 +372,9 @@ class Map(KernelObject):
         Raises:
             KernelError: refused.
         """
-        return self._items(_LOOKUP_AND_DELETE_BATCH, "map_lookup_and_delete_batch")
+        keys, values = self._contents(_LOOKUP_AND_DELETE_BATCH, "map_lookup_and_delete_batch")
+        size = self.stride * self.cpus
+        return list(zip(_pieces(keys, self.key_size), _pieces(values, size), strict=True))
 
     def clear(self) -> None:
         """Removes all elements of a hash; zeroes those of an array.
@@ -361,14 +387,15 @@ class Map(KernelObject):
             for index in range(self.max_entries):
                 self.update(index.to_bytes(4, "little"), zeros)
             return
-        keys = [key for key, _ in self.items()]
+        keys, _ = self.contents()
         if not keys:
             return
-        attributes = Attributes(MAP_BATCH, keys=b"".join(keys), count=len(keys), map_fd=self.fd)
+        count = len(keys) // self.key_size
+        attributes = Attributes(MAP_BATCH, keys=keys, count=count, map_fd=self.fd)
         result = syscalls.kernel.bpf(_DELETE_BATCH, attributes.address, MAP_BATCH.least)
         if result < 0:
             # No batches, or a program deleted one of them first.
-            for key in keys:
+            for key in _pieces(keys, self.key_size):
                 self.delete(key)
 
     def update_many(self, elements: list[tuple[bytes, bytes]]) -> None:
@@ -393,17 +420,12 @@ class Map(KernelObject):
         elif result < 0:
             raise self._error("map_update_batch", result)
 
-    def _items(self, command: int, name: str) -> list[tuple[bytes, bytes]]:
-        found = self._batches(command, name)
-        if found is None:
-            return self._one_by_one(command == _LOOKUP_AND_DELETE_BATCH)
-        return found
-
-    def _batches(self, command: int, name: str) -> list[tuple[bytes, bytes]] | None:
-        """All elements by batch calls; None where the map has no such calls."""
+    def _contents(self, command: int, name: str) -> tuple[bytes, bytes]:
+        """All keys and values by batch calls, or where the map has none, one by one."""
         key_size, size = self.key_size, self.stride * self.cpus
         chunk = min(self.max_entries, max(64, _BATCH_BYTES // (key_size + size)))
-        items: list[tuple[bytes, bytes]] = []
+        all_keys: list[bytes] = []
+        all_values: list[bytes] = []
         token = bytearray(max(4, key_size))
         first = True
         keys, values = bytearray(chunk * key_size), bytearray(chunk * size)
@@ -420,30 +442,28 @@ class Map(KernelObject):
                 continue
             if result < 0 and result != -ENOENT:
                 if -result in _NO_BATCH and first:
-                    return None
+                    return self._one_by_one(command == _LOOKUP_AND_DELETE_BATCH)
                 raise self._error(name, result)
             # At the end of the map the call fails with ENOENT, and the count is still right.
             count = attributes["count"]
-            k, v = bytes(keys), bytes(values)
-            items += [
-                (k[i * key_size : (i + 1) * key_size], v[i * size : (i + 1) * size])
-                for i in range(count)
-            ]
+            all_keys.append(bytes(memoryview(keys)[: count * key_size]))
+            all_values.append(bytes(memoryview(values)[: count * size]))
             if result < 0:
-                return items
+                return b"".join(all_keys), b"".join(all_values)
             if first:
                 attributes["in_batch"] = token
                 first = False
 
-    def _one_by_one(self, delete: bool) -> list[tuple[bytes, bytes]]:
-        items = []
+    def _one_by_one(self, delete: bool) -> tuple[bytes, bytes]:
+        keys, values = [], []
         for key in list(self.keys()):
             value = self.lookup(key)
             if value is not None:
-                items.append((key, value))
+                keys.append(key)
+                values.append(value)
                 if delete:
                     self.delete(key)
-        return items
+        return b"".join(keys), b"".join(values)
 
     # -- values of a per-CPU map -----------------------------------------------------------------
 
@@ -502,6 +522,12 @@ class Map(KernelObject):
             f"{self.name or 'unnamed'}: {self.type}, {self.key_size} -> {self.value_size} bytes, "
             f"{self.max_entries} entries"
         )
+
+
+def _pieces(data: bytes, size: int) -> list[bytes]:
+    """``data`` in pieces of ``size`` bytes."""
+    # A comprehension of slices takes twice as long.
+    return list(chain.from_iterable(Struct(f"{size}s").iter_unpack(data)))
 
 
 def map_info(fd: int) -> dict[str, int | bytes]:
