@@ -172,7 +172,7 @@ def test_with_a_process_in_other_mounts(tmp_path):
     mounted = tmp_path / "mounted"
     mounted.mkdir()
     script = (
-        f"mount -t tmpfs none {mounted} && cp /bin/sleep {mounted}/dozer && exec {mounted}/dozer 30"
+        f"mount -t tmpfs none {mounted} && cp /bin/sleep {mounted}/dozer && exec {mounted}/dozer 10"
     )
     process = subprocess.Popen(["unshare", "-m", "sh", "-c", script])
     try:

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import struct
 import sys
-from array import array
 
 from prybee.elf import constants as c
 from prybee.elf.records import Symbol
@@ -18,6 +17,7 @@ from prybee.elf.source import ElfError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from array import array
     from collections.abc import Callable, Iterator
 
     from prybee.elf.file import ElfFile
@@ -69,6 +69,9 @@ class SymbolTable:
 
     def words(self, code: str) -> array[int]:
         """All entries as one array of unsigned words: "I" 4 bytes, "Q" 8 bytes."""
+        # Not at import: it brings collections.abc along, and one name needs no columns.
+        from array import array
+
         words = array(code)
         words.frombytes(self.entries)
         if self._swapped:

@@ -1,9 +1,35 @@
-"""From addresses to names, and from names to binaries."""
+"""From addresses to names, and from names to binaries.
 
-from prybee.symbols import binaries
-from prybee.symbols.demangling import demangle
-from prybee.symbols.frames import Frame
-from prybee.symbols.kernel import KernelSymbols
-from prybee.symbols.user import UserSymbols
+A script that names a library must not pay for the reading of stacks: each name is imported when
+it is first asked for.
+"""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from prybee.symbols import binaries
+    from prybee.symbols.demangling import demangle
+    from prybee.symbols.frames import Frame
+    from prybee.symbols.kernel import KernelSymbols
+    from prybee.symbols.user import UserSymbols
 
 __all__ = ["Frame", "KernelSymbols", "UserSymbols", "binaries", "demangle"]
+
+_MODULES = {
+    "Frame": "frames",
+    "KernelSymbols": "kernel",
+    "UserSymbols": "user",
+    "demangle": "demangling",
+}
+
+
+def __getattr__(name: str) -> object:
+    from importlib import import_module
+
+    if name == "binaries":
+        return import_module("prybee.symbols.binaries")
+    if name not in _MODULES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = globals()[name] = getattr(import_module(f"prybee.symbols.{_MODULES[name]}"), name)
+    return value

@@ -83,7 +83,7 @@ class Binary:
             if found is not None:
                 symbol, offset = found
                 name = symbol.name
-                if self._demangle and name[:1] in "_?" and name[:2] in ("_Z", "_R", "__"):
+                if self._demangle and name[:2] in ("_Z", "_R", "__"):
                     from prybee.symbols.demangling import demangle
 
                     name = demangle(name)

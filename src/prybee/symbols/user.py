@@ -193,6 +193,12 @@ class UserSymbols:
                 ``-c``). It serves when the process was gone before it could be observed: addresses
                 in a program that is not position-independent are fixed; for "per_program", all are.
         """
+        return self.resolve_many(pid, (address,), program)[0]
+
+    def resolve_many(
+        self, pid: int, addresses: Iterable[int], program: str = ""
+    ) -> list[Frame | None]:
+        """:meth:`resolve` for each address of a stack."""
         process = self._processes.get(pid)
         if process is None:
             self.observe(pid)
@@ -201,28 +207,20 @@ class UserSymbols:
             self._read(process)
             process.frames.clear()
         frames = process.frames
-        if address in frames:
-            return frames[address]
+        return [
+            frames[address] if address in frames else self._remember(process, address, program)
+            for address in addresses
+        ]
+
+    def _remember(self, process: _Process, address: int, program: str) -> Frame | None:
         frame = self._resolve(process, address)
         if frame is None and not process.generations and program:
             return self._resolve_by_program(program, address)
+        frames = process.frames
         if len(frames) >= _MOST_FRAMES:
             frames.clear()
         frames[address] = frame
         return frame
-
-    def resolve_many(
-        self, pid: int, addresses: Iterable[int], program: str = ""
-    ) -> list[Frame | None]:
-        """:meth:`resolve` for each address of a stack."""
-        process = self._processes.get(pid)
-        if process is None or self.cache == "none":
-            return [self.resolve(pid, address, program) for address in addresses]
-        frames = process.frames
-        return [
-            frames[address] if address in frames else self.resolve(pid, address, program)
-            for address in addresses
-        ]
 
     def _resolve(self, process: _Process, address: int) -> Frame | None:
         mapping = self._find(process, address)
@@ -236,6 +234,10 @@ class UserSymbols:
         offset = address - mapping.start + mapping.offset
         binary = self._binary(process, mapping)
         if binary is None:
+            # Some JIT compilers write their code to a file in memory first.
+            frame = self._run_time_code(process, address)
+            if frame is not None:
+                return frame
             return Frame("", 0, mapping.path, address, b"", offset) if mapping.path else None
         symbol, distance = binary.name_at_offset(offset) or ("", 0)
         path = mapping.path.removesuffix(DELETED)
