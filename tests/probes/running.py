@@ -61,7 +61,7 @@ def run(path: str, lines: int = 1) -> Callable[[], None]:
 
 
 def _value(data: bytes | list[bytes], layout: layouts.Layout) -> object:
-    if isinstance(data, list):
+    if not isinstance(data, bytes | bytearray | memoryview):  # one for each CPU
         return sum(struct.unpack_from("<q", part)[0] for part in data)
     return _plain(data, layout)
 

@@ -200,7 +200,7 @@ def test_usdt(noted: TableTarget) -> None:
     assert found(f"U:{PATH}:bare") == ["other:bare"]
     assert found(f"usdt:{PATH}:app:bare") == []
     assert found(f"usdt:{PATH}:*") == [
-        "app:constants", "app:guarded", "app:memory", "app:registers",
+        "app:absolute", "app:constants", "app:guarded", "app:memory", "app:registers",
         "app:twice", "app:twice", "other:bare",
     ]  # fmt: skip
     assert found(f"usdt:{PATH}:o*:*") == ["other:bare"]

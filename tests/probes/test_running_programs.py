@@ -127,6 +127,16 @@ def test_usdt_arguments_of_every_form(build: Build, kind: tuple[str, ...]) -> No
     }
 
 
+def test_usdt_arguments_at_addresses(build: Build, kind: tuple[str, ...]) -> None:
+    """Absolute addresses in notes are those of the file, wherever it is loaded."""
+    first = build("usdt.c", *kind)
+    listed = subprocess.run(["nm", first], capture_output=True, text=True, check=True).stdout
+    cells = next(int(x.split()[0], 16) for x in listed.splitlines() if x.endswith(" d cells"))
+    path = build("usdt.c", *kind, f"-DCELL={cells + 16:#018x}")
+    found, _plan = trace(f"usdt:{path}:absolute {{ @ = arg0; }}", run(path, 2))
+    assert found == {"@": -33}
+
+
 def test_usdt_semaphores(build: Build, kind: tuple[str, ...]) -> None:
     path = build("usdt.c", *kind)
     found, _plan = trace(f"usdt:{path}:guarded {{ @ = count(); @a = arg0; }}", run(path, 2))
@@ -142,7 +152,7 @@ def test_usdt_in_several_places(build: Build) -> None:
     assert found == {"@": {5: 2, 6: 2, 7: 2}}
     assert len(plan.programs) == 2
     found, plan = trace(f"usdt:{path}:* {{ @ = count(); }}", run(path, 2))
-    assert found == {"@": 2 * 8}
+    assert found == {"@": 2 * 9}
     assert len(plan.programs) == 1
     found, plan = trace(f"usdt:{path}:twice {{ @[probe] = sum(arg0); }}", run(path))
     assert found == {"@": {f"usdt:{path}:app:twice": 5 + 6 + 7}}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from operator import itemgetter
+
 from prybee.compiler.ir import I8, I16, I32, I64
 from prybee.language.lower.operands import Scalar
 from prybee.language.registry import ExpandScope, Match, ProbeContext, ProbeSyntaxError
@@ -32,20 +34,26 @@ class UsdtContext(UprobeContext):
     """Arguments lie where the note of the probe says: one program for each distinct note."""
 
     def __init__(
-        self, name: str, arch: str, multi: bool, arguments: tuple[UsdtArgument, ...] | None
+        self,
+        name: str,
+        arch: str,
+        multi: bool,
+        arguments: tuple[UsdtArgument, ...],
+        address: int,
     ) -> None:
         super().__init__(name, "usdt", arch, multi)
         self.arguments = arguments
+        # Of the place, as linked; for arguments whose place moves with it.
+        self.address = address
 
     def argument_type(self, index: int, checker: Checker) -> Type | None:
-        # The language allows arg0 to arg11 whatever a probe has: a pattern may match several.
-        return INT64 if self.arguments is not None else None
+        # The language allows arguments that a probe does not have: a pattern may match several.
+        return INT64
 
     def lower_argument(self, index: int, handler: Handler) -> Operand:
-        arguments = self.arguments or ()
-        if index >= len(arguments):
+        if index >= len(self.arguments):
             return Scalar(handler.const(0), INT64)
-        return Scalar(self._value(handler, arguments[index]), INT64)
+        return Scalar(self._value(handler, self.arguments[index]), INT64)
 
     def _value(self, handler: Handler, argument: UsdtArgument) -> Value:
         if argument.kind == "constant":
@@ -68,6 +76,11 @@ class UsdtContext(UprobeContext):
         if argument.register:
             base = self._register(handler, argument.register)
             address = b.add(base, address) if argument.value else base
+        elif argument.relocated:
+            known = self.registers
+            assert known is not None
+            moved = b.sub(self.read(handler, known.instruction_pointer), self.address)
+            address = b.add(moved, address)
         if argument.index:
             index = self._register(handler, argument.index)
             scaled = b.mul(index, argument.scale) if argument.scale != 1 else index
@@ -152,13 +165,17 @@ class Usdt(ProbeType):
 
     def context(self, match: Match, scope: ExpandScope) -> ProbeContext:
         specific = len(match.key) > 1
-        arguments = match.key[1] if specific else ()
+        arguments, problem, address = match.key[1:] if specific else ((), "", 0)
         if arguments is None:
-            problem = str(match.key[2])
-            raise ProbeSyntaxError(f"the arguments of {match.name} cannot be read: {problem}")
+            raise ProbeSyntaxError(
+                f"the arguments of {match.name} cannot be read: {problem}",
+                "handlers that use no argN work",
+            )
         assert isinstance(arguments, tuple)
+        assert isinstance(address, int)
         target = scope.target
-        return UsdtContext(match.name, target.arch, target.has("uprobe_multi"), arguments)
+        multi = target.has("uprobe_multi")
+        return UsdtContext(match.name, target.arch, multi, arguments, address)
 
     def attach(
         self, matches: Sequence[Match], program: str, scope: ExpandScope
@@ -199,13 +216,15 @@ def _name(path: str, probe: UsdtProbe) -> str:
 
 def _matches(path: str, elf: ElfFile, group: str, name: str) -> Iterator[Match]:
     """One match for each probe and distinct argument note, with all the places that have it."""
-    places: dict[tuple[str, str], list[UsdtProbe]] = {}
+    places: dict[tuple[str, str, int], list[UsdtProbe]] = {}
     for probe in _fitting(elf, group, name):
-        places.setdefault((_name(path, probe), probe.specification), []).append(probe)
-    for (full, _specification), probes in sorted(places.items(), key=lambda item: item[0]):
+        moves = any(argument.relocated for argument in probe.arguments or ())
+        key = (_name(path, probe), probe.specification, probe.address if moves else 0)
+        places.setdefault(key, []).append(probe)
+    for (full, _specification, address), probes in sorted(places.items(), key=itemgetter(0)):
         first = probes[0]
-        key = ("usdt", first.arguments, first.problem)
-        yield Match(full, key, (path, tuple((p.offset, p.semaphore) for p in probes)))
+        needs = ("usdt", first.arguments, first.problem, address)
+        yield Match(full, needs, (path, tuple((p.offset, p.semaphore) for p in probes)))
 
 
 PROVIDERS = (Usdt(),)

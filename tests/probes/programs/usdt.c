@@ -5,6 +5,13 @@
  */
 #include <stdio.h>
 
+/* The link-time address of one of `cells`; known when the program was linked once. */
+#ifndef CELL
+#define CELL 0x0000000000000000
+#endif
+#define TEXT(x) TEXT_(x)
+#define TEXT_(x) #x
+
 #define NOTE(provider, name, semaphore, arguments)                                     \
 	"990: nop\n"                                                                   \
 	".pushsection .note.stapsdt,\"?\",\"note\"\n"                                  \
@@ -49,6 +56,8 @@ __attribute__((noinline)) void fire(void)
 			 : : "r"(cells), "r"(&mixed) : "rbx", "r9", "r10");
 	if (guarded_semaphore)
 		__asm__ volatile(NOTE("app", "guarded", "guarded_semaphore", "4@$99") :::);
+	/* Memory that is named by its address, which moves with a position-independent program. */
+	__asm__ volatile(NOTE("app", "absolute", "0", "-8@" TEXT(CELL)) :::);
 	__asm__ volatile(NOTE("other", "bare", "0", "") :::);
 }
 
