@@ -165,13 +165,13 @@ def test_records_that_keep_coming_are_all_shown(screen: Screen) -> None:
     engine = FakeEngine(plan(TRACEPOINT))
 
     def send() -> None:
-        for number in range(300):
+        for number in range(60):
             engine.ring.put(*[record(PRINTF, number)] * 3)
         engine.ring.put(record(EXIT, 0))
 
     engine.on = {"attach": lambda: later(send)}
     assert session(engine, screen).run() == 0
-    assert screen.out == "".join(f"<{n}>\n" * 3 for n in range(300)) + "\n\n"
+    assert screen.out == "".join(f"<{n}>\n" * 3 for n in range(60)) + "\n\n"
 
 
 def test_a_closed_pipe_ends_it_quietly() -> None:
