@@ -217,6 +217,11 @@ def test_usdt_places_with_one_form_of_arguments_share_a_program(noted: TableTarg
     assert isinstance(spec.attach, UprobeMultiAttach)
     assert len(spec.attach.offsets) == 3
     assert spec.count == 1
+    # However it is attached, it is one probe.
+    apart = [usdt.attach([match], "p", scope)[0] for match in matches]
+    assert [spec.count for spec in apart] == [1, 0]
+    older = ExpandScope(TableTarget(features=()), Config())
+    assert [spec.count for spec in usdt.attach(matches, "p", older)] == [1, 0, 0]
 
 
 def test_usdt_semaphores(noted: TableTarget) -> None:

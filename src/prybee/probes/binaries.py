@@ -19,15 +19,21 @@ _MOST_COMPARED = 2000
 
 
 class Place:
-    """A place in a file to attach to. ``name`` is the full name of the probe it belongs to."""
+    """A place in a file to attach to. ``name`` is the full name of the probe it belongs to.
 
-    __slots__ = ("name", "offset", "path", "semaphore")
+    ``counted`` is 1, or 0 where another place of that probe counts for it already.
+    """
 
-    def __init__(self, name: str, path: str, offset: int, semaphore: int = 0) -> None:
+    __slots__ = ("counted", "name", "offset", "path", "semaphore")
+
+    def __init__(
+        self, name: str, path: str, offset: int, semaphore: int = 0, counted: int = 1
+    ) -> None:
         self.name = name
         self.path = path
         self.offset = offset
         self.semaphore = semaphore
+        self.counted = counted
 
 
 def target_files(provider: str, text: str, scope: ExpandScope) -> list[tuple[str, ElfFile]]:
@@ -115,7 +121,7 @@ def probe_specs(
 
 def _one(place: Place, program: str, returns: bool, pid: int) -> ProbeSpec:
     way = UprobeAttach(place.path, place.offset, returns, place.semaphore, pid=pid)
-    return ProbeSpec(place.name, program, way)
+    return ProbeSpec(place.name, program, way, count=place.counted)
 
 
 def _many(path: str, places: Sequence[Place], program: str, returns: bool, pid: int) -> ProbeSpec:
@@ -130,4 +136,4 @@ def _many(path: str, places: Sequence[Place], program: str, returns: bool, pid: 
         (),
         pid,
     )
-    return ProbeSpec(name, program, way, count=len(names))
+    return ProbeSpec(name, program, way, count=sum(place.counted for place in places))

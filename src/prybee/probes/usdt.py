@@ -182,10 +182,12 @@ class Usdt(ProbeType):
     ) -> Sequence[ProbeSpec]:
         places: list[Place] = []
         for match in matches:
-            path, where = match.data
+            path, where, counted = match.data
             assert isinstance(path, str)
             assert isinstance(where, tuple)
-            places.extend(Place(match.name, path, offset, sem) for offset, sem in where)
+            for offset, semaphore in where:
+                places.append(Place(match.name, path, offset, semaphore, int(bool(counted))))
+                counted = False
         multi = scope.target.has("uprobe_multi")
         return binaries.probe_specs(places, program, scope, multi)
 
@@ -215,16 +217,22 @@ def _name(path: str, probe: UsdtProbe) -> str:
 
 
 def _matches(path: str, elf: ElfFile, group: str, name: str) -> Iterator[Match]:
-    """One match for each probe and distinct argument note, with all the places that have it."""
+    """One match for each probe and distinct argument note, with all the places that have it.
+
+    The last of its data tells the first match of a probe, which counts for all.
+    """
     places: dict[tuple[str, str, int], list[UsdtProbe]] = {}
     for probe in _fitting(elf, group, name):
         moves = any(argument.relocated for argument in probe.arguments or ())
         key = (_name(path, probe), probe.specification, probe.address if moves else 0)
         places.setdefault(key, []).append(probe)
+    counted = ""
     for (full, _specification, address), probes in sorted(places.items(), key=itemgetter(0)):
         first = probes[0]
         needs = ("usdt", first.arguments, first.problem, address)
-        yield Match(full, needs, (path, tuple((p.offset, p.semaphore) for p in probes)))
+        where = tuple((p.offset, p.semaphore) for p in probes)
+        yield Match(full, needs, (path, where, full != counted))
+        counted = full
 
 
 PROVIDERS = (Usdt(),)
