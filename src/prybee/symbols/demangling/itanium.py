@@ -10,18 +10,13 @@ import re
 
 from prybee.symbols.demangling import tables
 from prybee.symbols.demangling.nodes import (
-    Array,
     Encoding,
-    Expansion,
     Failure,
     Forward,
-    Function,
     Group,
-    MemberPointer,
     Node,
     Pack,
-    Pointer,
-    Qualified,
+    Parameter,
     Scoped,
     Sequence_,
     Special,
@@ -29,6 +24,7 @@ from prybee.symbols.demangling.nodes import (
     Text,
     Writer,
 )
+from prybee.symbols.demangling.reader import Reader
 
 _CLONE = re.compile(r"\.(?:[A-Za-z_]+(?:\.\d+)*|\d+(?:\.\d+)*)")
 _DEEPEST = 200
@@ -73,20 +69,11 @@ class _Name:
         self.is_special = False  # a constructor, destructor, conversion: none does
 
 
-class _Parameter(Text):
-    """Stands among the substitutions for ``T_``, which means what it does where it is used."""
-
-    def __init__(self, index: int) -> None:
-        super().__init__("")
-        self.index = index
-
-
-class Parser:
+class Parser(Reader):
     """Recursive descent over one name."""
 
     def __init__(self, name: str, at: int) -> None:
-        self.name = name
-        self.at = at
+        super().__init__(name, at)
         self.substitutions: list[Node] = []
         self.parameters: list[Node] = []
         self.forwards: list[Forward] = []
@@ -95,52 +82,6 @@ class Parser:
         self.depth = 0
         self.plain_parameter = False
         self.last_name = ""
-
-    # ------------------------------------------------------------------ characters
-
-    def peek(self, count: int = 1) -> str:
-        """The next characters, fewer at the end."""
-        return self.name[self.at : self.at + count]
-
-    def take(self, text: str) -> bool:
-        """Steps over ``text`` if it comes next."""
-        if self.name.startswith(text, self.at):
-            self.at += len(text)
-            return True
-        return False
-
-    def expect(self, text: str) -> None:
-        """Steps over ``text``, which has to come next."""
-        if not self.take(text):
-            raise Failure(f"{text} expected")
-
-    def number(self) -> int:
-        """A decimal number, negative with an ``n`` before it."""
-        negative = self.take("n")
-        start = self.at
-        while self.peek().isdigit():
-            self.at += 1
-        if self.at == start or not self.name[start : self.at].isascii():
-            raise Failure("number expected")
-        value = int(self.name[start : self.at])
-        return -value if negative else value
-
-    def sequence_number(self) -> int:
-        """``_`` is 0, ``0_`` is 1, ``A_`` is 11: base 36."""
-        end = self.name.find("_", self.at)
-        digits = self.name[self.at : end]
-        if end < 0 or not re.fullmatch("[0-9A-Z]*", digits):
-            raise Failure("sequence number expected")
-        self.at = end + 1
-        return int(digits, 36) + 1 if digits else 0
-
-    def small_number(self) -> int:
-        """``_`` is 0, ``0_`` is 1, ``12_`` is 13."""
-        if self.take("_"):
-            return 0
-        value = self.number()
-        self.expect("_")
-        return value + 1
 
     # ------------------------------------------------------------------ encodings
 
@@ -162,7 +103,9 @@ class Parser:
 
     def _encoding(self, top: bool) -> Node:
         if self.peek() in ("T", "G"):
-            return self._special_name()
+            from prybee.symbols.demangling.special import special_name
+
+            return special_name(self)
         name = self.a_name(tag=True)
         for forward in self.forwards:
             if forward.index >= len(self.parameters):
@@ -191,58 +134,6 @@ class Parser:
         if not parameters:
             raise Failure("no parameters")
         return parameters
-
-    def _special_name(self) -> Node:
-        code = self.peek(2)
-        if code in tables.SPECIAL_NAMES:
-            self.at += 2
-            return Group(tables.SPECIAL_NAMES[code], self.type())
-        if code in tables.SPECIAL_OBJECTS:
-            self.at += 2
-            return Group(tables.SPECIAL_OBJECTS[code], self.a_name().node)
-        if code == "TC":
-            self.at += 2
-            derived = self.type()
-            self.number()
-            self.expect("_")
-            base = self.type()
-            return Group("construction vtable for ", base, "-in-", derived)
-        if code == "GR":
-            self.at += 2
-            node = self.a_name().node
-            number = self.small_number() if not self._at_end() else 0
-            return Group(f"reference temporary #{number} for ", node)
-        if code == "GT":
-            self.at += 2
-            clone = self.take("n")
-            if not clone:
-                self.expect("t")
-            kind = "non-transaction" if clone else "transaction"
-            return Group(f"{kind} clone for ", self.encoding())
-        if code == "GA":
-            self.at += 2
-            return Group("hidden alias for ", self.encoding())
-        if code in ("Th", "Tv"):
-            self.at += 1
-            kind = "virtual" if code == "Tv" else "non-virtual"
-            self._call_offset()
-            return Group(f"{kind} thunk to ", self.encoding())
-        if code == "Tc":
-            self.at += 2
-            self._call_offset()
-            self._call_offset()
-            return Group("covariant return thunk to ", self.encoding())
-        raise Failure("unknown special name")
-
-    def _call_offset(self) -> None:
-        if self.take("h"):
-            self.number()
-        else:
-            self.expect("v")
-            self.number()
-            self.expect("_")
-            self.number()
-        self.expect("_")
 
     # ------------------------------------------------------------------ names
 
@@ -296,10 +187,12 @@ class Parser:
             if following == "T":
                 index = self._parameter_index()
                 so_far = self._parameter_number(index)
-                self.substitutions.append(_Parameter(index))
+                self.substitutions.append(Parameter(index))
                 continue
             if following == "D" and self.peek(2) in ("Dt", "DT"):
-                so_far = self._decltype()
+                from prybee.symbols.demangling.types import decltype
+
+                so_far = decltype(self)
             elif following == "S" and so_far is None and self.peek(2) != "St":
                 so_far = self._substitution()
                 pushed = False
@@ -470,7 +363,7 @@ class Parser:
         if index >= len(self.substitutions):
             raise Failure("substitution of nothing")
         node = self.substitutions[index]
-        return self._parameter_number(node.index) if isinstance(node, _Parameter) else node
+        return self._parameter_number(node.index) if isinstance(node, Parameter) else node
 
     def _parameter(self) -> Node:
         return self._parameter_number(self._parameter_index())
@@ -532,171 +425,13 @@ class Parser:
     def type(self) -> Node:
         """A type; all but builtin ones become candidates for substitution."""
         self._deeper()
-        node, candidate = self._type()
+        from prybee.symbols.demangling.types import any_type
+
+        node, candidate = any_type(self)
         if candidate:
             self.substitutions.append(node)
         self.depth -= 1
         return node
-
-    def _type(self) -> tuple[Node, bool]:
-        following = self.peek()
-        if following in tables.BUILTIN_TYPES:
-            self.at += 1
-            return Text(tables.BUILTIN_TYPES[following]), False
-        if following in ("r", "V", "K"):
-            qualifiers = self._qualifiers()
-            if self.peek() == "F" or self.peek(2) in ("Do", "DO", "Dx"):
-                # Qualifiers of a member function belong to the type they stand before.
-                return Qualified(self._function(), qualifiers), True
-            return Qualified(self.type(), qualifiers), True
-        if following in ("P", "R", "O"):
-            self.at += 1
-            return Pointer(self.type(), {"P": "*", "R": "&", "O": "&&"}[following]), True
-        if following in ("C", "G"):
-            self.at += 1
-            word = " _Complex" if following == "C" else " _Imaginary"
-            return Group(self.type(), word), True
-        if following == "F":
-            return self._function(), True
-        if following == "A":
-            return self._array(), True
-        if following == "M":
-            self.at += 1
-            owner = self.type()
-            return MemberPointer(owner, self.type()), True
-        if following == "T":
-            return self._parameter_type()
-        if following == "S" and self.peek(2) != "St":
-            node = self._substitution()
-            if self.peek() == "I" and not self.plain_parameter:
-                return Template(node, self.template_arguments()), True
-            return node, False
-        if following == "D":
-            return self._d_type()
-        if following == "u":
-            self.at += 1
-            node = self._source_name()
-            if self.peek() == "I":
-                return Template(node, self.template_arguments()), True
-            return node, True
-        if following == "U" and self.peek(2)[1:].isdigit():
-            self.at += 1
-            qualifier: Node = self._source_name()
-            if self.peek() == "I":
-                qualifier = Template(qualifier, self.template_arguments())
-            return Group(self.type(), " ", qualifier), True
-        if following in ("N", "Z", "S", "U") or following.isdigit():
-            plain, self.plain_parameter = self.plain_parameter, False
-            node = self.a_name().node
-            self.plain_parameter = plain
-            return node, True
-        raise Failure("unknown type")
-
-    def _parameter_type(self) -> tuple[Node, bool]:
-        if self.peek(2) in ("Ts", "Tu", "Te"):
-            self.at += 2
-            return self.a_name().node, True
-        index = self._parameter_index()
-        node = self._parameter_number(index)
-        self.substitutions.append(_Parameter(index))
-        if self.peek() == "I" and not self.plain_parameter:
-            return Template(node, self.template_arguments()), True
-        return node, False
-
-    def _d_type(self) -> tuple[Node, bool]:
-        following = self.peek(2)[1:]
-        if following in tables.BUILTIN_D_TYPES:
-            self.at += 2
-            return Text(tables.BUILTIN_D_TYPES[following]), following == "n"
-        if following == "p":
-            self.at += 2
-            return Expansion(self.type()), True
-        if following in ("t", "T"):
-            return self._decltype(), True
-        if following == "v":
-            self.at += 2
-            size: Node | str
-            if self.take("_"):
-                size = self.expression()
-            elif self.peek().isdigit():
-                size = str(self.number())
-            else:
-                raise Failure("vector without a size")
-            self.expect("_")
-            return Group(self.type(), " __vector(", size, ")"), True
-        if following == "F":
-            self.at += 2
-            bits = self.number()
-            if self.take("b"):
-                return Text("std::bfloat16_t"), False
-            suffix = "x" if self.take("x") else ""
-            if not suffix:
-                self.expect("_")
-            return Text(f"_Float{bits}{suffix}"), False
-        if following in ("B", "U"):
-            self.at += 2
-            size = str(self.number()) if self.peek().isdigit() else self.expression()
-            self.expect("_")
-            word = "unsigned _BitInt(" if following == "U" else "signed _BitInt("
-            return Group(word, size, ")"), False
-        if following in ("o", "O", "w", "x"):
-            return self._function(), True
-        raise Failure("unknown type")
-
-    def _decltype(self) -> Node:
-        self.at += 2
-        node = self.expression()
-        self.expect("E")
-        return Group("decltype (", node, ")")
-
-    def _function(self) -> Node:
-        """``[exception specification] [Dx] F [Y] result parameters [R|O] E``."""
-        exceptions: list[Node | str] = []
-        if self.take("Do"):
-            exceptions = [" noexcept"]
-        elif self.take("DO"):
-            exceptions = [" noexcept(", self.expression(), ")"]
-            self.expect("E")
-        elif self.take("Dw"):
-            types = []
-            while not self.take("E"):
-                types.append(self.type())
-            exceptions = [" throw(", Sequence_(types), ")"]
-        if self.take("Dx"):
-            exceptions.insert(0, " transaction_safe")
-        self.expect("F")
-        self.take("Y")
-        result = self.type()
-        parameters: list[Node] = []
-        suffix = ""
-        while True:
-            if self.take("E"):
-                break
-            if self.take("RE"):
-                suffix = " &"
-                break
-            if self.take("OE"):
-                suffix = " &&"
-                break
-            if self.take("v"):
-                if self.peek() not in ("E", "R", "O"):
-                    raise Failure("void among parameters")
-                continue
-            parameters.append(self.type())
-        if exceptions:
-            text = "".join(p if isinstance(p, str) else p.text(Writer()) for p in exceptions)
-            suffix += text
-        return Function(result, parameters, suffix)
-
-    def _array(self) -> Node:
-        self.expect("A")
-        size: Node | str = ""
-        if self.peek().isdigit():
-            size = str(self.number())
-        elif self.peek() != "_":
-            size = self.expression()
-        self.expect("_")
-        return Array(self.type(), size)
 
     # ------------------------------------------------------------------ expressions
 

@@ -468,3 +468,11 @@ class Operation(Node):
 def _operand(node: Node, w: Writer) -> str:
     text = node.text(w)
     return text if node.simple else f"({text})"
+
+
+class Parameter(Text):
+    """Stands among the substitutions for ``T_``, which means what it does where it is used."""
+
+    def __init__(self, index: int) -> None:
+        super().__init__("")
+        self.index = index
