@@ -7,18 +7,22 @@ import os
 import select
 import time
 from struct import pack
+from typing import TYPE_CHECKING
 
 import pytest
 
 from prybee.diagnostics import KernelError, NotSupported, PrybeeError, VerifierRejected
 from prybee.engines.kernel import KernelEngine
 from prybee.engines.live import LiveTarget
-from prybee.linux import uapi
+from prybee.linux import syscalls, uapi
 from prybee.plan import layouts
 from prybee.plan import plan as p
 from tests.engines.conftest import DATA, LOST, WAKE, Code, plan, probe, program, word
 from tests.linux.conftest import insn
 from tests.linux.test_links import libc_place
+
+if TYPE_CHECKING:
+    from mmap import mmap
 
 pytestmark = pytest.mark.live
 
@@ -452,3 +456,100 @@ def test_many_probes_attach_and_detach_quickly() -> None:
             began = time.perf_counter()
             engine.detach()
             assert time.perf_counter() - began < 2
+
+
+class Failing(syscalls.Kernel):
+    """Fails at the n-th call of one kind."""
+
+    def __init__(self, kind: str, after: int) -> None:
+        super().__init__()
+        self.kind = kind
+        self.left = after
+
+    def _fails(self, kind: str) -> bool:
+        if kind != self.kind:
+            return False
+        self.left -= 1
+        return self.left < 0
+
+    def bpf(self, command: int, attributes: int, size: int) -> int:
+        if self._fails(uapi.COMMANDS[command]):
+            return -12
+        return super().bpf(command, attributes, size)
+
+    def perf_event_open(self, attributes: int, pid: int, cpu: int, group: int, flags: int) -> int:
+        if self._fails("perf_event_open"):
+            return -24
+        return super().perf_event_open(attributes, pid, cpu, group, flags)
+
+    def map_memory(self, fd: int, length: int, offset: int = 0, writable: bool = True) -> mmap:
+        if self._fails("mmap"):
+            raise OSError(12, "Cannot allocate memory")
+        return super().map_memory(fd, length, offset, writable)
+
+
+@pytest.mark.parametrize(
+    ("kind", "after", "text"),
+    [
+        ("map_create", 0, "for map globals: ENOMEM"),
+        ("map_create", 1, "for map ringbuf: ENOMEM"),
+        ("mmap", 0, "mmap of map globals: ENOMEM"),
+        ("mmap", 1, "mmap of ring buffer ringbuf: ENOMEM"),
+        ("mmap", 2, "mmap of ring buffer ringbuf: ENOMEM"),
+        ("prog_load", 0, r"loading program tp \(tracepoint\): ENOMEM"),
+    ],
+)
+def test_a_failure_at_any_step_of_loading_leaves_nothing(kind: str, after: int, text: str) -> None:
+    made = plan([counter_program("tp", "tracepoint")], [])
+    with (
+        syscalls.replaced(Failing(kind, after)),
+        KernelEngine(made) as engine,
+        pytest.raises(KernelError, match=text),
+    ):
+        engine.load()
+
+
+@pytest.mark.parametrize(
+    ("kind", "after", "attached", "text"),
+    [
+        ("perf_event_open", 0, ["two"], "EMFILE: Too many open files\nHINT: too many open files"),
+        ("perf_event_open", 1, ["one"], "EMFILE"),
+        ("link_create", 0, ["two"], "ENOMEM"),
+        ("link_create", 1, ["one"], "ENOMEM"),
+    ],
+)
+def test_a_failure_at_any_step_of_attaching_is_that_probes_alone(
+    kind: str, after: int, attached: list[str], text: str
+) -> None:
+    made = plan(
+        [counter_program("tp", "tracepoint")],
+        [
+            probe("one", "tp", p.TracepointAttach("syscalls", "sys_enter_getppid")),
+            probe("two", "tp", p.TracepointAttach("syscalls", "sys_enter_getpgid")),
+        ],
+    )
+
+    class Once(Failing):
+        def _fails(self, kind: str) -> bool:
+            return super()._fails(kind) and self.left == -1
+
+    with KernelEngine(made) as engine:
+        engine.load()
+        with syscalls.replaced(Once(kind, after)):
+            report = engine.attach()
+        assert [each.name for each in report.attached] == attached
+        assert text in str(report.failures[0].error)
+
+
+def test_a_profile_that_fails_on_one_cpu_is_off_on_all() -> None:
+    code = Code()
+    code.count()
+    made = plan(
+        [program("clock", code, "perf_event")],
+        [probe("profile:hz:99", "clock", p.PerfEventAttach(1, 0, frequency=99))],
+    )
+    with KernelEngine(made) as engine:
+        engine.load()
+        with syscalls.replaced(Failing("perf_event_open", 1)):
+            report = engine.attach()
+        assert report.count == (0 if len(LiveTarget().online_cpus) > 1 else 1)

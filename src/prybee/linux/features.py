@@ -18,8 +18,9 @@ from __future__ import annotations
 
 from prybee.data import Data
 from prybee.diagnostics import PrybeeError
-from prybee.linux import feature_probes
-from prybee.linux.feature_probes import HELPERS, MAPS, NO, UNKNOWN, YES, Answer
+from prybee.linux import feature_answers, feature_programs
+from prybee.linux.feature_answers import NO, UNKNOWN, YES, Answer
+from prybee.linux.feature_programs import HELPERS, MAPS
 
 
 class Feature(Data):
@@ -77,7 +78,7 @@ def probe(name: str) -> Answer:
         try:
             answer = _probe(name)
         except PrybeeError as error:
-            answer = feature_probes.judge(error)
+            answer = feature_answers.judge(error)
         if answer.state != UNKNOWN:
             _answers[name] = answer
     return answer
@@ -86,15 +87,19 @@ def probe(name: str) -> Answer:
 def forget() -> None:
     """Drops what was found out: for those who changed the machine, and for tests."""
     _answers.clear()
-    feature_probes.forget()
+    feature_answers.forget()
 
 
 def _probe(name: str) -> Answer:
     kind, colon, rest = name.partition(":")
     if colon:
-        found = feature_probes.KINDS.get(kind)
+        found = feature_programs.KINDS.get(kind)
         return found(rest) if found else Answer(NO, f"no feature is named {name}")
-    found_probe = feature_probes.PROBES.get(name)
+    found_probe = feature_programs.PROBES.get(name)
+    if found_probe is None:
+        from prybee.linux import feature_attaching
+
+        found_probe = feature_attaching.PROBES.get(name)
     if found_probe is not None:
         return found_probe()
     if name in HELPERS:

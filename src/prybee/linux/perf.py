@@ -6,7 +6,7 @@ are attached to (:mod:`prybee.linux.links`).
 
 from __future__ import annotations
 
-from errno import EACCES, EINVAL, ENOENT, EOPNOTSUPP, EPERM
+from errno import EACCES, EINVAL, EMFILE, ENFILE, ENOENT, ENOSYS, EOPNOTSUPP, EPERM
 
 from prybee.diagnostics import KernelError, NotSupported
 from prybee.linux import syscalls, uapi
@@ -207,7 +207,7 @@ def open_error(what: str, errno: int) -> KernelError | NotSupported:
     if errno in (ENOENT, EOPNOTSUPP) and not what.startswith(("uprobe", "uretprobe")):
         return NotSupported(f"event {what}", "this machine does not count it")
     hint = ""
-    if errno in (EPERM, EACCES):
+    if errno in (EPERM, EACCES, EMFILE, ENFILE, ENOSYS):
         hint = bpf_hint(errno)
     elif errno == EINVAL and what.startswith(("uprobe", "uretprobe")):
         hint = "the offset must be where an instruction starts, in an executable part of the file"
