@@ -27,10 +27,9 @@ TARGET = LiveTarget()
 
 def registry() -> Registry:
     """The real functions and probe types."""
-    from prybee.functions import TABLE as functions
-    from prybee.probes import TABLE as probes
+    from prybee import functions, probes
 
-    return Registry(functions, probes)
+    return Registry(functions.TABLE, probes.TABLE)
 
 
 def compile_text(text: str, target: Any = None, **options: Any) -> Compilation:
