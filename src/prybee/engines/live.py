@@ -176,7 +176,9 @@ class LiveTarget(Target):
         if symbol not in self._addresses:
             from prybee.symbols import KernelSymbols
 
-            self._addresses[symbol] = KernelSymbols().address(symbol) or None
+            symbols = KernelSymbols()
+            self._addresses[symbol] = symbols.address(symbol) or None
+            symbols.close()
         return self._addresses[symbol]
 
     def resolve_binary(self, name: str, pid: int | None = None) -> Sequence[str]:
