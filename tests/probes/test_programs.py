@@ -250,7 +250,22 @@ def test_usdt_missing(noted: TableTarget) -> None:
         f"No matches for usdt {PATH}:zzz.",
         (f"see prybee -l 'usdt:{PATH}:*'",),
     )
-    assert missing(f"usdt:{PATH}:zzz") == ("", ())
+    assert missing(f"usdt:{PATH}:zzz") == ("", (f"see prybee -l 'usdt:{PATH}:*'",))
+    assert missing(f"usdt:{PATH}:guardet") == ("", ("did you mean 'guarded'?",))
+
+
+def test_what_a_file_does_not_have(program: Program, build: Build) -> None:
+    target, _elf, _path = program
+    scope = ExpandScope(target, Config())
+    point = attach_point.parse(f"usdt:{PATH}:*")
+    assert provider("usdt").missing(point, scope) == ("", (f"'{PATH}' has no USDT probes",))
+    with ElfFile.open(build("uprobes.c", "-s")) as stripped:
+        scope = ExpandScope(TableTarget(elf_files={PATH: stripped}), Config())
+        for name in ("six", "si*"):
+            point = attach_point.parse(f"uprobe:{PATH}:{name}")
+            message, hints = provider("uprobe").missing(point, scope)
+            assert message == ("No matches for uprobe /opt/app:six." if name == "six" else "")
+            assert hints == (f"'{PATH}' is stripped: only the functions it exports have names",)
 
 
 def test_instructions_are_not_split(build: Build) -> None:

@@ -174,21 +174,17 @@ class Uprobe(ProbeType):
         return ()
 
     def missing(self, point: AttachPoint, scope: ExpandScope) -> tuple[str, tuple[str, ...]]:
+        if len(point.parts) != 2 or is_pattern(point.parts[0]):
+            return "", ()
         message, hints = super().missing(point, scope)
-        if message and len(point.parts) == 2:
-            file, function = point.parts
-            paths = binaries.find_paths(file, scope) or (file,)
-            message = f"No matches for {self.name} {paths[0]}:{function.partition('+')[0]}."
-            elf = scope.target.elf(paths[0])
-            if not hints and elf is not None and not elf.has_symtab:
-                hints = (f"'{paths[0]}' is stripped: only the functions it exports have names",)
-        return (message, hints) if len(point.parts) == 2 else ("", ())
-
-    def place(self, match: Match) -> tuple[str, int] | None:
-        path, offset = match.data
-        assert isinstance(path, str)
-        assert isinstance(offset, int)
-        return path, offset
+        file, function = point.parts
+        path = next(iter(binaries.find_paths(file, scope)), file)
+        if message:
+            message = f"No matches for {self.name} {path}:{function.partition('+')[0]}."
+        elf = scope.target.elf(path)
+        if not hints and elf is not None and not elf.has_symtab:
+            hints = (f"'{path}' is stripped: only the functions it exports have names",)
+        return message, hints
 
     def context(self, match: Match, scope: ExpandScope) -> ProbeContext:
         made = ReturnContext if self.returns else EntryContext

@@ -11,7 +11,7 @@ from prybee.language.types import INT64, Type
 from prybee.probes import binaries
 from prybee.probes.binaries import Place
 from prybee.probes.patterns import is_pattern, matcher
-from prybee.probes.provider import ProbeType
+from prybee.probes.provider import ProbeType, meant
 from prybee.probes.registered import context_pointer
 from prybee.probes.uprobe import UprobeContext
 
@@ -134,12 +134,15 @@ class Usdt(ProbeType):
         return found
 
     def missing(self, point: AttachPoint, scope: ExpandScope) -> tuple[str, tuple[str, ...]]:
-        given = tuple(point.parts)
-        if len(given) != 3 or any(map(is_pattern, given)):
+        file, *rest = point.parts
+        if is_pattern(file):
             return "", ()
-        file, group, name = given
+        group = rest[0] if len(rest) == 2 else "*"
+        name = rest[-1]
         path = next(iter(binaries.find_paths(file, scope)), file)
-        message = f"No matches for usdt {path}:{name}."
+        # Without a provider it may be any, so this is a pattern.
+        exact = not is_pattern(group) and not is_pattern(name)
+        message = f"No matches for usdt {path}:{name}." if exact else ""
         elf = scope.target.elf(path)
         if elf is None:
             return message, ()
@@ -147,12 +150,10 @@ class Usdt(ProbeType):
         if not probes:
             return message, (f"'{path}' has no USDT probes",)
         known = sorted({f"{probe.provider}:{probe.name}" for probe in probes})
-        close = binaries.near(f"{group}:{name}", known)
-        return message, (
-            f"did you mean {' or '.join(map(repr, close))}?"
-            if close
-            else f"see prybee -l 'usdt:{path}:*'",
-        )
+        if group == "*":
+            known = sorted({probe.name for probe in probes})
+        close = meant(binaries.near(name if group == "*" else f"{group}:{name}", known))
+        return message, close or (f"see prybee -l 'usdt:{path}:*'",)
 
     def share(self, match: Match, scope: ExpandScope, uses: Collection[str]) -> Match:
         return match if "arg" in uses else match.replace(key=(self.name,))
