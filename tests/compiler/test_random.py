@@ -57,6 +57,8 @@ simple = st.one_of(
     st.tuples(st.just("pid"), small),
     st.tuples(st.just("lookup"), small, small),
     st.tuples(st.just("update"), small, small),
+    st.tuples(st.just("find"), small, small),
+    st.tuples(st.just("remove"), small),
     st.tuples(st.just("call"), small, small, small),
 )
 
@@ -247,6 +249,23 @@ class Maker:
         b.store(value, 0, self.get(x, I64))
         b.store(value, 8, b.zext(self.get(x, I8), I64))
         self.put(d, I64, b.call("map_update_elem", [b.map_ref("hash"), key, value, d % 2]))
+
+    def do_find(self, d: int, x: int) -> None:
+        b = self.b
+        key = b.slot(8, 8, "key")
+        b.store(key, 0, b.const(x % 4))
+        p = b.call("map_lookup_elem", [b.map_ref("hash"), key])
+        self.when(
+            b.icmp("eq", p, 0),
+            lambda: self.put(d, I64, b.const(x)),
+            lambda: self.put(d, I64, b.load(I64, p, x % 2 * 8)),
+        )
+
+    def do_remove(self, x: int) -> None:
+        b = self.b
+        key = b.slot(8, 8, "key")
+        b.store(key, 0, b.const(x % 4))
+        b.call("map_delete_elem", [b.map_ref("hash"), key])
 
     def do_call(self, d: int, x: int, y: int) -> None:
         module = self.b.function.module

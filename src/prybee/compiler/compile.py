@@ -8,6 +8,7 @@ from prybee.compiler.emit import Code, emit_function
 from prybee.compiler.frame import lay_out
 from prybee.compiler.ir import CompilerError, Function
 from prybee.compiler.passes.jumps import thread_branches, tidy_blocks
+from prybee.compiler.passes.lookups import share_lookups
 from prybee.compiler.passes.order import order_blocks
 from prybee.compiler.passes.scratch import move_to_scratch
 from prybee.compiler.passes.simplify import Simplifier, remove_dead
@@ -18,7 +19,7 @@ from prybee.data import Data
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from prybee.compiler.ir import Module, Slot, Type
+    from prybee.compiler.ir import Block, Module, Slot, Type
     from prybee.diagnostics import Span
 
 STACK_LIMIT = 512  # MAX_BPF_STACK, for all frames of a call chain together
@@ -92,6 +93,16 @@ class Compiled(Data):
 
 def optimise(function: Function, features: dict[str, bool]) -> None:
     """Run the passes over SSA form."""
+    preorder = _simplify(function, features)
+    if share_lookups(function):
+        order_blocks(function)
+        preorder = _simplify(function, features)
+    if len(function.blocks) > 1:
+        sink(function, preorder)
+
+
+def _simplify(function: Function, features: dict[str, bool]) -> list[Block]:
+    """Rules, dead code and the flow of control, until nothing changes; blocks in preorder."""
     preorder = order_blocks(function)
     for _ in range(8):
         simplifier = Simplifier(function, features)
@@ -101,7 +112,7 @@ def optimise(function: Function, features: dict[str, bool]) -> None:
             continue
         remove_dead(function)
         if len(function.blocks) == 1:
-            return
+            break
         values = thread_branches(function)
         if values:
             preorder = order_blocks(function)
@@ -111,7 +122,7 @@ def optimise(function: Function, features: dict[str, bool]) -> None:
             preorder = order_blocks(function)
         if not values:
             break
-    sink(function, preorder)
+    return preorder
 
 
 class _Compiler:

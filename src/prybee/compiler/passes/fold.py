@@ -142,6 +142,8 @@ def _sub(m: Maker, v: Value) -> Value | None:
         return m.const(0, kind)
     if a.op == "const" and a.imm == 0:
         return m.make("neg", kind, b)
+    if a.op == "const" and a.imm >= (1 << b.width) - 1:
+        v.width = a.width  # no borrow
     return None
 
 
