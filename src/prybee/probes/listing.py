@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from prybee.diagnostics import PrybeeError
 from prybee.language import attach_point
 from prybee.language.registry import ExpandScope
 from prybee.probes import TABLE
@@ -37,6 +38,9 @@ def list_probes(
         verbose: with arguments, or members of types.
         config: settings of a script; None for the defaults.
         pid: a process, for probes in the programs it runs.
+
+    Raises:
+        PrybeeError: the pattern is not what an attach point could be.
     """
     if config is None:
         from prybee.language.config_table import Config as Settings
@@ -68,7 +72,10 @@ def _words(pattern: str) -> list[str]:
 
 
 def _probes(word: str, scope: ExpandScope, verbose: bool) -> Iterator[str]:
-    point = attach_point.parse(word if ":" in word else f"*:{word}")
+    try:
+        point = attach_point.parse(word if ":" in word else f"*:{word}")
+    except attach_point.AttachPointError as failure:
+        raise PrybeeError(f"no search for probes: {failure}") from None
     if point.provider == "*":
         providers = [each for each in _providers() if each.of_kernel]
         providers.sort(key=lambda provider: provider.name)
