@@ -953,8 +953,6 @@ class Checker:
         if not is_integer(type_):
             return self._bad_operand(node, type_)
         integer = as_integer(type_)
-        if node.op == "~":
-            return UINT64 if integer.signed else int_type(integer.width, False)
         return INT64 if integer.signed else int_type(integer.width, False)
 
     def _bad_operand(self, node: tree.Unary, type_: Type) -> Type:
