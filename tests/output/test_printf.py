@@ -192,3 +192,27 @@ def test_integers_are_cut_to_the_length(value: int, length: str, kind: str) -> N
         wanted -= 1 << bits
     form = {"d": "d", "u": "d", "x": "x", "o": "o"}[kind]
     assert show(f"%{length}{kind}", integer(value)) == format(wanted, form)
+
+
+@pytest.mark.parametrize("count", [0, 1, 255, 256, 257, 600])
+@pytest.mark.parametrize(
+    ("text", "fields"),
+    [
+        ("%d %s %u%%\n", ((8, S64), (16, STRING), (24, S64))),
+        ("%d\n", ((8, S64),)),
+        ("no fields\n", ()),
+        # Two variables make one argument: record by record.
+        ("%r;", ((8, BufferLayout(12)),)),
+        ("%5s|%#x|%p\n", ((16, STRING), (24, S64), (32, POINTER))),
+    ],
+)
+def test_blocks_give_the_same_bytes(
+    count: int, text: str, fields: tuple[tuple[int, Layout], ...]
+) -> None:
+    spec = record(40, *fields)
+    view = run(*(struct.pack("<4xi4xqqqq", n % 9, 0, n, n - 100, n * 7)[:36] for n in range(count)))
+    style = TextStyle(names())
+    alone = formatted(spec, text, style)(view)
+    together = formatted(spec, text, style, together=True)(view)
+    assert len(alone) == count
+    assert b"".join(alone) == b"".join(together)

@@ -72,6 +72,11 @@ class Output:
         self.errors.write(text.encode("utf-8", "surrogateescape") + b"\n")
         self.errors.flush()
 
+    @property
+    def together(self) -> bool:
+        """Whether the texts of several records may be written as one."""
+        return self.out.mode != "none"
+
     def texts(self, spec: RecordSpec) -> Run:
         """A function: records → their texts by the format in ``detail[0]``."""
         return formatted(spec, str(spec.detail[0]), self.text)

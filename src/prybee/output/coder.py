@@ -8,7 +8,13 @@ code runs between two values but the expression itself (1–2 million values/s, 
 
 from __future__ import annotations
 
+import re
 import struct
+
+# Values that are unpacked and formatted in one go.
+BLOCK = 256
+
+_VARIABLE = re.compile(r"\bv\d+\b")
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -80,6 +86,50 @@ class Coder:
         return self._compile(
             f"def run(view):\n return [{expression(piece)} for {names} in unpack(view)]", unpack
         )
+
+    def blocks(self, piece: Piece, size: int) -> Callable[[Buffer], list[bytes]]:
+        """Like :meth:`run`, but the texts may come joined: one ``unpack`` and one ``%`` for each
+        256 values, with no Python code between two of them.
+
+        Works where each argument is made of one variable, in order; else it is :meth:`run`.
+        """
+        columns = self._columns(piece)
+        if columns is None:
+            return self.run(piece, size)
+        format_ = self._format(size)
+        names = ", ".join(self._names) + ","
+        taken = "unpack_block(view, at)"
+        lines = [f"  values = {taken}"]
+        if columns:
+            lines = [f"  values = list({taken})", *columns, "  values = tuple(values)"]
+        source = (
+            "def run(view):\n at = 0\n texts = []\n count = len(view)\n"
+            f" while count - at >= {size * BLOCK}:\n"
+            + "\n".join(lines)
+            + f"\n  texts.append(spec_block % values)\n  at += {size * BLOCK}\n"
+            + " if at < count:\n"
+            + f"  texts += [{expression(piece)} for {names} in unpack(view[at:])]\n"
+            + " return texts"
+        )
+        # "<" once, then the codes over and over.
+        self.namespace["unpack_block"] = struct.Struct("<" + format_[1:] * BLOCK).unpack_from
+        self.namespace["spec_block"] = piece.spec * BLOCK
+        return self._compile(source, struct.Struct(format_).iter_unpack)
+
+    def _columns(self, piece: Piece) -> list[str] | None:
+        """The statements that turn each variable's column of a block into its argument's."""
+        count = len(self._names)
+        if not count or len(piece.args) != count:
+            return None
+        lines = []
+        for index, (name, argument) in enumerate(zip(self._names, piece.args, strict=True)):
+            if argument == name:
+                continue
+            if set(_VARIABLE.findall(argument)) != {name}:
+                return None
+            column = f"values[{index}::{count}]"
+            lines.append(f"  {column} = [{argument} for {name} in {column}]")
+        return lines
 
     def single(self, piece: Piece, size: int) -> Callable[[Buffer], bytes]:
         """A function that turns one value of ``size`` bytes into its text."""

@@ -60,10 +60,11 @@ class JsonOutput(Output):
         return handle
 
     def value(self, spec: RecordSpec) -> Handler:
-        run, extend = values(spec, self._style), self.out.extend
+        run = values(spec, self._style, b'{"type": "value", "data": ', b"}\n", self.together)
+        extend = self.out.extend
 
         def handle(view: memoryview) -> None:
-            extend([b'{"type": "value", "data": %s}\n' % text for text in run(view)])
+            extend(run(view))
 
         return handle
 

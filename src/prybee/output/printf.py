@@ -31,8 +31,11 @@ def stride(spec: RecordSpec) -> int:
     return (spec.size + 7) // 8 * 8 + HEADER
 
 
-def formatted(spec: RecordSpec, text: str, style: TextStyle) -> Run:
-    """A function: records → their fields under the printf format ``text``."""
+def formatted(spec: RecordSpec, text: str, style: TextStyle, together: bool = False) -> Run:
+    """A function: records → their fields under the printf format ``text``.
+
+    With ``together``, texts of neighbours may come joined, which is faster.
+    """
     coder = Coder()
     fields = iter(spec.fields)
     parts = []
@@ -42,16 +45,20 @@ def formatted(spec: RecordSpec, text: str, style: TextStyle) -> Run:
         else:
             offset, layout = next(fields)
             parts.append(conversion(coder, piece, layout, offset, style))
-    return coder.run(joined(parts), stride(spec))
+    make = coder.blocks if together else coder.run
+    return make(joined(parts), stride(spec))
 
 
-def values(spec: RecordSpec, style: Style) -> Run:
-    """A function: records of one field → its value, as ``print`` shows it."""
+def values(spec: RecordSpec, style: Style, before: bytes, behind: bytes, together: bool) -> Run:
+    """A function: records of one field → its value, as ``print`` shows it, between two texts."""
     coder = Coder()
-    if not spec.fields:
-        return coder.run(Piece(b"null", []), stride(spec))
-    offset, layout = spec.fields[0]
-    return coder.run(style.piece(coder, layout, offset), stride(spec))
+    piece = Piece(b"null", [])
+    if spec.fields:
+        offset, layout = spec.fields[0]
+        piece = style.piece(coder, layout, offset)
+    piece = joined([Piece(literal(before), []), piece, Piece(literal(behind), [])])
+    make = coder.blocks if together else coder.run
+    return make(piece, stride(spec))
 
 
 def joined(parts: list[Piece]) -> Piece:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from prybee.output.base import Output
 from prybee.output.maps import MapText, merge
-from prybee.output.printf import values
+from prybee.output.printf import formatted, values
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -33,7 +33,8 @@ class TextOutput(Output):
         self.complain(f"Lost {count} events")
 
     def printf(self, spec: RecordSpec) -> Handler:
-        run, extend = self.texts(spec), self.out.extend
+        run = formatted(spec, str(spec.detail[0]), self.text, self.together)
+        extend = self.out.extend
 
         def handle(view: memoryview) -> None:
             extend(run(view))
@@ -56,10 +57,11 @@ class TextOutput(Output):
         return handle if severity == "ERROR" or self.warnings else ignore
 
     def value(self, spec: RecordSpec) -> Handler:
-        run, extend = values(spec, self.text), self.out.extend
+        run = values(spec, self.text, b"", b"\n", self.together)
+        extend = self.out.extend
 
         def handle(view: memoryview) -> None:
-            extend([text + b"\n" for text in run(view)])
+            extend(run(view))
 
         return handle
 
