@@ -1,11 +1,10 @@
-"""What both outputs share: where text goes, and the shapes of messages."""
+"""What both outputs share: where text goes, and the shapes of messages.
+
+What formats records and maps is imported when the first of them is prepared: a trace that prints
+nothing does not pay for it.
+"""
 
 from __future__ import annotations
-
-from prybee.output.names import Names
-from prybee.output.printf import formatted
-from prybee.output.sink import Sink
-from prybee.output.values import TextStyle
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -13,7 +12,10 @@ if TYPE_CHECKING:
 
     from prybee.diagnostics import Diagnostic
     from prybee.output.maps import Items
+    from prybee.output.names import Names
     from prybee.output.printf import Run
+    from prybee.output.sink import Sink
+    from prybee.output.values import TextStyle
     from prybee.plan.plan import RecordSpec, ScriptMap
 
     # Takes the memory of a run of records.
@@ -47,7 +49,16 @@ class Output:
         self.names = names
         self.quiet = quiet
         self.warnings = warnings
-        self.text = TextStyle(names)
+        self._text: TextStyle | None = None
+
+    @property
+    def text(self) -> TextStyle:
+        """How values are shown as text."""
+        if self._text is None:
+            from prybee.output.values import TextStyle
+
+            self._text = TextStyle(self.names)
+        return self._text
 
     # -- the stream ------------------------------------------------------------------------------
 
@@ -79,6 +90,8 @@ class Output:
 
     def texts(self, spec: RecordSpec) -> Run:
         """A function: records → their texts by the format in ``detail[0]``."""
+        from prybee.output.printf import formatted
+
         return formatted(spec, str(spec.detail[0]), self.text)
 
     # -- messages --------------------------------------------------------------------------------

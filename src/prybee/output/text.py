@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from prybee.output.base import Output
-from prybee.output.maps import MapText, merge
-from prybee.output.printf import formatted, values
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from prybee.diagnostics import Diagnostic
     from prybee.output.base import Handler
-    from prybee.output.maps import Items
+    from prybee.output.maps import Items, MapText
     from prybee.output.names import Names
     from prybee.output.sink import Sink
     from prybee.plan.plan import RecordSpec, ScriptMap
@@ -23,7 +21,15 @@ class TextOutput(Output):
         self, out: Sink, errors: Sink, names: Names, quiet: bool = False, warnings: bool = True
     ) -> None:
         super().__init__(out, errors, names, quiet, warnings)
-        self._maps = MapText(names)
+        self._shown: MapText | None = None
+
+    @property
+    def _maps(self) -> MapText:
+        if self._shown is None:
+            from prybee.output.maps import MapText
+
+            self._shown = MapText(self.names)
+        return self._shown
 
     def attached(self, count: int) -> None:
         if not self.quiet:
@@ -33,6 +39,8 @@ class TextOutput(Output):
         self.complain(f"Lost {count} events")
 
     def printf(self, spec: RecordSpec) -> Handler:
+        from prybee.output.printf import formatted
+
         run = formatted(spec, str(spec.detail[0]), self.text, self.together)
         extend = self.out.extend
 
@@ -57,6 +65,8 @@ class TextOutput(Output):
         return handle if severity == "ERROR" or self.warnings else ignore
 
     def value(self, spec: RecordSpec) -> Handler:
+        from prybee.output.printf import values
+
         run = values(spec, self.text, b"", b"\n", self.together)
         extend = self.out.extend
 
@@ -72,9 +82,13 @@ class TextOutput(Output):
         self.out.write(text)
 
     def map(self, spec: ScriptMap, items: Items, top: int = 0, div: int = 1) -> None:
+        from prybee.output.maps import merge
+
         self.out.write(self._maps.lines(merge(spec, items).arrange(top), div))
 
     def entry(self, spec: ScriptMap, items: Items) -> None:
+        from prybee.output.maps import merge
+
         for text in self._maps.values(merge(spec, items), 1):
             self.out.write(text + b"\n")
 
