@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from prybee.btf import Btf
+    from prybee.btf import Member as BtfMember
     from prybee.diagnostics import Source
     from prybee.language.checker import Checker
 
@@ -291,7 +292,9 @@ class TypeTable:
     def _members(self, btf: Btf, id: int) -> tuple[Member, ...]:  # noqa: A002
         found = []
         struct = btf.name(id)
-        for member in btf.flat_members(id):
+        members = btf.flat_members(id)
+        overlaid = _overlaid(btf, members)
+        for index, member in enumerate(members):
             bits = member.bit_size
             type_ = self.from_btf(member.type)
             if isinstance(type_, PointerType) and type_.space == NOWHERE:
@@ -305,9 +308,43 @@ class TypeTable:
                     type_,
                     member.bit_offset % 8 if bits else 0,
                     bits,
+                    overlaid=index in overlaid,
                 )
             )
         return tuple(found)
+
+
+def _overlaid(btf: Btf, members: Sequence[BtfMember]) -> frozenset[int]:
+    """Which members of a struct with unions lifted into it share bytes with one of another kind.
+
+    The verifier takes a load for one of the first member that lies there; only within integers,
+    and arrays of them, it does not mind (kernel/bpf/btf.c, btf_struct_walk).
+    """
+    ranges = []
+    for index, member in enumerate(members):
+        size = member.bit_size or btf.size(member.type) * 8
+        if size:
+            ranges.append((member.bit_offset, member.bit_offset + size, index))
+    ranges.sort()
+    found: set[int] = set()
+    open_: list[tuple[int, int, int]] = []
+    for start, end, index in ranges:
+        open_ = [other for other in open_ if other[1] > start]
+        for first, last, other in open_:
+            if end > last or not _integers(btf, members[other].type):
+                found.add(index)
+            if start > first or last > end or not _integers(btf, members[index].type):
+                found.add(other)
+        open_.append((start, end, index))
+    return frozenset(found)
+
+
+def _integers(btf: Btf, id: int) -> bool:  # noqa: A002
+    """Whether a type is an integer, an enum, or an array of such."""
+    plain = btf.strip(id)
+    while btf.kind(plain) == "array":
+        plain = btf.strip(btf.array_info(plain)[0])
+    return btf.kind(plain) in ("int", "enum", "enum64")
 
 
 def _marked(btf: Btf, id: int) -> str:  # noqa: A002

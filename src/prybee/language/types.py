@@ -166,6 +166,8 @@ class Member(Data):
     """A member of a struct: byte offset, type, and for bitfields the bits within that byte on.
 
     ``dynamic`` is ``__data_loc`` or ``__rel_loc`` where the field only says where its data is.
+    ``overlaid`` is true in a union where another member is of a kind that the verifier may take
+    this one for, so that kernel memory of known type is read by helpers there.
     """
 
     name: str
@@ -174,6 +176,7 @@ class Member(Data):
     bit_offset: int = 0
     bit_size: int = 0
     dynamic: str = ""
+    overlaid: bool = False
 
 
 class StructType(Type):

@@ -60,12 +60,13 @@ class TypedContext(ProbeContext):
         self._parameters = parameters
         self._args: StructType | None = None
 
-    @property
-    def _by_helper(self) -> bool:
+    def _by_helper(self, btf: Btf) -> bool:
         """Whether arguments must be taken out of the context by a helper."""
         from prybee.probes.nullable import may_lack_arguments
 
-        return may_lack_arguments(self._event)
+        return may_lack_arguments(self._event) or any(
+            _opaque(btf, parameter) for parameter in self._parameters
+        )
 
     def args_type(self, checker: Checker) -> Type | None:
         if self._args is None:
@@ -81,7 +82,7 @@ class TypedContext(ProbeContext):
 
     def _members(self, checker: Checker, btf: Btf) -> Iterable[Member]:
         offset = 0
-        trusted = not self._by_helper
+        trusted = not self._by_helper(btf)
         for parameter in self._parameters:
             type_ = checker.types.from_btf(parameter.type)
             if isinstance(type_, PointerType):
@@ -91,14 +92,26 @@ class TypedContext(ProbeContext):
             offset += _words(btf, parameter) * _WORD
 
     def lower_args(self, handler: Handler) -> Operand:
-        type_ = self.args_type(handler.script.checker)
+        checker = handler.script.checker
+        type_ = self.args_type(checker)
         assert type_ is not None
+        assert checker.target.btf is not None
         pointer = context_pointer(handler)
-        if self._by_helper:
+        if self._by_helper(checker.target.btf):
             # What the verifier takes for a pointer that may be NULL allows nothing but a test; as
             # a number from memory it can be followed by helpers.
             return Place(handler.b.ptr_to_int(pointer), 0, type_, KERNEL)
         return Place(pointer, 0, type_, CONTEXT, trusted=True)
+
+
+def _opaque(btf: Btf, parameter: Parameter) -> bool:
+    """Whether the verifier lets no program load an argument (btf_ctx_access): it wants pointers
+    to be of void, integers or structs."""
+    plain = btf.strip(parameter.type)
+    if btf.kind(plain) != "ptr":
+        return False
+    target = btf.strip(btf.target(plain))
+    return target != 0 and btf.kind(target) not in ("int", "struct", "union")
 
 
 def _words(btf: Btf, parameter: Parameter) -> int:

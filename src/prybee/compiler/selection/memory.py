@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from prybee.compiler.helpers import NUMBERS
-from prybee.compiler.ir import FRAME, STACK, CompilerError, Value
+from prybee.compiler.ir import CTX, FRAME, STACK, CompilerError, Value
 from prybee.compiler.machine import (
     ALU64,
     ARSH,
@@ -27,8 +27,9 @@ UNROLL_COPY = 128
 _ATOMIC = {"add": 0x00, "or": 0x40, "and": 0x50, "xor": 0xA0, "xchg": 0xE1, "cmpxchg": 0xF1}
 _FETCH = 0x01
 
-# A callback's context is in its caller's frame.
-_ALIGNED = (STACK, FRAME)
+# A callback's context is in its caller's frame; the verifier wants aligned loads of a program's
+# context whatever the machine (tp_prog_is_valid_access and its like, kernel/trace/bpf_trace.c).
+_ALIGNED = (STACK, FRAME, CTX)
 
 
 def load(s: Selector, v: Value) -> None:
@@ -94,8 +95,9 @@ def atomic(s: Selector, v: Value) -> None:
 def alignment(p: Value, off: int, unaligned: bool) -> tuple[int, int]:
     """(a, n): the address ``p + off`` is ``n`` more than a multiple of ``a``, at most 8.
 
-    Stack accesses must be aligned on every kernel.  Elsewhere, where the machine does not mind
-    (``unaligned``), any address counts as aligned; where it does, objects start at multiples of 8.
+    Accesses of the stack and of the context must be aligned on every kernel.  Elsewhere, where the
+    machine does not mind (``unaligned``), any address counts as aligned; where it does, objects
+    start at multiples of 8.
     """
     if unaligned and p.type.space not in _ALIGNED:
         return 8, 0

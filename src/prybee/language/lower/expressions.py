@@ -10,6 +10,7 @@ from prybee.language.types import (
     BPF,
     CONTEXT,
     INT64,
+    KERNEL,
     UINT32,
     UINT64,
     ArrayType,
@@ -199,8 +200,9 @@ def _field(h: Handler, node: tree.FieldAccess) -> Operand:
     if member.dynamic:
         return _dynamic(h, place, member, node.type)
     bits = (member.bit_offset, member.bit_size) if member.bit_size else None
+    trusted = place.trusted and not (member.overlaid and place.space == KERNEL)
     found = Place(
-        place.pointer, place.offset + member.offset, node.type, place.space, place.trusted, bits
+        place.pointer, place.offset + member.offset, node.type, place.space, trusted, bits
     )
     return place_value(h, found)
 
