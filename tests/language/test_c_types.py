@@ -191,8 +191,8 @@ def test_conditionals() -> None:
         (
             "#include <linux/sched.h>",
             (
-                "#include <linux/sched.h>: there is no C compiler in prybee, and this kernel offers "
-                "no types (no BTF)"
+                "#include <linux/sched.h>: there is no C compiler in prybee, and this kernel "
+                "offers no types (no BTF)"
             ),
         ),
     ],

@@ -81,8 +81,8 @@ def test_block(block: str, name: str, value: object) -> None:
         (
             'cache_user_symbols = "foo"',
             (
-                "cache_user_symbols: Invalid value for cache_user_symbols: valid values are PER_PID, "
-                "PER_PROGRAM, and NONE."
+                "cache_user_symbols: Invalid value for cache_user_symbols: valid values are "
+                "PER_PID, PER_PROGRAM, and NONE."
             ),
         ),
         (

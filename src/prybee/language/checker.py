@@ -110,8 +110,6 @@ class Checker:
         self._loops = 0
         # How often each builtin is used in the handler, for those worth fetching once.
         self.final = False
-        # The call whose value goes straight into a map: the only place for an aggregation.
-        self._stored: tree.Expression | None = None
         # The expression right of a plain `@x =`: the only place for an aggregation.
         self.assigned_to_map: tree.Expression | None = None
 
@@ -206,6 +204,8 @@ class Checker:
                 message = f"Map {symbol.name} is read but never assigned a value."
                 key = (message, symbol.span.start, symbol.span.end)
                 self.warnings[key] = Diagnostic(WARNING, message, symbol.span)
+            if symbol.written and self.errors:
+                continue  # What is wrong with its values was said.
             if symbol.value_type is None and symbol.span is not None:
                 message = f"Undefined map: {symbol.name}"
                 key = (message, symbol.span.start, symbol.span.end)
@@ -525,10 +525,9 @@ class Checker:
             symbol = self.map_key(target.map, target.key)
         else:
             symbol = self.map_scalar(target)
+        symbol.written = True
         self.assigned_to_map = node.value
-        self._stored = node.value
         value = self.expression(node.value)
-        self._stored = None
         if isinstance(value, AggregationType) and not isinstance(node.value, tree.Call):
             self.error(node, f"Map value '{value}' cannot be assigned from one map to another.")
             return
@@ -900,9 +899,6 @@ class Checker:
             )
         if function.probes and self.context.provider not in function.probes:
             self._wrong_probe(node, function)
-        # Before the arguments: calls among them are not what is stored.
-        direct = self._stored is node
-        self._stored = None
         if not function.raw_arguments:
             for argument in node.args:
                 if isinstance(argument, tree.Expression):
@@ -910,7 +906,7 @@ class Checker:
                 else:
                     self.error(argument, f"{node.name}() does not take a type")
         type_ = function.check(node, self)
-        if isinstance(type_, AggregationType) and not direct:
+        if isinstance(type_, AggregationType) and self.assigned_to_map is not node:
             self.error(node, f"{node.name}() must be assigned directly to a map")
             return NONE
         return type_

@@ -1,0 +1,236 @@
+"""From attach points to programs: matches, sharing, what is missing, limits, filters."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from prybee.diagnostics import ScriptError
+from prybee.language.frontend import Compilation
+from prybee.plan.plan import MapSpec
+from tests.fixtures.table_target import TableTarget, field
+from tests.language.running import compile_text
+
+NR = field("__syscall_nr", "int", 8, 4, signed=True)
+EVENTS = {
+    ("syscalls", "sys_enter_read"): (NR, field("fd", "unsigned int", 16, 8)),
+    ("syscalls", "sys_enter_write"): (NR, field("fd", "unsigned int", 16, 8)),
+    ("syscalls", "sys_enter_open"): (NR, field("filename", "const char *", 16, 8)),
+    ("sched", "sched_switch"): (field("prev_pid", "int", 8, 4, signed=True),),
+}
+TARGET = TableTarget(tracepoints=EVENTS)
+
+
+def compiled(text: str, **options: Any) -> Compilation:
+    return compile_text(text, TARGET, **options)
+
+
+def refusal(text: str, **options: Any) -> list[str]:
+    with pytest.raises(ScriptError) as failure:
+        compiled(text, **options)
+    return [d.message for d in failure.value.diagnostics]
+
+
+def programs(text: str, **options: Any) -> list[tuple[str, list[str]]]:
+    """Each program with the probes it serves."""
+    plan = compiled(text, **options).plan
+    return [
+        (spec.name, [probe.name for probe in plan.probes if probe.program == spec.name])
+        for spec in plan.programs
+    ]
+
+
+READ, WRITE, OPEN = (f"tracepoint:syscalls:sys_enter_{name}" for name in ("read", "write", "open"))
+SWITCH = "tracepoint:sched:sched_switch"
+
+
+def test_one_program_serves_all_that_look_alike() -> None:
+    assert programs("t:syscalls:* { @[comm] = count() }") == [
+        ("tracepoint_syscalls_sys_enter_open_1", [OPEN, READ, WRITE])
+    ]
+
+
+def test_arguments_split_by_layout() -> None:
+    assert programs("t:syscalls:* { @ = args.__syscall_nr }") == [
+        ("tracepoint_syscalls_sys_enter_open_1", [OPEN]),
+        ("tracepoint_syscalls_sys_enter_read_2", [READ, WRITE]),
+    ]
+
+
+def test_the_probes_name_needs_a_program_each() -> None:
+    assert [served for _name, served in programs("t:syscalls:* { @[probe] = count() }")] == [
+        [OPEN],
+        [READ],
+        [WRITE],
+    ]
+    assert len(programs("macro p() { probe } t:syscalls:* { @[p()] = count() }")) == 3
+
+
+def test_lists_and_several_providers() -> None:
+    assert programs(f"begin, {READ}, t:sched:sched_switch, {READ} {{ @ = 1 }} end {{ }}") == [
+        ("begin_1", ["begin"]),
+        ("tracepoint_syscalls_sys_enter_read_2", [READ]),
+        ("tracepoint_sched_sched_switch_3", [SWITCH]),
+        ("end_4", ["end"]),
+    ]
+
+
+def test_plan_keeps_the_scripts_order_and_places() -> None:
+    plan = compiled(f"end {{ }} {READ} {{ }} BEGIN {{ }}").plan
+    assert [probe.name for probe in plan.probes] == ["end", READ, "begin"]
+    assert [p.span.text if p.span else "" for p in plan.probes] == ["end", READ, "BEGIN"]
+    assert plan.globals.blocks == ("end", READ, "BEGIN")
+
+
+def test_positional_parameters_in_attach_points() -> None:
+    assert programs("t:$1:sys_enter_$2 { }", positional=("syscalls", "read"))[0][1] == [READ]
+
+
+# -- what is missing -------------------------------------------------------------------------------
+
+
+def test_missing_probes() -> None:
+    assert refusal("t:nope:nope { }") == ["No matches for tracepoint nope:nope."]
+    assert refusal("t:nope:no* { }") == [
+        (
+            "Probe has no valid attach points. If this is expected, set the 'missing_probes' "
+            "config variable to 'warn'."
+        )
+    ]
+    assert refusal(f"t:nope:nope, {READ} {{ }}") == ["No matches for tracepoint nope:nope."]
+    assert refusal("foo:bar { }") == ["Invalid probe type: foo"]
+
+
+def test_near_misses() -> None:
+    with pytest.raises(ScriptError) as failure:
+        compiled("tracepoin:syscalls:sys_enter_read { }")
+    assert failure.value.diagnostics[0].hints == (
+        "did you mean 'tracepoint' or 'rawtracepoint' or 'watchpoint'?",
+    )
+    with pytest.raises(ScriptError) as failure:
+        compiled("tracepoint:syscalls:sys_enter_reed { }")
+    assert "sys_enter_read" in failure.value.diagnostics[0].hints[0]
+
+
+def test_missing_probes_may_be_warned_of() -> None:
+    found = compiled(f"config = {{ missing_probes = warn }} t:nope:nope, {READ} {{ }}")
+    assert [w.message for w in found.warnings] == ["No matches for tracepoint nope:nope. Skipping."]
+    assert found.plan.skipped == (("t:nope:nope", "No matches for tracepoint nope:nope."),)
+    found = compiled("config = { missing_probes = warn } t:nope:no* { } begin { }")
+    assert [w.message for w in found.warnings] == [
+        (
+            "Probe has no valid attach points. It is being removed which may cause issues with "
+            "program behavior."
+        )
+    ]
+
+
+def test_missing_probes_may_be_ignored() -> None:
+    found = compiled(f"config = {{ missing_probes = ignore }} t:nope:nope, {READ} {{ }}")
+    assert found.warnings == ()
+    assert len(found.plan.skipped) == 1
+    assert refusal("config = { missing_probes = ignore } t:nope:nope { }") == [
+        "No probes to attach"
+    ]
+
+
+# -- limits ---------------------------------------------------------------------------------------
+
+
+def test_limits() -> None:
+    assert refusal("config = { max_probes = 2 } t:syscalls:* { }") == [
+        "Can't attach to 3 probes because it exceeds the current limit of 2 probes."
+    ]
+    assert refusal("config = { max_bpf_progs = 2 } t:syscalls:* { print(probe) }") == [
+        (
+            "Your program is trying to generate more than 3 BPF programs, which exceeds the "
+            "current limit of 2"
+        )
+    ]
+    compiled("config = { max_bpf_progs = 1 } t:syscalls:* { @ = count() }")
+    compiled("t:syscalls:* { }", environment={"BPFTRACE_MAX_PROBES": "3"})
+
+
+def test_too_large_values() -> None:
+    messages = refusal("config = { max_strlen = 40000 } begin { @x[str(curtask)] = 1 }")
+    assert "of 32768 at most" in messages[0]
+
+
+def test_scratch_is_shared_where_it_would_not_fit_twice() -> None:
+    block = "{ @x[str(curtask)] = 1; } "
+    plan = compiled("config = { max_strlen = 20000 } " + f"begin {block}" * 3).plan
+    scratch = _map(plan.maps, "scratch")
+    assert 20000 <= scratch.value_size <= 32768
+
+
+# -- the rest of the plan --------------------------------------------------------------------------
+
+
+def _map(maps: tuple[MapSpec, ...], name: str) -> MapSpec:
+    return next(spec for spec in maps if spec.name == name)
+
+
+def test_pid_filter() -> None:
+    plain = compiled(f"{READ} {{ @ = count() }} interval:s:1 {{ @t = count() }}").plan
+    filtered = compiled(f"{READ} {{ @ = count() }} interval:s:1 {{ @t = count() }}", pid=77).plan
+    sizes = [
+        (len(a.insns), len(b.insns)) for a, b in zip(plain.programs, filtered.programs, strict=True)
+    ]
+    assert sizes[0][1] > sizes[0][0]  # the tracepoint asks who runs
+    assert sizes[1][1] == sizes[1][0]  # a timer does not
+    child = compiled(f"{READ} {{ @ = count() }}", pid=77, child=True).plan
+    assert child.programs[0].insns == plain.programs[0].insns
+
+
+@pytest.mark.parametrize(
+    ("config", "size"),
+    [("perf_rb_pages = 64", 64 * 4096), ("perf_rb_pages = 65", 128 * 4096), ("", 8 << 20)],
+)
+def test_ring_buffer_size(config: str, size: int) -> None:
+    plan = compiled(f"config = {{ {config} }} begin {{ print(1) }}").plan
+    assert _map(plan.maps, "ringbuf").max_entries == size
+
+
+def test_a_script_that_sends_nothing_has_a_small_ring_buffer() -> None:
+    assert _map(compiled("begin { @ = 1 }").plan.maps, "ringbuf").max_entries == 4096
+
+
+def test_maps() -> None:
+    plan = compiled(
+        "let @l = lruhash(7); config = { max_map_keys = 5 }".partition(";")[2]
+        + " let @l = lruhash(7); begin { @k[1] = 1; @c[comm] = count(); @l[1] = 2; "
+        "@h[1, 2] = hist(1); @g = 5; @n = count(); @s = (1, 2); }"
+    ).plan
+    described = {
+        spec.script_name: (spec.type, spec.max_entries) for spec in plan.maps if spec.script_name
+    }
+    assert described == {
+        "@k": ("hash", 5),
+        "@c": ("percpu_hash", 5),
+        "@l": ("lru_hash", 7),
+        "@h": ("percpu_hash", 5),
+        "@s": ("hash", 1),
+    }
+    storage = {m.name: m.storage for m in plan.script_maps}
+    assert storage["@g"] == storage["@n"] == "global"
+
+
+def test_output_is_the_same_every_time() -> None:
+    text = f'begin {{ printf("%d %s", pid, comm); @x[comm, 1] = hist(2) }} {READ} {{ @ = 1 }}'
+    first, second = compiled(text).plan, compiled(text).plan
+    assert first.maps == second.maps
+    assert first.btf == second.btf
+    assert [p.insns for p in first.programs] == [p.insns for p in second.programs]
+    assert [r.replace(span=None) for r in first.records] == [
+        r.replace(span=None) for r in second.records
+    ]
+
+
+def test_stages() -> None:
+    found = compiled("begin { $x = pid + 1; print($x) }", stages=("ast", "types", "ssa", "asm"))
+    assert "AssignScratch" in found.dumps["ast"]
+    assert "Call pid :: [uint32]" in found.dumps["types"]
+    assert "get_current_pid_tgid" in found.dumps["ssa"]
+    assert "exit" in found.dumps["asm"]
+    assert compiled("begin { }").dumps == {}
