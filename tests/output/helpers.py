@@ -9,11 +9,7 @@ from prybee.output.names import Names
 from prybee.output.sink import Sink
 from prybee.plan.layouts import Layout
 from prybee.plan.plan import RecordSpec, ScriptMap
-
-
-class Frame:
-    def __init__(self, symbol: str, offset: int, module: str) -> None:
-        self.symbol, self.offset, self.module = symbol, offset, module
+from prybee.symbols import Frame
 
 
 class Kernel:
@@ -32,8 +28,13 @@ class Kernel:
 
 
 class User:
-    def resolve(self, pid: int, address: int) -> Frame | None:
-        return Frame("main", address - 0x400, "/bin/x") if 0x400 <= address < 0x500 else None
+    def observe(self, pid: int) -> bool:
+        return True
+
+    def resolve(self, pid: int, address: int, program: str = "") -> Frame | None:
+        return (
+            Frame("main", address - 0x400, "/bin/x", address) if 0x400 <= address < 0x500 else None
+        )
 
 
 def names(trailer: bytes = b"..") -> Names:

@@ -357,6 +357,7 @@ class FakeProcess:
 
     def __init__(self) -> None:
         self.fd, self.writer = os.pipe()
+        self.pid = 1
         self.log: list[str] = []
 
     def end(self) -> None:
@@ -395,3 +396,15 @@ def test_the_end_of_the_target_is_the_end(screen: Screen) -> None:
     }
     assert Session(engine.plan, engine, screen.output, None, None, target).run() == 0
     assert screen.out == "<5>\n\n\n"
+
+
+def test_output_that_cannot_be_written_is_told(tmp_path: Any) -> None:
+    engine = FakeEngine(plan(BEGIN))
+    engine.on = {"begin": lambda: engine.ring.put(record(PRINTF, 1))}
+    errors = os.open(tmp_path / "err", os.O_WRONLY | os.O_CREAT)
+    full = os.open("/dev/full", os.O_WRONLY)
+    output = TextOutput(Sink(full), Sink(errors), Names())
+    assert Session(engine.plan, engine, output).run() == 1
+    assert "ERROR: cannot write output: No space left on device\n" in (tmp_path / "err").read_text()
+    os.close(errors)
+    os.close(full)

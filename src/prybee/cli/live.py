@@ -159,7 +159,7 @@ def _run(
     if warnings:
         for warning in compilation.warnings:
             print(warning.render(), file=sys.stderr)
-    output = _output(arguments, config, warnings, child is not None)
+    output = _output(arguments, config, warnings)
     verifier = "verifier" in stages
     engine = _Engine(plan, target, log_level=7 if verifier else 0)
     engine.times = times
@@ -226,11 +226,11 @@ def _refused(error: VerifierRejected, verbose: bool) -> int:
     return fail(text, LOAD_FAILED)
 
 
-def _output(arguments: Arguments, config: Config, warnings: bool, has_child: bool) -> Output:
+def _output(arguments: Arguments, config: Config, warnings: bool) -> Output:
     """Where output goes, and in which form."""
     names = Names(
         _kernel_symbols,
-        lambda: _user_symbols(config, has_child),
+        lambda: _user_symbols(config),
         config.str_trunc_trailer.encode("utf-8", "surrogateescape"),
     )
     mode = arguments.text("buffering", "line")
@@ -256,11 +256,7 @@ def _kernel_symbols() -> KernelSymbols:
     return KernelSymbols()
 
 
-def _user_symbols(config: Config, has_child: bool) -> UserResolver:
+def _user_symbols(config: Config) -> UserResolver:
     from prybee.symbols import UserSymbols
 
-    cache = config.cache_user_symbols.lower()
-    if has_child and cache == "per_pid":
-        # Its processes all come from one command: those that are gone are like those that are not.
-        cache = "per_program"
-    return UserSymbols(cache, config.cpp_demangle)
+    return UserSymbols(config.cache_user_symbols.lower(), config.cpp_demangle)

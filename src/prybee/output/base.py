@@ -67,15 +67,26 @@ class Output:
         """Whether nobody reads the output any more."""
         return self.out.closed
 
+    @property
+    def failed(self) -> bool:
+        """Whether output was lost because it could not be written."""
+        return bool(self.out.failure)
+
     def flush(self) -> None:
         """The end of a batch of events."""
         self.out.flush()
         self.errors.flush()
 
     def close(self) -> None:
-        """Write what is left."""
+        """Write what is left, and say so where that failed."""
         self.out.drain()
+        if self.out.failure:
+            self.errors.write(f"ERROR: cannot write output: {self.out.failure}\n".encode())
         self.errors.drain()
+
+    def observe(self, pid: int) -> None:
+        """Remember what a process has mapped: its addresses may be shown when it is gone."""
+        self.names.observe(pid)
 
     def complain(self, text: str) -> None:
         """A line on the error stream, behind what was printed before."""

@@ -15,13 +15,7 @@ if TYPE_CHECKING:
     from typing import Protocol
 
     from prybee.plan.layouts import StackLayout
-
-    class Frame(Protocol):
-        """What is known of a user address."""
-
-        symbol: str
-        offset: int
-        module: str
+    from prybee.symbols import Frame
 
     class KernelResolver(Protocol):
         """``prybee.symbols.KernelSymbols``."""
@@ -32,6 +26,7 @@ if TYPE_CHECKING:
         """``prybee.symbols.UserSymbols``."""
 
         def resolve(self, pid: int, address: int, program: str = "") -> Frame | None: ...
+        def observe(self, pid: int) -> bool: ...
 
 
 _CLOCKS = {
@@ -42,6 +37,8 @@ _CLOCKS = {
 }
 # Digits of a second that each extension of strftime shows.
 _FRACTIONS = {"f": 6, "k": 9, "l": 3}
+_UNKNOWN = b"        0x"
+_GENERATED = frozenset(("bpf", "__builtin__ftrace", "__builtin__kprobes"))
 # enum bpf_stack_build_id_status
 _BUILD_ID_VALID, _BUILD_ID_IP = 1, 2
 # Caches are emptied when they hold so many entries: a trace may run for months.
@@ -101,8 +98,19 @@ class Names:
             self._user = self._make_user()
         if len(cache) >= _CACHE_LIMIT:
             cache.clear()
-        found = cache[key] = self._user.resolve(pid, address)
+        found = self._user.resolve(pid, address)
+        # A miss may be a library that is mapped later.
+        if found is not None:
+            cache[key] = found
         return found
+
+    def observe(self, pid: int) -> None:
+        """Record what a process has mapped now, for when it is gone."""
+        if self._user is None:
+            if self._make_user is None:
+                return
+            self._user = self._make_user()
+        self._user.observe(pid)
 
     def ksym(self, address: int) -> bytes:
         """The name of the kernel function at an address; the address where there is none."""
@@ -188,7 +196,9 @@ class Names:
             for address in struct.unpack_from(f"<{count}Q", data, 16):
                 text = lines.get((pid, address))
                 if text is None:
-                    text = lines[pid, address] = line(pid, address)
+                    text = line(pid, address)
+                    if not text.startswith(_UNKNOWN):
+                        lines[pid, address] = text
                 shown.append(text)
             return b"".join(shown)
 
@@ -215,7 +225,9 @@ class Names:
         return perf if mode == "perf" else bpftrace
 
     def _kernel_frame(self, _pid: int, address: int) -> tuple[str, int, str]:
-        return self.kernel_symbol(address) or ("", 0, "")
+        symbol, offset, module = self.kernel_symbol(address) or ("", 0, "")
+        # What the kernel generates at run time is in no module, whatever kallsyms calls it.
+        return symbol, offset, "" if module in _GENERATED else module
 
     def _user_frame(self, pid: int, address: int) -> tuple[str, int, str]:
         found = self.user_symbol(pid, address)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from errno import EIO, EPIPE
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ class Sink:
     becomes true, and what follows is dropped: the session looks there and ends.
     """
 
-    __slots__ = ("_pending", "_size", "closed", "fd", "mode")
+    __slots__ = ("_pending", "_size", "closed", "failure", "fd", "mode")
 
     def __init__(self, fd: int, mode: str = "line") -> None:
         if mode not in MODES:
@@ -30,6 +31,8 @@ class Sink:
         self.fd = fd
         self.mode = mode
         self.closed = False
+        # Why nothing can be written any more, unless the reader just went.
+        self.failure = ""
         self._pending: list[bytes] = []
         self._size = 0
 
@@ -68,9 +71,11 @@ class Sink:
                 self._rest(memoryview(data)[written:])
         except BlockingIOError:
             self._rest(memoryview(data))
-        except OSError:
-            # EPIPE: nobody reads any more; EIO: the terminal has gone; ENOSPC: no room.
+        except OSError as failure:
             self.closed = True
+            # EPIPE: nobody reads any more; EIO: the terminal has gone.
+            if failure.errno not in (EPIPE, EIO):
+                self.failure = failure.strerror or str(failure)
 
     def _rest(self, data: memoryview) -> None:
         import select

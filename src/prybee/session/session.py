@@ -10,6 +10,7 @@ from prybee.plan.plan import IterAttach, SpecialAttach
 from prybee.session.actions import handler
 from prybee.session.losses import Losses
 from prybee.session.maps import Maps
+from prybee.session.observing import Observer
 from prybee.session.waiting import Quit, Signals, Waiter
 
 TYPE_CHECKING = False
@@ -82,6 +83,7 @@ class Session:
         self.child = child
         self.target = target
         self.maps = Maps(plan, engine)
+        self.observer = Observer(plan, engine, output.observe)
         self.losses = Losses(plan, engine, output, self.options.details)
         self.code = 0
         # exit() was called: records behind it are not shown.
@@ -101,7 +103,9 @@ class Session:
         try:
             with Signals() as signals:
                 self.engine.load()
-                return self._run(signals)
+                code = self._run(signals)
+                self.output.flush()
+                return code or int(self.output.failed)
         except Quit:
             return INTERRUPTED
         finally:
@@ -124,6 +128,8 @@ class Session:
             return 0
         if self.child is not None:
             self.child.release()
+            if self.observer.wanted:
+                self.observer.child(self.child.pid)
         if not self._walk_iterators(report):
             self._loop(signals)
         self._finish()
@@ -260,6 +266,8 @@ class Session:
             if self.exited or output.closed or signals.stop:
                 break
             now = monotonic()
+            if self.observer.wanted and now >= self.observer.due:
+                self.observer.look()
             if now - checked >= CHECK_EVERY:
                 checked = now
                 self.losses.check()
@@ -276,11 +284,18 @@ class Session:
                 ready = waiter.pause(pause)
             elif ring.sleep():
                 pause = FIRST_PAUSE
-                ready = waiter.sleep(idle)
+                ready = waiter.sleep(self._idle(idle))
                 ring.awake()
             if ready and self._react(ready, signals, out if watched_out else -1):
                 break
         word.release()
+
+    def _idle(self, most: float | None) -> float | None:
+        """How long to sleep when nothing happens, in milliseconds; None: for ever."""
+        if not self.observer.wanted:
+            return most
+        left = max(0.0, (self.observer.due - monotonic()) * 1000)
+        return left if most is None else min(most, left)
 
     def _react(self, ready: set[int], signals: Signals, out: int) -> bool:
         """Something but records came; true where it ends the trace."""
