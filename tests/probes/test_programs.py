@@ -310,3 +310,16 @@ def test_instructions_are_not_split(build: Build) -> None:
         config = Config()
         config.missing_probes = "warn"
         assert provider("uprobe").expand(point, ExpandScope(target, config)) == []
+
+
+def test_where_a_match_lies(program: Program, noted: TableTarget) -> None:
+    target, elf, path = program
+    (match,) = expand(f"uprobe:{PATH}:six", target)
+    expected = elf.file_offset(symbols(path)["six"])
+    assert provider("uprobe").place(match) == (PATH, expected)
+    (single,) = expand(f"usdt:{PATH}:bare", noted)
+    found = provider("usdt").place(single)
+    assert found is not None
+    assert found[0] == PATH
+    several = [m for m in expand(f"usdt:{PATH}:twice", noted) if provider("usdt").place(m) is None]
+    assert len(several) == 1

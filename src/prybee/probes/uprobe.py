@@ -186,6 +186,12 @@ class Uprobe(ProbeType):
             hints = (f"'{path}' is stripped: only the functions it exports have names",)
         return message, hints
 
+    def place(self, match: Match) -> tuple[str, int] | None:
+        path, offset = match.data
+        assert isinstance(path, str)
+        assert isinstance(offset, int)
+        return path, offset
+
     def context(self, match: Match, scope: ExpandScope) -> ProbeContext:
         made = ReturnContext if self.returns else EntryContext
         target = scope.target

@@ -159,7 +159,7 @@ class Usdt(ProbeType):
         return match if "arg" in uses else match.replace(key=(self.name,))
 
     def place(self, match: Match) -> tuple[str, int] | None:
-        path, where = match.data
+        path, where, _counted = match.data
         assert isinstance(path, str)
         assert isinstance(where, tuple)
         return (path, where[0][0]) if len(where) == 1 else None
