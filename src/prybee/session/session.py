@@ -170,9 +170,11 @@ class Session:
         if self.child is not None and self.child.poll() is None:
             self.child.send()
         self._drain(discard=self.exited)
+        self._exit_by_word()
         self.exited = False
         engine.run_special("end")
         self._drain()
+        self._exit_by_word()
         output.before_maps()
         if self.options.print_maps:
             for spec, items in self.maps.written():
@@ -255,9 +257,9 @@ class Session:
         # Programs count what goes wrong in them; without records nobody wakes us for that.
         idle = 1000.0 if self.plan.counters else None
         checked = monotonic()
-        word = self._exit_word()
+        # Whether records have come since losses were looked at.
+        news = True
         pause = FIRST_PAUSE
-        self.losses.check()
         while True:
             taken = self.consume()
             ready: set[int] = set()
@@ -268,14 +270,14 @@ class Session:
             now = monotonic()
             if self.observer.wanted and now >= self.observer.due:
                 self.observer.look()
-            if now - checked >= CHECK_EVERY:
-                checked = now
+            if now - checked >= CHECK_EVERY or (news and not taken):
+                checked, news = now, False
                 self.losses.check()
-                if word[0]:
+                if self._exit_word():
                     # exit() ran, and perhaps there was no room for its record.
                     self._drain()
-                    self.exit(word[0] - 1)
                     break
+            news = news or bool(taken)
             if taken >= GATHER:
                 ready = waiter.pause(0)
             elif taken:
@@ -288,7 +290,6 @@ class Session:
                 ring.awake()
             if ready and self._react(ready, signals, out if watched_out else -1):
                 break
-        word.release()
 
     def _idle(self, most: float | None) -> float | None:
         """How long to sleep when nothing happens, in milliseconds; None: for ever."""
@@ -308,9 +309,16 @@ class Session:
                 return True
         return out in ready or bool(ready & self._watch)
 
-    def _exit_word(self) -> memoryview:
+    def _exit_word(self) -> int:
+        """The exit code + 1, once exit() has run."""
         at = self.plan.globals.exit
-        return self.engine.globals[at : at + 8].cast("Q")
+        return int.from_bytes(self.engine.globals[at : at + 8], "little")
+
+    def _exit_by_word(self) -> None:
+        """Take the code of an exit() whose record was lost."""
+        word = self._exit_word()
+        if word and not self.code:
+            self.code = word - 1
 
 
 def _runs_once(probe: ProbeSpec) -> bool:
