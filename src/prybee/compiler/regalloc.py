@@ -7,6 +7,8 @@ maps are made again instead.
 
 from __future__ import annotations
 
+from bisect import bisect_left, insort
+
 from prybee.compiler.ir import CompilerError
 from prybee.compiler.liveness import Ranges, crosses, merge, overlap
 from prybee.compiler.machine import (
@@ -45,6 +47,15 @@ class _Interval:
         self.end = segments[-1][1]
         self.weight = weight
         self.reg = -1
+
+
+def _take(busy: Segments, more: Segments) -> None:
+    """Add ranges to a sorted list of others."""
+    if not busy or busy[-1] < more[0]:
+        busy.extend(more)
+    else:
+        for segment in more:
+            insort(busy, segment)
 
 
 class Allocator:
@@ -119,6 +130,9 @@ class Allocator:
         hints = ranges.hints
         pinned = self.pinned
         fixed = segments[:FP]
+        # Per register, all ranges that it is taken in: those of its intervals can be many, and far
+        # apart (rare blocks stand at the end), so one sorted list is asked, not each of them.
+        taken = [list(each) for each in fixed]
         assigned: list[list[_Interval]] = [[] for _ in range(FP)]
         assignment = [-1] * self.registers
         spills: list[int] = []
@@ -131,7 +145,6 @@ class Allocator:
         intervals.sort(key=_start)
         for current in intervals:
             mine = current.segments
-            start = current.start
             if crosses(mine, calls):
                 candidates: tuple[int, ...] = _PRESERVED
             else:
@@ -141,26 +154,14 @@ class Allocator:
                 best = sorted([(-weight, r) for r, weight in wish.items() if r in candidates])
                 candidates = (*[r for _, r in best], *candidates)
             for reg in candidates:
-                if fixed[reg] and overlap(mine, fixed[reg]):
-                    continue
-                others = assigned[reg]
-                if others:
-                    keep = [o for o in others if o.end > start]
-                    if len(keep) != len(others):
-                        assigned[reg] = others = keep
-                    for other in others:
-                        if overlap(mine, other.segments):
-                            break
-                    else:
-                        others.append(current)
-                        current.reg = reg
-                        break
-                else:
-                    others.append(current)
+                busy = taken[reg]
+                if not overlap(mine, busy):
+                    _take(busy, mine)
+                    assigned[reg].append(current)
                     current.reg = reg
                     break
             else:
-                self._evict(current, candidates, fixed, assigned, spills)
+                self._evict(current, candidates, fixed, taken, assigned, spills)
         for current in intervals:
             assignment[current.vreg] = current.reg
         return assignment, spills
@@ -170,16 +171,19 @@ class Allocator:
         current: _Interval,
         candidates: tuple[int, ...],
         fixed: list[Segments],
+        taken: list[Segments],
         assigned: list[list[_Interval]],
         spills: list[int],
     ) -> None:
         """Spill whatever costs least: this range, or those in the way of it in one register."""
         best = -1
         least = current.weight
+        start = current.start
         for reg in dict.fromkeys(candidates):
-            if fixed[reg] and overlap(current.segments, fixed[reg]):
+            if overlap(current.segments, fixed[reg]):
                 continue
-            cost = sum([o.weight for o in assigned[reg] if overlap(current.segments, o.segments)])
+            assigned[reg] = others = [o for o in assigned[reg] if o.end > start]
+            cost = sum([o.weight for o in others if overlap(current.segments, o.segments)])
             if cost < least:
                 best, least = reg, cost
         if best < 0:
@@ -188,12 +192,16 @@ class Allocator:
             spills.append(current.vreg)
             return
         keep = []
+        busy = taken[best]
         for other in assigned[best]:
             if overlap(current.segments, other.segments):
                 spills.append(other.vreg)
                 other.reg = -1
+                for segment in other.segments:
+                    del busy[bisect_left(busy, segment)]
             else:
                 keep.append(other)
+        _take(busy, current.segments)
         keep.append(current)
         assigned[best] = keep
         current.reg = best
