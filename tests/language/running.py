@@ -63,7 +63,8 @@ class Loaded:
                     btf_id = 0
                     if program.attach_to:
                         assert TARGET.btf is not None
-                        btf_id = TARGET.btf.find(program.attach_to)
+                        name = program.attach_to
+                        btf_id = TARGET.btf.function(name) or TARGET.btf.find(name, "typedef")
                     self.programs[program.name] = Program.load(
                         program.type,
                         bytes(image),
