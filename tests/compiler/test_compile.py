@@ -102,6 +102,7 @@ def test_long_programs_need_long_jumps() -> None:
 @pytest.mark.slow
 def test_time_grows_with_size() -> None:
     """Eight times the program takes less than sixteen times as long."""
+    import gc
     from time import process_time
 
     def cost(blocks: int) -> float:
@@ -110,7 +111,11 @@ def test_time_grows_with_size() -> None:
         return process_time() - start
 
     cost(50)
-    assert min(cost(1600) for _ in range(2)) < 16 * min(cost(200) for _ in range(3))
+    gc.disable()  # its own cost grows with what is alive, which is not the compiler's doing
+    try:
+        assert min(cost(1600) for _ in range(3)) < 16 * min(cost(200) for _ in range(3))
+    finally:
+        gc.enable()
 
 
 def handler(b: Builder, ctx: Value) -> None:

@@ -188,7 +188,7 @@ def _first_score(v: Value, operands: list[Value]) -> int:
 def _copies(s: Selector, block: Block, target: Block) -> dict[int, int]:
     """Give ``target``'s phis what they receive from ``block``; returns which registers were copied
     to which."""
-    index = target.preds.index(block)
+    index = s.edge(block, target)
     moves: dict[int, int] = {}
     made: list[tuple[int, Value]] = []
     for phi in target.phis:

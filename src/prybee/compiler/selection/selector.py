@@ -45,7 +45,7 @@ class Selector:
     """
 
     __slots__ = (
-        "bits64", "blocks", "cache", "current", "features", "frames", "function", "lazy", "ops",
+        "blocks", "cache", "current", "edges", "features", "frames", "function", "lazy", "ops",
         "order", "registers", "span", "starts", "table",
     )  # fmt: skip
 
@@ -70,6 +70,8 @@ class Selector:
         self.cache: dict[Any, int] = {}
         # SSA block -> index of its first machine block; jumps are patched from these
         self.starts: dict[Block, int] = {}
+        # SSA block with phis -> predecessor -> its place among their arguments
+        self.edges: dict[Block, dict[Block, int]] = {}
 
     # -- registers and blocks -------------------------------------------------------------------
 
@@ -78,6 +80,13 @@ class Selector:
         n = self.registers
         self.registers = n + 1
         return n
+
+    def edge(self, block: Block, target: Block) -> int:
+        """Which argument of ``target``'s phis comes from ``block``."""
+        found = self.edges.get(target)
+        if found is None:
+            found = self.edges[target] = {pred: i for i, pred in enumerate(target.preds)}
+        return found[block]
 
     def begin(self, loop: int) -> MBlock:
         """Start a new machine block, which the current one falls into."""
