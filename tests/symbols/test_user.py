@@ -3,11 +3,13 @@
 import os
 import shutil
 import subprocess
+import time
 
 import pytest
 
 from prybee.elf import ElfFile
 from prybee.symbols import Frame, UserSymbols
+from prybee.symbols import processes as processes_module
 from prybee.symbols import user as user_module
 
 KINDS = {
@@ -22,6 +24,13 @@ KINDS = {
 def symbols():
     with UserSymbols() as made:
         yield made
+
+
+def wait_until(condition):
+    end = time.monotonic() + 10
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.01)
 
 
 def descriptors():
@@ -125,7 +134,7 @@ def test_per_program(build, start):
         assert (frame.symbol, frame.module) == ("inner", path)
         third = start("setarch", "-R", path)
         symbols.observe(third.pid)
-        assert symbols._processes[third.pid] is symbols._processes[first.pid]
+        assert symbols.processes._known[third.pid] is symbols.processes._known[first.pid]
 
 
 def test_nothing_is_kept_when_asked_so(build, start):
@@ -140,7 +149,7 @@ def test_nothing_is_kept_when_asked_so(build, start):
 
 def test_a_program_that_calls_exec(symbols, build, tmp_path, monkeypatch):
     """One pid, two programs: both are remembered."""
-    monkeypatch.setattr(user_module, "_CURRENT", 0.0)
+    monkeypatch.setattr(processes_module, "_CURRENT", 0.0)
     monkeypatch.setattr(user_module, "_CURRENT_AFTER_MISS", 0.0)
     process = subprocess.Popen(
         ["sh", "-c", 'read x; exec "$0"', build("pie", *KINDS["pie"])],
@@ -151,8 +160,8 @@ def test_a_program_that_calls_exec(symbols, build, tmp_path, monkeypatch):
     from tests.symbols.conftest import Running
 
     try:
-        assert symbols.observe(process.pid)
-        before = symbols._processes[process.pid].generations[0]
+        wait_until(lambda: symbols.observe(process.pid))
+        before = symbols.processes._known[process.pid].generations[0]
         shell = next(m for m in before.items if m.path.startswith("/"))
         process.stdin.write("go\n")
         process.stdin.flush()
@@ -314,4 +323,4 @@ def test_ten_thousand_stacks_share_their_frames(symbols, build, start):
     ]
     frames = [symbols.resolve_many(pid, stack) for stack in stacks]
     assert all(frame.symbol for stack in frames for frame in stack)
-    assert len(symbols._processes[pid].frames) == len({a for s in stacks for a in s})
+    assert len(symbols.processes._known[pid].frames) == len({a for s in stacks for a in s})

@@ -7,6 +7,7 @@ are attached to (:mod:`prybee.linux.links`).
 from __future__ import annotations
 
 from errno import EACCES, EINVAL, EMFILE, ENFILE, ENOENT, ENOSYS, EOPNOTSUPP, EPERM
+from time import CLOCK_MONOTONIC
 
 from prybee.diagnostics import KernelError, NotSupported
 from prybee.linux import syscalls, uapi
@@ -14,6 +15,7 @@ from prybee.linux.attributes import PERF_EVENT, PERF_FLAGS, Attributes
 from prybee.linux.objects import KernelObject
 
 _FLAG_FD_CLOEXEC = 8
+_SAMPLE_TIME = 0x4
 _SAMPLE_RAW = 0x400
 
 # ioctl requests: _IO('$', 0), _IO('$', 1), _IOW('$', 8, u32). On powerpc, mips, sparc and alpha
@@ -107,6 +109,35 @@ class PerfEvent(KernelObject):
             sample_type=_SAMPLE_RAW,
             sample_period=1,
             wakeup_events=1,
+        )
+
+    @classmethod
+    def processes(
+        cls, cpu: int, pid: int = -1, *, inherit: bool = False, watermark: int = 0
+    ) -> PerfEvent:
+        """An event that counts nothing, but tells of new processes, programs and mappings.
+
+        Its records (:mod:`prybee.linux.process_events`) end in a time of CLOCK_MONOTONIC.
+
+        Args:
+            pid: one thread, or -1 for all. ``inherit`` adds those it starts later.
+            watermark: bytes that make its descriptor readable.
+
+        Raises:
+            KernelError: refused.
+        """
+        names = "mmap comm task watermark sample_id_all mmap2 comm_exec use_clockid"
+        flags = sum([PERF_FLAGS[name] for name in names.split()])
+        return cls._open(
+            f"process events on CPU {cpu}",
+            pid,
+            cpu,
+            type=uapi.PERF_TYPE_SOFTWARE,
+            config=uapi.PERF_SOFTWARE_NAMES.index("dummy"),
+            sample_type=_SAMPLE_TIME,
+            wakeup_watermark=watermark,
+            clockid=CLOCK_MONOTONIC,
+            flags=flags | (PERF_FLAGS["inherit"] if inherit else 0),
         )
 
     @classmethod

@@ -1,4 +1,4 @@
-"""Reading a perf buffer: the ring buffers of kernels before 5.8, one for each CPU.
+"""Reading the ring buffers of perf events, one for each CPU.
 
 The kernel's side (include/uapi/linux/perf_event.h, ``struct perf_event_mmap_page``): page 0 holds
 the head, at byte 1024, and our tail, at 1032; then come the data, in which records wrap.
@@ -21,60 +21,73 @@ if TYPE_CHECKING:
 
 _HEAD = 1024 // 8
 _TAIL = 1032 // 8
-_HEADER = Struct("<IHH").unpack
+_HEADER = Struct("<IHH").unpack_from
 _LOST = 2
 _SAMPLE = 9
 
 
-class _Part:
-    """One CPU's ring."""
+class PerfRing:
+    """The memory that one event's records go to; it owns the event.
 
-    def __init__(self, cpu: int, pages: int) -> None:
-        self.cpu = cpu
-        self.size = pages * PAGESIZE
-        self.event = PerfEvent.output(cpu)
+    Attributes:
+        lost: records that the kernel dropped because the memory was full.
+    """
+
+    def __init__(self, event: PerfEvent, pages: int) -> None:
+        """
+        Args:
+            pages: a power of two.
+
+        Raises:
+            KernelError: the memory cannot be had; the event is closed then.
+        """
+        self.event = event
+        self.lost = 0
+        self._size = pages * PAGESIZE
         try:
-            length = PAGESIZE + self.size
-            self.memory: mmap = syscalls.kernel.map_memory(self.event.fd, length)
+            length = PAGESIZE + self._size
+            self._memory: mmap = syscalls.kernel.map_memory(event.fd, length)
         except OSError as failure:
-            self.event.close()
-            raise KernelError(f"mmap of {self.event.what}", failure.errno or 0) from None
-        self.positions = memoryview(self.memory)[:PAGESIZE].cast("Q")
-        self.data = memoryview(self.memory)[PAGESIZE:]
+            event.close()
+            raise KernelError(f"mmap of {event.what}", failure.errno or 0) from None
+        self._positions = memoryview(self._memory)[:PAGESIZE].cast("Q")
+        self._data = memoryview(self._memory)[PAGESIZE:]
 
-    def take(self) -> tuple[list[bytes], int]:
-        head, tail = self.positions[_HEAD], self.positions[_TAIL]
+    def take(self) -> list[tuple[int, int, bytes]]:
+        """All records there are: type, the bits of ``misc``, and what is behind the header."""
+        head, tail = self._positions[_HEAD], self._positions[_TAIL]
         if head == tail:
-            return [], 0
+            return []
         syscalls.kernel.fence()
-        start, end = tail % self.size, head % self.size
+        start, end = tail % self._size, head % self._size
         if start < end:
-            batch = bytes(self.data[start:end])
+            batch = bytes(self._data[start:end])
         else:
-            batch = bytes(self.data[start:]) + bytes(self.data[:end])
+            batch = bytes(self._data[start:]) + bytes(self._data[:end])
         syscalls.kernel.fence()
-        self.positions[_TAIL] = head
-        records, lost, at = [], 0, 0
+        self._positions[_TAIL] = head
+        records, at = [], 0
         while at < len(batch):
-            kind, _, size = _HEADER(batch[at : at + 8])
-            if kind == _SAMPLE:
-                length = int.from_bytes(batch[at + 8 : at + 12], "little")
-                records.append(batch[at + 12 : at + 12 + length])
-            elif kind == _LOST:
-                lost += int.from_bytes(batch[at + 16 : at + 24], "little")
+            kind, misc, size = _HEADER(batch, at)
+            if kind == _LOST:
+                self.lost += int.from_bytes(batch[at + 16 : at + 24], "little")
+            else:
+                records.append((kind, misc, batch[at + 8 : at + size]))
             at += size
-        return records, lost
+        return records
 
     def close(self) -> None:
+        """Gives the memory and the event back; a second call does nothing."""
         if not self.event.closed:
-            self.positions.release()
-            self.data.release()
-            self.memory.close()
+            self._positions.release()
+            self._data.release()
+            self._memory.close()
             self.event.close()
 
 
 class PerfBuffer:
-    """The consumer of a ``perf_event_array`` map, which stays the caller's to close."""
+    """The consumer of a ``perf_event_array`` map, which stays the caller's to close: what
+    programs of kernels before 5.8 send their records through."""
 
     def __init__(self, map_: Map, pages: int = 64) -> None:
         """
@@ -85,11 +98,10 @@ class PerfBuffer:
             KernelError: the events or their memory cannot be had.
         """
         self.map = map_
-        self._parts: list[_Part] = []
+        self._parts: dict[int, PerfRing] = {}
         try:
             for cpu in cpus.online():
-                part = _Part(cpu, pages)
-                self._parts.append(part)
+                part = self._parts[cpu] = PerfRing(PerfEvent.output(cpu), pages)
                 map_.update(cpu.to_bytes(4, "little"), part.event.fd.to_bytes(4, "little"))
         except BaseException:
             self.close()
@@ -97,7 +109,7 @@ class PerfBuffer:
 
     def filenos(self) -> list[int]:
         """What to poll, one for each CPU."""
-        return [part.event.fd for part in self._parts]
+        return [part.event.fd for part in self._parts.values()]
 
     def take(self) -> tuple[list[tuple[int, bytes]], int]:
         """All records there are, with the CPU they come from, and how many the kernel dropped.
@@ -106,15 +118,18 @@ class PerfBuffer:
         """
         records: list[tuple[int, bytes]] = []
         lost = 0
-        for part in self._parts:
-            data, dropped = part.take()
-            records += [(part.cpu, record) for record in data]
-            lost += dropped
+        for cpu, part in self._parts.items():
+            for kind, _, data in part.take():
+                if kind == _SAMPLE:
+                    length = int.from_bytes(data[:4], "little")
+                    records.append((cpu, data[4 : 4 + length]))
+            lost += part.lost
+            part.lost = 0
         return records, lost
 
     def close(self) -> None:
         """Gives the memory and the events back; a second call does nothing."""
-        for part in self._parts:
+        for part in self._parts.values():
             part.close()
 
     def __enter__(self) -> PerfBuffer:

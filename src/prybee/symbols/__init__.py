@@ -12,13 +12,15 @@ if TYPE_CHECKING:
     from prybee.symbols.demangling import demangle
     from prybee.symbols.frames import Frame
     from prybee.symbols.kernel import KernelSymbols
+    from prybee.symbols.recorder import Recorder
     from prybee.symbols.user import UserSymbols
 
-__all__ = ["Frame", "KernelSymbols", "UserSymbols", "binaries", "demangle"]
+__all__ = ["Frame", "KernelSymbols", "Recorder", "UserSymbols", "binaries", "demangle"]
 
 _MODULES = {
     "Frame": "frames",
     "KernelSymbols": "kernel",
+    "Recorder": "recorder",
     "UserSymbols": "user",
     "demangle": "demangling",
 }

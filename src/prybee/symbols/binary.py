@@ -62,6 +62,7 @@ class Binary:
             except ElfError:
                 pass
             table.close()
+        self._root = ""  # It may be held open for us.
         return usable
 
     def name(self, address: int) -> tuple[str, int] | None:

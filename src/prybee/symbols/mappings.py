@@ -39,6 +39,11 @@ class Mapping:
     def __repr__(self) -> str:
         return f"Mapping({self.start:#x}-{self.end:#x}, {self.path!r} at {self.offset:#x})"
 
+    def part(self, start: int, end: int) -> Mapping:
+        """What is left of it in a part of its range."""
+        offset = self.offset + start - self.start
+        return Mapping(start, end, offset, self.device, self.inode, self.path)
+
     @property
     def is_file(self) -> bool:
         """Whether a file is mapped (not anonymous memory, nor the kernel's own pages)."""
@@ -46,10 +51,13 @@ class Mapping:
 
 
 class Mappings:
-    """The executable ranges of ``/proc/PID/maps``."""
+    """The executable ranges of a process: those of ``/proc/PID/maps``, and what is added."""
 
-    def __init__(self, text: bytes) -> None:
-        self.text = text
+    __slots__ = ("_starts", "items", "stamp")
+
+    def __init__(self, text: bytes = b"") -> None:
+        # Tells whether another text is the same, without keeping it.
+        self.stamp = hash(text)
         self.items = [
             Mapping(
                 int(start, 16),
@@ -63,6 +71,25 @@ class Mappings:
         ]
         self.items.sort(key=lambda mapping: mapping.start)
         self._starts = [mapping.start for mapping in self.items]
+
+    def add(self, mapping: Mapping) -> None:
+        """A range that was mapped now: what it covers is mapped no more."""
+        items, starts = self.items, self._starts
+        first = last = bisect_right(starts, mapping.start)
+        if first and items[first - 1].end > mapping.start:
+            first -= 1
+        while last < len(items) and items[last].start < mapping.end:
+            last += 1
+        rest = []
+        for old in items[first:last]:
+            if old.start < mapping.start:
+                rest.append(old.part(old.start, mapping.start))
+            if old.end > mapping.end:
+                rest.append(old.part(mapping.end, old.end))
+        rest.append(mapping)
+        rest.sort(key=lambda each: each.start)
+        items[first:last] = rest
+        starts[first:last] = [each.start for each in rest]
 
     def find(self, address: int) -> Mapping | None:
         """The range that an address lies in."""

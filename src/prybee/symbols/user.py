@@ -1,8 +1,8 @@
 """Names of user addresses, where the process lives and also after it has gone.
 
-A process's mappings are recorded while it is alive (:meth:`UserSymbols.observe`); files are opened
-through ``/proc/PID/map_files``, which is the very file that is mapped, be it deleted, replaced, or
-in another mount namespace.
+A process's mappings are read while it is alive (:meth:`UserSymbols.observe`), or recorded when they
+are made (:mod:`prybee.symbols.recorder`).  Files are opened through ``/proc/PID/map_files``, which
+is the very file that is mapped, be it deleted, replaced, or in another mount namespace.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from prybee.symbols.debug_files import DEBUG_DIRECTORIES
 from prybee.symbols.frames import Frame
 from prybee.symbols.mappings import DELETED, Mappings
 from prybee.symbols.perf_map import PerfMap
+from prybee.symbols.processes import Process, Processes
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -23,33 +24,16 @@ if TYPE_CHECKING:
 
     from prybee.symbols.mappings import Mapping
 
-# How long recorded mappings count as current, in seconds: when a process is observed again, and
-# when an address is in none of them (a library may have been loaded just now).
-_CURRENT = 1.0
+# When an address is in no mapping, they are read again (a library may have been loaded just now),
+# but not so soon, in seconds.
 _CURRENT_AFTER_MISS = 0.1
-
-# Mappings kept of one pid: it may have called exec(2), or be another process by now.
-_GENERATIONS = 4
+# How long it counts that a process has no perf map, in seconds.
+_CURRENT = 1.0
 
 # Frames remembered per process, so that a garbage-producing unwinder cannot fill the memory.
 _MOST_FRAMES = 200_000
 
 CACHES = ("per_pid", "per_program", "none")
-
-
-class _Process:
-    """What is known of one process."""
-
-    def __init__(self, pid: int) -> None:
-        self.pid = pid
-        self.generations: list[Mappings] = []  # newest first
-        self.read_at = -1e9
-        self.frames: dict[int, Frame | None] = {}
-        self.perf_map: PerfMap | None = None
-        self.perf_map_looked_at = -1e9
-        # Where its files are after its end: a descriptor of its root directory, or -1 for ours.
-        self.root_fd = -1
-        self.root_known = False
 
 
 class UserSymbols:
@@ -75,18 +59,17 @@ class UserSymbols:
         self._demangle = demangle
         self._debug_directories = tuple(debug_directories)
         self._proc = proc
-        self._processes: dict[int, _Process] = {}
-        self._programs: dict[tuple[int, int], _Process] = {}
         self._binaries: dict[tuple[str, int, str], Binary] = {}
         self._images: dict[bytes, Binary] = {}
         self._paths: dict[str, Binary | None] = {}
-        self._roots: dict[tuple[str, int, int], int] = {}
+        # What is recorded of them is told to this.
+        self.processes = Processes(self._binary, cache == "per_program", proc)
         if cache not in CACHES:
             raise ValueError(f"cache is {cache!r}, not one of {', '.join(CACHES)}")
 
     def __repr__(self) -> str:
         return (
-            f"UserSymbols({self.cache!r}, {len(self._processes)} processes, "
+            f"UserSymbols({self.cache!r}, {len(self.processes)} processes, "
             f"{len(self._binaries)} files)"
         )
 
@@ -104,17 +87,8 @@ class UserSymbols:
         for binary in (*self._binaries.values(), *self._images.values(), *self._paths.values()):
             if binary is not None:
                 binary.close()
-        for fd in self._roots.values():
-            if fd >= 0:
-                os.close(fd)
-        for table in (
-            self._processes,
-            self._programs,
-            self._binaries,
-            self._images,
-            self._paths,
-            self._roots,
-        ):
+        self.processes.clear()
+        for table in (self._binaries, self._images, self._paths):
             table.clear()
 
     # ------------------------------------------------------------------ recording
@@ -124,62 +98,9 @@ class UserSymbols:
 
         Cheap to call for every record: mappings are read again only after a second.
         """
-        process = self._processes.get(pid)
-        if process is None:
-            process = self._processes[pid] = self._new_process(pid)
-        if monotonic() - process.read_at >= _CURRENT:
-            self._read(process)
+        process = self.processes.get(pid)
+        self.processes.observe(process)
         return bool(process.generations)
-
-    def _new_process(self, pid: int) -> _Process:
-        if self.cache != "per_program":
-            return _Process(pid)
-        try:
-            status = os.stat(f"{self._proc}/{pid}/exe")
-        except OSError:
-            return _Process(pid)
-        return self._programs.setdefault((status.st_dev, status.st_ino), _Process(pid))
-
-    def _read(self, process: _Process) -> bool:
-        """Reads the mappings; whether they have changed."""
-        process.read_at = monotonic()
-        try:
-            with open(f"{self._proc}/{process.pid}/maps", "rb") as file:
-                text = file.read()
-        except OSError:
-            return False
-        # A process on its way out, or a kernel thread, has an empty map.
-        if not text or (process.generations and process.generations[0].text == text):
-            return False
-        mappings = Mappings(text)
-        process.generations.insert(0, mappings)
-        del process.generations[_GENERATIONS:]
-        process.frames.clear()
-        self._hold_root(process)
-        for mapping in mappings.items:
-            # What has no name any more has to be opened while the process holds it.
-            if mapping.is_file and mapping.path.endswith(DELETED):
-                self._binary(process, mapping)
-        return True
-
-    def _hold_root(self, process: _Process) -> None:
-        """Keeps the root directory of a process in other mounts: one descriptor for each such."""
-        if process.root_known:
-            return
-        process.root_known = True
-        directory = f"{self._proc}/{process.pid}"
-        try:
-            namespace = os.readlink(f"{directory}/ns/mnt")
-            if namespace == os.readlink(f"{self._proc}/self/ns/mnt"):
-                return
-            status = os.stat(f"{directory}/root")
-            key = (namespace, status.st_dev, status.st_ino)
-            if key not in self._roots:
-                flags = os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC
-                self._roots[key] = os.open(f"{directory}/root", flags)
-            process.root_fd = self._roots[key]
-        except OSError:
-            return
 
     # ------------------------------------------------------------------ questions
 
@@ -199,34 +120,42 @@ class UserSymbols:
         self, pid: int, addresses: Iterable[int], program: str = ""
     ) -> list[Frame | None]:
         """:meth:`resolve` for each address of a stack."""
-        process = self._processes.get(pid)
-        if process is None:
-            self.observe(pid)
-            process = self._processes[pid]
-        if self.cache == "none":
-            self._read(process)
-            process.frames.clear()
+        process = self._process(pid)
         frames = process.frames
         return [
             frames[address] if address in frames else self._remember(process, address, program)
             for address in addresses
         ]
 
-    def _remember(self, process: _Process, address: int, program: str) -> Frame | None:
+    def version(self, pid: int) -> int:
+        """A number that changes whenever answers about a process may not be the same any more,
+        for callers that keep them."""
+        return self._process(pid).version
+
+    def _process(self, pid: int) -> Process:
+        process = self.processes.get(pid)
+        if self.cache == "none":
+            self.processes.read(process)
+            process.forget_found()
+        return process
+
+    def _remember(self, process: Process, address: int, program: str) -> Frame | None:
         frame = self._resolve(process, address)
         if frame is None and not process.generations and program:
             return self._resolve_by_program(program, address)
+        if frame is None and not (process.complete or process.ended):
+            return None  # What is there may be known the next time.
         frames = process.frames
         if len(frames) >= _MOST_FRAMES:
             frames.clear()
         frames[address] = frame
         return frame
 
-    def _resolve(self, process: _Process, address: int) -> Frame | None:
-        mapping = self._find(process, address)
+    def _resolve(self, process: Process, address: int) -> Frame | None:
+        mapping = process.find(address)
         if mapping is None and monotonic() - process.read_at >= _CURRENT_AFTER_MISS:
-            self._read(process)
-            mapping = self._find(process, address)
+            self.processes.read(process)
+            mapping = process.find(address)
         if mapping is None or not (mapping.is_file or mapping.path == "[vdso]"):
             frame = self._run_time_code(process, address)
             if frame is not None or mapping is None:
@@ -243,22 +172,10 @@ class UserSymbols:
         path = mapping.path.removesuffix(DELETED)
         return Frame(symbol, distance, path, address, binary.build_id, offset)
 
-    @staticmethod
-    def _find(process: _Process, address: int) -> Mapping | None:
-        for mappings in process.generations:
-            mapping = mappings.find(address)
-            if mapping is not None:
-                return mapping
-        return None
-
     def _resolve_by_program(self, path: str, address: int) -> Frame | None:
         """An address of a process of which only the program's path is known."""
         if self.cache == "per_program":
-            try:
-                status = os.stat(path)
-            except OSError:
-                return None
-            process = self._programs.get((status.st_dev, status.st_ino))
+            process = self.processes.of_program(path)
             if process is not None:
                 frame = self._resolve(process, address)
                 if frame is not None:
@@ -283,7 +200,7 @@ class UserSymbols:
 
     # ------------------------------------------------------------------ files
 
-    def _binary(self, process: _Process, mapping: Mapping) -> Binary | None:
+    def _binary(self, process: Process, mapping: Mapping) -> Binary | None:
         if mapping.tried:
             return mapping.binary
         mapping.tried = True
@@ -299,24 +216,20 @@ class UserSymbols:
             mapping.binary = binary
         return mapping.binary
 
-    def _open_mapped(self, process: _Process, mapping: Mapping) -> Binary | None:
+    def _open_mapped(self, process: Process, mapping: Mapping) -> Binary | None:
         directory = f"{self._proc}/{process.pid}"
         name = mapping.path.removesuffix(DELETED)
         exact = f"{directory}/map_files/{mapping.start:x}-{mapping.end:x}"
         # After the process's end: by name, if that is still the same file.
-        by_name = mapping.path if process.root_fd < 0 else self._held_root(process) + mapping.path
-        for path in (exact, by_name):
+        for path in dict.fromkeys((exact, process.root + mapping.path, mapping.path)):
             try:
                 status = os.stat(path)
                 if status.st_ino != mapping.inode:
                     continue
-                return self._open(path, name, self._held_root(process))
+                return self._open(path, name, process.root)
             except (OSError, ElfError):
                 continue
         return None
-
-    def _held_root(self, process: _Process) -> str:
-        return f"/proc/self/fd/{process.root_fd}" if process.root_fd >= 0 else ""
 
     def _open(self, path: str, name: str, root: str = "") -> Binary:
         return Binary(
@@ -327,7 +240,7 @@ class UserSymbols:
             self._demangle,
         )
 
-    def _vdso(self, process: _Process, mapping: Mapping) -> Binary | None:
+    def _vdso(self, process: Process, mapping: Mapping) -> Binary | None:
         """The kernel's own library, which is in memory only."""
         size = mapping.end - mapping.start
         image = _memory(f"{self._proc}/{process.pid}/mem", mapping.start, size)
@@ -349,7 +262,7 @@ class UserSymbols:
                 return None
         return self._images[image]
 
-    def _run_time_code(self, process: _Process, address: int) -> Frame | None:
+    def _run_time_code(self, process: Process, address: int) -> Frame | None:
         """Code that a JIT compiler has described in a perf map."""
         perf_map = process.perf_map
         if perf_map is None:
@@ -367,7 +280,7 @@ class UserSymbols:
             return None
         return Frame(found[0], found[1], perf_map.shown, address)
 
-    def _open_perf_map(self, process: _Process) -> PerfMap | None:
+    def _open_perf_map(self, process: Process) -> PerfMap | None:
         # The process names the file by its pid in its own namespace.
         numbers = [process.pid]
         try:
@@ -377,7 +290,7 @@ class UserSymbols:
                         numbers = [int(line.split()[-1])]
         except OSError:
             pass
-        for root in (f"{self._proc}/{process.pid}/root", self._held_root(process)):
+        for root in (f"{self._proc}/{process.pid}/root", process.root):
             shown = f"/tmp/perf-{numbers[0]}.map"
             perf_map = PerfMap(root + shown, shown)
             if perf_map.refresh():
