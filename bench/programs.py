@@ -1,45 +1,44 @@
-"""Run-time statistics of BPF programs, whoever loaded them."""
+"""Run-time statistics of a tracer's BPF programs."""
 
 from __future__ import annotations
 
+import os
 import struct
+from pathlib import Path
 
 from prybee.linux import attributes
 from prybee.linux.attributes import PROG_INFO, Attributes, bpf
 
 
-class ProgramTimes:
-    """Run times of all programs loaded since this was made; keeps statistics switched on."""
+class Statistics:
+    """The kernel counts the run time of programs while this is open."""
 
-    def __enter__(self) -> ProgramTimes:
-        self._statistics = bpf(attributes.ENABLE_STATS)
-        self._before = set(_ids())
+    def __enter__(self) -> Statistics:
+        self._fd = bpf(attributes.ENABLE_STATS)
         return self
 
     def __exit__(self, *_: object) -> None:
-        import os
-
-        os.close(self._statistics)
-
-    def total(self) -> int:
-        """Nanoseconds that all new programs have run, together."""
-        return sum(_run_time(id_) for id_ in _ids() if id_ not in self._before)
+        os.close(self._fd)
 
 
-def _ids() -> list[int]:
-    found = []
-    last = 0
-    while True:
-        request = Attributes(attributes.PROG_GET_NEXT_ID, start_id=last)
-        if request.call() < 0:
-            return found
-        last = request["next_id"]
-        found.append(last)
+def run_time(pid: int) -> int:
+    """Nanoseconds that all programs of process ``pid`` have run, together."""
+    return sum(_run_time(id_) for id_ in _program_ids(pid))
+
+
+def _program_ids(pid: int) -> set[int]:
+    """The programs that a process holds descriptors of, itself or through links."""
+    found = set()
+    for entry in Path(f"/proc/{pid}/fdinfo").iterdir():
+        try:
+            lines = entry.read_text().splitlines()
+        except OSError:
+            continue  # closed meanwhile
+        found |= {int(line.split()[1]) for line in lines if line.startswith("prog_id:")}
+    return found
 
 
 def _run_time(id_: int) -> int:
-    import os
-
     request = Attributes(attributes.PROG_GET_FD_BY_ID, prog_id=id_)
     fd = request.call()
     if fd < 0:

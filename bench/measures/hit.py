@@ -11,7 +11,7 @@ import statistics
 from pathlib import Path
 
 from bench import load
-from bench.programs import ProgramTimes
+from bench.programs import Statistics, run_time
 from bench.report import Row, compare, mean_row
 from bench.tracer import Attached, Tracer
 
@@ -70,11 +70,12 @@ def _costs(ours: Tracer, peer: Tracer, rounds: int, script: str) -> tuple[list[f
 
 def cost(tracer: Tracer, script: str) -> float:
     """Nanoseconds per call of getppid(2) that the programs of ``script`` take."""
-    with ProgramTimes() as times, Attached(tracer, "-e", script, out=Path("/dev/null")):
+    with Statistics(), Attached(tracer, "-e", script, out=Path("/dev/null")) as attached:
+        pid = attached.pid()
         load.run("calls", str(CALLS // 10))
         samples = []
         for _ in range(3):
-            before = times.total()
+            before = run_time(pid)
             load.run("calls", str(CALLS // 3))
-            samples.append((times.total() - before) / (CALLS // 3))
+            samples.append((run_time(pid) - before) / (CALLS // 3))
     return statistics.median(samples)
