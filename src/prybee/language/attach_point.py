@@ -14,8 +14,9 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-_PIECE = re.compile(r'"([^"]*)"|(:)|\$([0-9]+)|([^":$]+|.)', re.DOTALL)
-_PREFIX = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)=")
+# For those that are not plain; compiled when first wanted.
+_PIECE = r'"([^"]*)"|(:)|\$([0-9]+)|([^":$]+|(?s:.))'
+_PREFIX = r"([A-Za-z_][A-Za-z0-9_]*)="
 
 
 class AttachPointError(Exception):
@@ -62,11 +63,13 @@ def parse(raw: str, start: int = 0, positional: Sequence[str] = ()) -> AttachPoi
     Raises:
         AttachPointError: a quote is not closed, or ``$0`` is used.
     """
-    prefix = _PREFIX.match(raw)
+    if not ('"' in raw or "$" in raw or "=" in raw):
+        return _plain(raw, start)
+    prefix = re.match(_PREFIX, raw)
     at = prefix.end() if prefix is not None else 0
     parts = [""]
     starts = [start + at]
-    for match in _PIECE.finditer(raw, at):
+    for match in re.compile(_PIECE).finditer(raw, at):
         quoted, colon, number, plain = match.groups()
         if colon:
             parts.append("")
@@ -85,9 +88,23 @@ def parse(raw: str, start: int = 0, positional: Sequence[str] = ()) -> AttachPoi
             parts[-1] += plain
     return AttachPoint(
         raw,
-        parts[0] if len(parts[0]) == 1 else parts[0].lower(),
+        _provider(parts[0]),
         tuple(parts[1:]),
         start,
         tuple(starts[1:]),
         prefix[1] if prefix is not None else "",
     )
+
+
+def _plain(raw: str, start: int) -> AttachPoint:
+    first, *parts = raw.split(":")
+    starts = []
+    at = start + len(first) + 1
+    for part in parts:
+        starts.append(at)
+        at += len(part) + 1
+    return AttachPoint(raw, _provider(first), tuple(parts), start, tuple(starts))
+
+
+def _provider(text: str) -> str:
+    return text if len(text) == 1 else text.lower()

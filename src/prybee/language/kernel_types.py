@@ -6,11 +6,9 @@ until someone looks at its members.
 
 from __future__ import annotations
 
-import re
-
-from prybee.diagnostics import ERROR, Diagnostic, ScriptError, Span, did_you_mean
+from prybee.diagnostics import did_you_mean
 from prybee.language import tree
-from prybee.language.c_types import BASE, TYPEDEFS, CError, Definitions, Evaluator
+from prybee.language.c_names import BASE, TYPEDEFS
 from prybee.language.types import (
     BOOL,
     INT8,
@@ -41,10 +39,8 @@ if TYPE_CHECKING:
     from prybee.btf import Btf
     from prybee.btf import Member as BtfMember
     from prybee.diagnostics import Source
+    from prybee.language.c_types import Definitions
     from prybee.language.checker import Checker
-
-# Predefined where the kernel has type information, as upstream does.
-HAVE_BTF = "BPFTRACE_HAVE_BTF"
 
 # Members that the verifier takes for pointers which may be NULL, so that it refuses to follow them
 # without a test (kernel/bpf/verifier.c, BTF_TYPE_SAFE_*_OR_NULL); they are read by helpers.
@@ -62,9 +58,7 @@ _MAYBE_NULL = frozenset(
 # So are those with such a mark, where the compiler of the kernel records marks.
 _MARKS = {"rcu": KERNEL, "percpu": KERNEL, "user": USER}
 
-_DEFINE = re.compile(r"([A-Za-z_]\w*)(\([^)]*\))?\s*(.*)", re.DOTALL)
-_TAGGED = re.compile(r"(struct|union|enum)\s+(\w+)\Z")
-_STRING = re.compile(r'\s*"((?:[^"\\]|\\.)*)"\s*\Z')
+_TAGS = ("struct ", "union ", "enum ")
 
 
 class TypeTable:
@@ -94,7 +88,9 @@ class TypeTable:
         self._definitions: Definitions | None = None
         if c_part:
             assert source is not None
-            part = _CPart(self, source)
+            from prybee.language.preprocessor import CPart
+
+            part = CPart(self, source)
             self._definitions = part.definitions
             part.run(c_part)
 
@@ -117,9 +113,9 @@ class TypeTable:
         if text.endswith("*"):
             target = self.named(text[:-1])
             return PointerType(target) if target is not None else None
-        tagged = _TAGGED.match(text)
-        if tagged is not None:
-            return self.find(tagged[1], tagged[2])
+        if text.startswith(_TAGS):
+            tag, _space, name = text.partition(" ")
+            return self.find(tag, name.strip())
         if text.startswith("const "):
             return self.named(text[6:])
         return self.find("", text)
@@ -136,9 +132,10 @@ class TypeTable:
                 found = BASE.get(" ".join(sorted(name.split())))
             if found is not None:
                 return found
-        return self._kernel_type(tag, name)
+        return self.kernel_type(tag, name)
 
-    def _kernel_type(self, tag: str, name: str) -> Type | None:
+    def kernel_type(self, tag: str, name: str) -> Type | None:
+        """The kernel's type of that name, whatever the script defines."""
         btf = self.btf
         if btf is None:
             return None
@@ -356,149 +353,3 @@ def _marked(btf: Btf, id: int) -> str:  # noqa: A002
             return _MARKS[btf.name(target)]
         target = btf.target(target)
     return ""
-
-
-class _CPart:
-    """Runs through the C part: conditionals, constants, definitions."""
-
-    def __init__(self, types: TypeTable, source: Source) -> None:
-        self.types = types
-        self.definitions = Definitions(self._value, types._kernel_type)
-        self.source = source
-        self.macros: dict[str, str] = {}
-        self.errors: list[Diagnostic] = []
-        if types.btf is not None:
-            self.macros[HAVE_BTF] = "1"
-        self._predefined = set(self.macros)
-        # For each open conditional: this branch is taken, one was taken already.
-        self._open: list[list[bool]] = []
-        self._pending: set[str] = set()
-
-    def run(self, c_part: Sequence[tree.CDirective | tree.CDefinition]) -> None:
-        """Read everything.
-
-        Raises:
-            ScriptError: all mistakes found.
-        """
-        for node in c_part:
-            if isinstance(node, tree.CDirective):
-                self._directive(node)
-            elif all(taken for taken, _before in self._open):
-                try:
-                    self.definitions.parse(node.text)
-                except CError as failure:
-                    self._error(node, str(failure), node.start + failure.offset)
-        if self._open:
-            self._error(c_part[-1], "a conditional is not closed: #endif is missing")
-        for name, text in self.macros.items():
-            if name not in self._predefined:
-                self._constant(name, text)
-        if self.errors:
-            raise ScriptError(self.errors)
-
-    def _error(self, node: tree.Node, message: str, at: int = -1, *hints: str) -> None:
-        if at >= 0:
-            word = re.compile(r"\w+|.|\Z", re.DOTALL).match(self.source.text, at)
-            span = Span(self.source, at, word.end() if word is not None else at)
-        else:
-            span = node.span(self.source)
-        self.errors.append(Diagnostic(ERROR, f"syntax: {message}", span, hints))
-
-    def _directive(self, node: tree.CDirective) -> None:
-        kind, text = node.kind, node.text
-        if kind in ("if", "ifdef", "ifndef"):
-            taken = all(taken for taken, _before in self._open) and self._condition(node)
-            self._open.append([taken, taken])
-        elif kind in ("elif", "else", "endif"):
-            self._branch(node)
-        elif not all(taken for taken, _before in self._open):
-            return
-        elif kind == "define":
-            match = _DEFINE.match(text)
-            if match is None:
-                self._error(node, "#define wants a name")
-            elif match[2] is None:
-                self.macros[match[1]] = match[3]
-        elif kind == "undef":
-            self.macros.pop(text, None)
-        elif kind == "include":
-            self._include(node)
-        elif kind == "error":
-            self._error(node, f"#error {text}")
-        elif kind not in ("pragma", "warning", "line", ""):
-            self._error(node, f"unknown preprocessor directive '#{kind}'")
-
-    def _include(self, node: tree.CDirective) -> None:
-        if self.types.btf is not None:
-            return  # What it would define is in the kernel's types.
-        self._error(
-            node,
-            f"#include {node.text}: there is no C compiler in prybee, and this kernel offers "
-            "no types (no BTF)",
-            -1,
-            "define the structs and constants that the script uses in the script itself",
-        )
-
-    def _condition(self, node: tree.CDirective) -> bool:
-        if node.kind != "if":
-            return (node.text in self.macros) == (node.kind == "ifdef")
-        return self._evaluate(node)
-
-    def _evaluate(self, node: tree.CDirective) -> bool:
-        # A name that is not defined counts as 0, but not for defined().
-        text = re.sub(
-            r"defined\s*(?:\(\s*(\w+)\s*\)|(\w+))",
-            lambda m: str(int((m[1] or m[2]) in self.macros)),
-            node.text,
-        )
-        try:
-            return bool(Evaluator(lambda name: self._value(name) or 0).evaluate(text))
-        except CError as failure:
-            self._error(node, f"#{node.kind}: {failure}")
-            return False
-
-    def _branch(self, node: tree.CDirective) -> None:
-        if not self._open:
-            self._error(node, f"#{node.kind} without #if")
-            return
-        if node.kind == "endif":
-            self._open.pop()
-            return
-        current = self._open[-1]
-        outside = all(taken for taken, _before in self._open[:-1])
-        if current[1] or not outside:
-            current[0] = False
-        else:
-            current[0] = node.kind == "else" or self._evaluate(node)
-        current[1] = current[1] or current[0]
-
-    def _value(self, name: str) -> int | None:
-        """The integer that a macro or enumerator stands for."""
-        text = self.macros.get(name)
-        if text is None:
-            found = self.types.enumerator(name)
-            return found[0] if found is not None else None
-        if name in self._pending:
-            return None
-        self._pending.add(name)
-        try:
-            return Evaluator(self._value).evaluate(text)
-        except CError:
-            return None
-        finally:
-            self._pending.discard(name)
-
-    def _constant(self, name: str, text: str) -> None:
-        value = self._value(name)
-        if value is not None:
-            self.types.constants[name] = value
-            return
-        string = _STRING.match(text)
-        if string is not None:
-            from prybee.language.lexer import unescape
-
-            self.types.constants[name] = unescape(string[1])[0]
-        elif text in self.types.constants:
-            self.types.constants[name] = self.types.constants[text]
-        elif text:
-            self.types.expressions[name] = text

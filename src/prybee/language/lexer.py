@@ -58,8 +58,8 @@ _TOKEN = re.compile(
 
 BLANKS = re.compile(_BLANKS)
 
-# 1 - 1 is written without a blank, `1-1`; an integer's letters are its suffix.
-_INTEGER = re.compile(
+# Compiled when first wanted, by re itself: most scripts have plain numbers only.
+_INTEGER = (
     r"(?:0[xX](?P<hex>[0-9a-fA-F_]*)|0[bB](?P<bin>[01_]+)|(?P<digits>[0-9][0-9_]*)"
     r"(?:[eE](?P<exponent>[0-9_]+))?)(?P<suffix>\w*)\Z"
 )
@@ -77,7 +77,7 @@ _C_SUFFIXES = frozenset(("", "u", "l", "ul", "ll", "ull"))
 
 _UINT64_MAX = (1 << 64) - 1
 
-_ESCAPE = re.compile(r"\\(?:x([0-9a-fA-F]{1,2})|([0-7]{1,3})|(.))", re.DOTALL)
+_ESCAPE = r"\\(?:x([0-9a-fA-F]{1,2})|([0-7]{1,3})|((?s:.)))"
 _PLAIN_ESCAPES = {"n": "\n", "t": "\t", "r": "\r", '"': '"', "\\": "\\"}
 
 
@@ -166,7 +166,7 @@ def integer(text: str) -> tuple[int, str] | tuple[str, int]:
         if value > _UINT64_MAX:
             return _overflow(text), 0
         return value, ""
-    match = _INTEGER.match(text)
+    match = re.match(_INTEGER, text)
     assert match is not None, "the token's pattern is narrower"
     suffix = match["suffix"]
     if suffix.lower() in _C_SUFFIXES:
@@ -234,7 +234,7 @@ def unescape(text: str) -> tuple[str, list[tuple[int, str]]]:
             mistakes.append((match.start() + 1, f"invalid escape character '{match[0]}'"))
         return match[0]
 
-    return _ESCAPE.sub(replace, text), mistakes
+    return re.sub(_ESCAPE, replace, text), mistakes
 
 
 def read_source(data: bytes, name: str) -> Source:
