@@ -6,12 +6,14 @@ import ctypes
 import os
 import select
 import time
+from collections import Counter
 from struct import pack
 from typing import TYPE_CHECKING
 
 import pytest
 
 from prybee.diagnostics import KernelError, NotSupported, PrybeeError, VerifierRejected
+from prybee.engines import attaching
 from prybee.engines.kernel import KernelEngine
 from prybee.engines.live import LiveTarget
 from prybee.linux import syscalls, uapi
@@ -59,10 +61,11 @@ def test_special_programs_run_on_this_thread_before_attaching() -> None:
             probe("end", "end", p.SpecialAttach("end")),
         ],
     )
+    before = time.clock_gettime_ns(time.CLOCK_BOOTTIME)
     with KernelEngine(made) as engine:
         engine.load()
-        now = time.clock_gettime_ns(time.CLOCK_BOOTTIME)
-        assert 0 < now - word(engine.globals, made.globals.start) < 10**9
+        after = time.clock_gettime_ns(time.CLOCK_BOOTTIME)
+        assert before < word(engine.globals, made.globals.start) < after
         assert engine.run_special("begin") == 1
         assert word(engine.globals) == os.getpid()
         assert engine.attach().count == 3
@@ -159,9 +162,6 @@ def test_one_program_at_many_places() -> None:
         for name in names:
             getattr(os, name)()
         assert word(engine.globals) - before >= 6
-        began = time.perf_counter()
-        engine.close()
-        assert time.perf_counter() - began < 1.0
 
 
 def test_timers_and_software_events() -> None:
@@ -441,21 +441,51 @@ def test_use_before_loading_and_after_closing() -> None:
         _ = engine.globals
 
 
-def test_many_probes_attach_and_detach_quickly() -> None:
+class Counting(syscalls.Kernel):
+    """Counts what is asked of it, by kind."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked: Counter[str] = Counter()
+
+    def bpf(self, command: int, attributes: int, size: int) -> int:
+        self.asked["bpf"] += 1
+        return super().bpf(command, attributes, size)
+
+    def perf_event_open(self, *arguments: int) -> int:
+        self.asked["perf_event_open"] += 1
+        return super().perf_event_open(*arguments)
+
+    def ioctl(self, *arguments: int) -> int:
+        self.asked["ioctl"] += 1
+        return super().ioctl(*arguments)
+
+
+def test_many_probes_attach_and_detach_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One event and one link for each probe, and all are closed at once.
+
+    (How long that takes beside bpftrace is in bench/measures/many.py.)
+    """
+    closed = []
+    close_all = attaching.close_all
+    monkeypatch.setattr(
+        attaching, "close_all", lambda objects: (closed.append(len(objects)), close_all(objects))
+    )
     with LiveTarget() as target:
         events = [e for e in target.tracepoints() if e[0] in ("syscalls", "ext4")][:500]
         made = plan(
             [counter_program("shared", "tracepoint")],
             [probe(":".join(e), "shared", p.TracepointAttach(*e)) for e in events],
         )
-        with KernelEngine(made, target) as engine:
+        assert len(events) > 300
+        with KernelEngine(made, target) as engine, syscalls.replaced(Counting()) as kernel:
             engine.load()
-            began = time.perf_counter()
+            kernel.asked.clear()
             assert engine.attach().failures == ()
-            assert time.perf_counter() - began < 2
-            began = time.perf_counter()
+            assert kernel.asked["perf_event_open"] == len(events)
+            assert sum(kernel.asked.values()) < 4 * len(events)
             engine.detach()
-            assert time.perf_counter() - began < 2
+    assert max(closed) >= len(events)
 
 
 class Failing(syscalls.Kernel):

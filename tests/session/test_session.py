@@ -18,6 +18,7 @@ from prybee.output.text import TextOutput
 from prybee.plan import layouts
 from prybee.plan.plan import CounterSpec, ScriptMap
 from prybee.session.session import READY, Session, SessionOptions
+from tests.counting import calls
 from tests.session.fake import (
     BEGIN,
     CLEAR,
@@ -37,6 +38,9 @@ from tests.session.fake import (
 )
 
 M = ScriptMap("@m", S64, S64, "AT_m")
+
+# Seconds after which a session that should end is one that hangs.
+GUARD = 30
 
 
 @pytest.fixture
@@ -102,7 +106,7 @@ def test_exit_whose_record_was_lost(screen: Screen) -> None:
     engine.on = {"attach": lambda: later(leave)}
     started = time.monotonic()
     assert session(engine, screen).run() == 5
-    assert time.monotonic() - started < 3
+    assert time.monotonic() - started < GUARD
     assert "<1>" in screen.out
 
 
@@ -117,7 +121,7 @@ def test_a_signal_ends_it(screen: Screen, number: int) -> None:
     }
     started = time.monotonic()
     assert session(engine, screen).run() == 0
-    assert time.monotonic() - started < 1
+    assert time.monotonic() - started < GUARD
     assert screen.out == "<5>\n\n\n@m[0]: 0\n"
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
@@ -127,12 +131,12 @@ def test_a_second_signal_quits_at_once(screen: Screen) -> None:
 
     def stuck() -> None:
         later(kill(signal.SIGINT))
-        time.sleep(5)
+        time.sleep(2 * GUARD)
 
     engine.on = {"attach": lambda: later(kill(signal.SIGINT)), "end": stuck}
     started = time.monotonic()
     assert session(engine, screen).run() == 130
-    assert time.monotonic() - started < 2
+    assert time.monotonic() - started < GUARD
     assert engine.log[-1] == "close"
 
 
@@ -155,10 +159,8 @@ def test_idle_sleeps_with_the_wake_word_set(screen: Screen) -> None:
         engine.ring.put(record(EXIT, 0))
 
     engine.on = {"attach": lambda: later(look, 0.1)}
-    used = time.process_time()
-    assert session(engine, screen).run() == 0
+    assert calls(lambda: session(engine, screen).run()) < 1000
     assert seen == [True]
-    assert time.process_time() - used < 0.05
 
 
 def test_records_that_keep_coming_are_all_shown(screen: Screen) -> None:
@@ -182,7 +184,7 @@ def test_a_closed_pipe_ends_it_quietly() -> None:
     engine.on = {"attach": lambda: later(lambda: os.close(reader))}
     started = time.monotonic()
     assert Session(engine.plan, engine, output).run() == 0
-    assert time.monotonic() - started < 1
+    assert time.monotonic() - started < GUARD
     assert engine.log[-2:] == ["detach", "close"]
 
 

@@ -4,7 +4,6 @@ import glob
 import random
 import shutil
 import subprocess
-from time import process_time
 
 import pytest
 from hypothesis import given, settings
@@ -12,6 +11,7 @@ from hypothesis import strategies as st
 
 from prybee.elf import ElfError, ElfFile
 from prybee.symbols import demangle
+from tests.counting import calls
 
 # From the Itanium ABI's own examples and from compilers' output.
 CPP = {
@@ -256,10 +256,8 @@ def test_names_that_would_expand_without_end():
     nested = "_Z1f" + "P" * 5000 + "i"
     deep = "_ZN" + "1A" * 3000 + "E"
     rust = "_RINvC1a1f" + "T" * 60 + "u" + "B8_E" * 60 + "E"
-    start = process_time()
     for name in (cpp, doubling, nested, deep, rust):
-        assert isinstance(demangle(name), str)
-    assert process_time() - start < 10
+        assert calls(lambda name=name: demangle(name)) < 200_000
     assert demangle(nested) == nested
 
 
