@@ -84,10 +84,6 @@ class Output:
             self.errors.write(f"ERROR: cannot write output: {self.out.failure}\n".encode())
         self.errors.drain()
 
-    def observe(self, pid: int) -> None:
-        """Remember what a process has mapped: its addresses may be shown when it is gone."""
-        self.names.observe(pid)
-
     def complain(self, text: str) -> None:
         """A line on the error stream, behind what was printed before."""
         self.out.flush()

@@ -87,6 +87,17 @@ class Coder:
             f"def run(view):\n return [{expression(piece)} for {names} in unpack(view)]", unpack
         )
 
+    def beside(self, piece: Piece, size: int) -> Callable[[Buffer, list[Any]], list[bytes]]:
+        """Like :meth:`run`, with a list beside the memory: ``value`` in the piece's arguments is
+        the item of it that belongs to the piece of memory."""
+        unpack = struct.Struct(self._format(size)).iter_unpack
+        names = "(" + ", ".join(self._names) + ",)" if self._names else "_nothing"
+        return self._compile(
+            f"def run(view, values):\n return [{expression(piece)} for {names}, value in "
+            "zip(unpack(view), values)]",
+            unpack,
+        )
+
     def blocks(self, piece: Piece, size: int) -> Callable[[Buffer], list[bytes]]:
         """Like :meth:`run`, but the texts may come joined: one ``unpack`` and one ``%`` for each
         256 values, with no Python code between two of them.

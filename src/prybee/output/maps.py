@@ -28,6 +28,13 @@ if TYPE_CHECKING:
 _MASK = (1 << 64) - 1
 # In maps of up to so many entries, equal values are in the order of their keys.
 _TIDY = 4096
+# Values that are merged to one integer each.
+_NUMBERS = (
+    layouts.IntLayout,
+    layouts.CountLayout,
+    layouts.SumLayout,
+    layouts.MinMaxLayout,
+)
 HISTOGRAMS = (layouts.HistLayout, layouts.LhistLayout)
 
 
@@ -195,6 +202,7 @@ class MapText:
     def __init__(self, names: Names) -> None:
         self.style = TextStyle(names)
         self._keys: dict[tuple[Layout, int], Callable[[Any], list[bytes]]] = {}
+        self._lines: dict[tuple[str, int], Callable[[Any, list[Any]], list[bytes]]] = {}
 
     def keys(self, layout: Layout, keys: list[bytes]) -> list[bytes]:
         """Keys as text; a tuple's own parentheses are left out."""
@@ -211,6 +219,23 @@ class MapText:
             show = self._keys[layout, size] = coder.run(piece, size)
         return show(b"".join(keys))
 
+    def _numbered(self, table: Table) -> list[bytes] | None:
+        """The lines of a keyed map of integers, key and value by one format; None for others."""
+        spec = table.spec
+        layout = spec.key
+        if layout is None or not table.keys or not isinstance(spec.value, _NUMBERS):
+            return None
+        size = len(table.keys[0])
+        show = self._lines.get((spec.name, size))
+        if show is None:
+            coder = Coder()
+            key = self.style.piece(coder, layout, 0)
+            inner = key.spec[1:-1] if isinstance(layout, layouts.TupleLayout) else key.spec
+            head = literal(spec.name.encode())
+            piece = Piece(b"%s[%s]: %%d\n" % (head, inner), [*key.args, "value"])
+            show = self._lines[spec.name, size] = coder.beside(piece, size)
+        return show(b"".join(table.keys), table.values)
+
     def values(self, table: Table, div: int) -> list[bytes]:
         """Values in one line each."""
         return _plain_values(table, self.style, b"%d", _text_stats, div)
@@ -218,6 +243,9 @@ class MapText:
     def lines(self, table: Table, div: int = 1) -> bytes:
         """A whole map; empty where a map has no entries."""
         spec = table.spec
+        numbered = self._numbered(table) if div <= 1 else None
+        if numbered is not None:
+            return b"".join(numbered)
         name = spec.name.encode()
         heads = (
             [b""]
@@ -311,10 +339,7 @@ def _plain_values(
             div = 1
         else:
             return [show_stats(value) for value in shown]
-    elif not isinstance(
-        layout,
-        layouts.IntLayout | layouts.CountLayout | layouts.SumLayout | layouts.MinMaxLayout,
-    ):
+    elif not isinstance(layout, _NUMBERS):
         if not values:
             return []
         return style.many(layout)(b"".join([value[: layout.size] for value in values]))

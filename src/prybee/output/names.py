@@ -11,7 +11,7 @@ import time
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable, Sequence
     from typing import Protocol
 
     from prybee.plan.layouts import StackLayout
@@ -23,10 +23,13 @@ if TYPE_CHECKING:
         def resolve(self, address: int) -> tuple[str, int, str] | None: ...
 
     class UserResolver(Protocol):
-        """``prybee.symbols.UserSymbols``."""
+        """``prybee.symbols.UserSymbols``, which remembers what it found."""
 
         def resolve(self, pid: int, address: int, program: str = "") -> Frame | None: ...
-        def observe(self, pid: int) -> bool: ...
+        def resolve_many(
+            self, pid: int, addresses: Iterable[int], program: str = ""
+        ) -> Sequence[Frame | None]: ...
+        def version(self, pid: int) -> int: ...
 
 
 _CLOCKS = {
@@ -67,7 +70,6 @@ class Names:
         self._user: UserResolver | None = None
         self._users: dict[int, bytes] = {}
         self._kernel_names: dict[int, tuple[str, int, str] | None] = {}
-        self._user_names: dict[tuple[int, int], Frame | None] = {}
         self._cgroups: dict[tuple[int, str], bytes] = {}
 
     # -- addresses -------------------------------------------------------------------------------
@@ -86,31 +88,17 @@ class Names:
         found = cache[address] = self._kernel.resolve(address)
         return found
 
+    @property
+    def user(self) -> UserResolver | None:
+        """What resolves user addresses."""
+        if self._user is None and self._make_user is not None:
+            self._user = self._make_user()
+        return self._user
+
     def user_symbol(self, pid: int, address: int) -> Frame | None:
         """What lies at a process's address, or None."""
-        key = (pid, address)
-        cache = self._user_names
-        if key in cache:
-            return cache[key]
-        if self._user is None:
-            if self._make_user is None:
-                return None
-            self._user = self._make_user()
-        if len(cache) >= _CACHE_LIMIT:
-            cache.clear()
-        found = self._user.resolve(pid, address)
-        # A miss may be a library that is mapped later.
-        if found is not None:
-            cache[key] = found
-        return found
-
-    def observe(self, pid: int) -> None:
-        """Record what a process has mapped now, for when it is gone."""
-        if self._user is None:
-            if self._make_user is None:
-                return
-            self._user = self._make_user()
-        self._user.observe(pid)
+        user = self.user
+        return user.resolve(pid, address) if user is not None else None
 
     def ksym(self, address: int) -> bytes:
         """The name of the kernel function at an address; the address where there is none."""
@@ -181,59 +169,110 @@ class Names:
         """A function: a stack's bytes → a line break and one line for each frame."""
         if layout.mode == "build_id":
             return _build_id_stack
-        line = self._frame_line(layout)
-        header = struct.Struct("<iI")
-        lines: dict[tuple[int, int], bytes] = {}
+        line = _FRAME_LINES[layout.mode]
+        limit = layout.limit
+        header = struct.Struct("<iI").unpack_from
+        addresses_of = [struct.Struct(f"<{count}Q").unpack_from for count in range(limit + 1)]
+        lines_of = self._frame_lines(layout)
 
         def show(data: bytes) -> bytes:
-            count, pid = header.unpack_from(data)
-            count = max(0, min(count, layout.limit))
-            if not layout.user:
-                pid = 0
-            if len(lines) >= _CACHE_LIMIT:
-                lines.clear()
+            count, pid = header(data)
+            # A count below zero is an error's number.
+            addresses = addresses_of[max(0, min(count, limit))](data, 16)
+            known, resolve = lines_of(pid)
+            try:
+                return b"\n" + b"".join([known[address] for address in addresses])
+            except KeyError:
+                pass
             shown = [b"\n"]
-            for address in struct.unpack_from(f"<{count}Q", data, 16):
-                text = lines.get((pid, address))
-                if text is None:
-                    text = line(pid, address)
-                    if not text.startswith(_UNKNOWN):
-                        lines[pid, address] = text
+            for address, frame in zip(addresses, resolve(pid, addresses), strict=True):
+                text = line(address, frame)
+                # A miss may be a library that is mapped later, or code that is made later.
+                if frame is not None and frame.symbol:
+                    known[address] = text
                 shown.append(text)
             return b"".join(shown)
 
         return show
 
-    def _frame_line(self, layout: StackLayout) -> Callable[[int, int], bytes]:
-        mode = layout.mode
-        if mode == "raw":
-            return lambda _pid, address: b"%x\n" % address
-        find = self._user_frame if layout.user else self._kernel_frame
+    def _frame_lines(self, layout: StackLayout) -> Callable[[int], tuple[_Lines, _Resolve]]:
+        """A function: pid → the lines that are known of its frames, and what resolves others."""
+        user = self.user if layout.user and layout.mode != "raw" else None
+        if user is None:
+            lines: _Lines = {}
+            resolve = self._no_frames if layout.user else self._kernel_frames
 
-        def bpftrace(pid: int, address: int) -> bytes:
-            symbol, offset, _module = find(pid, address)
-            if not symbol:
-                return b"        0x%x\n" % address
-            return b"        %s+%d\n" % (symbol.encode(), offset)
+            def for_all(_pid: int) -> tuple[_Lines, _Resolve]:
+                if len(lines) >= _CACHE_LIMIT:
+                    lines.clear()
+                return lines, resolve
 
-        def perf(pid: int, address: int) -> bytes:
-            symbol, offset, module = find(pid, address)
-            name = b"%s+%d" % (symbol.encode(), offset) if symbol else b"0x%x" % address
-            where = module or ("" if symbol else "[unknown]")
-            return b"\t%x %s%s\n" % (address, name, f" ({where})".encode() if where else b"")
+            return for_all
+        processes: dict[int, tuple[int, _Lines]] = {}
+        version_of, resolve_many = user.version, user.resolve_many
+        left = _CACHE_LIMIT
 
-        return perf if mode == "perf" else bpftrace
+        def for_process(pid: int) -> tuple[_Lines, _Resolve]:
+            nonlocal left
+            version = version_of(pid)
+            found = processes.get(pid)
+            if found is None or found[0] != version or len(found[1]) >= _CACHE_LIMIT:
+                left -= 1 if found is None else 1 + len(found[1])
+                if left <= 0:
+                    processes.clear()
+                    left = _CACHE_LIMIT
+                found = processes[pid] = version, {}
+            return found[1], resolve_many
 
-    def _kernel_frame(self, _pid: int, address: int) -> tuple[str, int, str]:
-        symbol, offset, module = self.kernel_symbol(address) or ("", 0, "")
-        # What the kernel generates at run time is in no module, whatever kallsyms calls it.
-        return symbol, offset, "" if module in _GENERATED else module
+        return for_process
 
-    def _user_frame(self, pid: int, address: int) -> tuple[str, int, str]:
-        found = self.user_symbol(pid, address)
-        if found is None:
-            return "", 0, ""
-        return found.symbol, found.offset, found.module
+    def _kernel_frames(self, _pid: int, addresses: Iterable[int]) -> Sequence[Frame | None]:
+        return [self._kernel_frame(address) for address in addresses]
+
+    def _kernel_frame(self, address: int) -> Frame | None:
+        found = self.kernel_symbol(address)
+        return _KernelFrame(*found) if found is not None else None
+
+    @staticmethod
+    def _no_frames(_pid: int, addresses: Iterable[int]) -> Sequence[Frame | None]:
+        return [None for _ in addresses]
+
+
+class _KernelFrame:
+    """A kernel address, resolved."""
+
+    __slots__ = ("module", "offset", "symbol")
+
+    def __init__(self, symbol: str, offset: int, module: str) -> None:
+        self.symbol = symbol
+        self.offset = offset
+        self.module = module
+
+
+def _bpftrace_line(address: int, frame: Frame | None) -> bytes:
+    if frame is None or not frame.symbol:
+        return b"        0x%x\n" % address
+    return b"        %s+%d\n" % (frame.symbol.encode(), frame.offset)
+
+
+def _perf_line(address: int, frame: Frame | None) -> bytes:
+    if frame is None:
+        return b"\t%x 0x%x ([unknown])\n" % (address, address)
+    symbol = frame.symbol
+    name = b"%s+%d" % (symbol.encode(), frame.offset) if symbol else b"0x%x" % address
+    where = frame.module or ("" if symbol else "[unknown]")
+    return b"\t%x %s%s\n" % (
+        address,
+        name,
+        b" (%s)" % where.encode("utf-8", "surrogateescape") if where else b"",
+    )
+
+
+_FRAME_LINES = {
+    "bpftrace": _bpftrace_line,
+    "perf": _perf_line,
+    "raw": lambda address, _frame: b"%x\n" % address,
+}
 
 
 def _build_id_stack(data: bytes) -> bytes:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+
 from prybee.plan import layouts
 
 TYPE_CHECKING = False
@@ -12,11 +14,25 @@ if TYPE_CHECKING:
 _HISTOGRAMS = (layouts.HistLayout, layouts.LhistLayout)
 
 
+class Calm:
+    """Keeps the garbage collector from looking, over and over, through the hundred thousands of
+    objects that a large map is made of; there are no cycles among them."""
+
+    def __enter__(self) -> None:
+        self._was = gc.isenabled()
+        gc.disable()
+
+    def __exit__(self, *_: object) -> None:
+        if self._was:
+            gc.enable()
+
+
 class Maps:
     """Reads, clears and zeroes maps by their names in the script."""
 
     def __init__(self, plan: Plan, engine: Engine) -> None:
         self.engine = engine
+        self.calm = Calm()
         self.specs = {spec.name: spec for spec in plan.script_maps}
         # Scalar maps that were zeroed: they count as written, though all is zero.
         self._zeroed: set[str] = set()

@@ -10,13 +10,12 @@ from prybee.plan.plan import IterAttach, SpecialAttach
 from prybee.session.actions import handler
 from prybee.session.losses import Losses
 from prybee.session.maps import Maps
-from prybee.session.observing import Observer
 from prybee.session.waiting import Quit, Signals, Waiter
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from prybee.plan.plan import Plan, ProbeSpec
-    from prybee.session.ports import Child, Engine, Handler, Output, Report, Target
+    from prybee.session.ports import Child, Engine, Handler, Output, Recorder, Report, Target
 
 # Both the variable that asks for it and the line that is printed (language.md 2.2).
 READY = "__BPFTRACE_NOTIFY_PROBES_ATTACHED"
@@ -65,6 +64,8 @@ class Session:
         options: how.
         child: the process of ``-c``, held; released when probes are attached.
         target: the process of ``-p``.
+        recorder: keeps track of what processes map, where addresses of theirs are shown; closed
+            by :meth:`run`.
     """
 
     def __init__(
@@ -75,6 +76,7 @@ class Session:
         options: SessionOptions | None = None,
         child: Child | None = None,
         target: Target | None = None,
+        recorder: Recorder | None = None,
     ) -> None:
         self.plan = plan
         self.engine: Engine = engine
@@ -82,8 +84,8 @@ class Session:
         self.options = options or SessionOptions()
         self.child = child
         self.target = target
+        self.recorder = recorder
         self.maps = Maps(plan, engine)
-        self.observer = Observer(plan, engine, output.observe)
         self.losses = Losses(plan, engine, output, self.options.details)
         self.code = 0
         # exit() was called: records behind it are not shown.
@@ -111,6 +113,8 @@ class Session:
         finally:
             # Whatever happened: no probe stays, and what was said is written.
             self.engine.close()
+            if self.recorder is not None:
+                self.recorder.close()
             self.output.close()
 
     def _run(self, signals: Signals) -> int:
@@ -128,8 +132,6 @@ class Session:
             return 0
         if self.child is not None:
             self.child.release()
-            if self.observer.wanted:
-                self.observer.child(self.child.pid)
         if not self._walk_iterators(report):
             self._loop(signals)
         self._finish()
@@ -175,12 +177,20 @@ class Session:
         engine.run_special("end")
         self._drain()
         self._exit_by_word()
+        if self.recorder is not None:
+            self.recorder.drain()
         output.before_maps()
         if self.options.print_maps:
-            for spec, items in self.maps.written():
-                output.map(spec, items)
+            with self.maps.calm:
+                for spec, items in self.maps.written():
+                    output.map(spec, items)
         output.flush()
         self.losses.finish()
+        if self.recorder is not None and self.recorder.lost:
+            output.complain(
+                f"WARNING: {self.recorder.lost} records of what processes map were lost: some "
+                "addresses of programs that have ended may be shown without a name"
+            )
 
     # -- records ---------------------------------------------------------------------------------
 
@@ -195,6 +205,9 @@ class Session:
         batch = self.engine.ring.take()
         if batch is None:
             return 0
+        if self.recorder is not None:
+            # What the records' addresses mean was recorded before them.
+            self.recorder.drain()
         view, runs = batch
         handlers = self._handlers
         for kind, offset, step, count in runs:
@@ -245,6 +258,9 @@ class Session:
         ring = engine.ring
         waiter = Waiter(ring.fileno())
         waiter.add(signals.fd)
+        if self.recorder is not None:
+            for fd in self.recorder.filenos():
+                waiter.add(fd)
         for process in (self.child, self.target):
             if process is not None:
                 waiter.add(process.fd)
@@ -268,8 +284,6 @@ class Session:
             if self.exited or output.closed or signals.stop:
                 break
             now = monotonic()
-            if self.observer.wanted and now >= self.observer.due:
-                self.observer.look()
             if now - checked >= CHECK_EVERY or (news and not taken):
                 checked, news = now, False
                 self.losses.check()
@@ -293,13 +307,12 @@ class Session:
 
     def _idle(self, most: float | None) -> float | None:
         """How long to sleep when nothing happens, in milliseconds; None: for ever."""
-        if not self.observer.wanted:
-            return most
-        left = max(0.0, (self.observer.due - monotonic()) * 1000)
-        return left if most is None else min(most, left)
+        return 1.0 if self.recorder is not None and self.recorder.survey() else most
 
     def _react(self, ready: set[int], signals: Signals, out: int) -> bool:
         """Something but records came; true where it ends the trace."""
+        if self.recorder is not None:
+            self.recorder.drain()
         if signals.fd in ready:
             signals.clear()
             while signals.user:

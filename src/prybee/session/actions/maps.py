@@ -24,7 +24,8 @@ def print_map(session: Session, spec: RecordSpec) -> Handler:
 
     def handle(view: memoryview) -> None:
         for _ in range(len(view) // step):
-            session.output.map(*session.maps.items(name), top, div)
+            with session.maps.calm:
+                session.output.map(*session.maps.items(name), top, div)
 
     return handle
 
