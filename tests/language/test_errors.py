@@ -320,3 +320,16 @@ def test_declarations(text: str, message: str) -> None:
 def test_unused_map_declaration() -> None:
     compilation = compile_text("let @x = hash(10); begin { }", TARGET)
     assert [w.message for w in compilation.warnings] == ["Unused map: @x"]
+
+
+def test_named_parameters() -> None:
+    text = 'begin { print(getopt("a", 1)); print(getopt("b")) }'
+    compile_text(text, TARGET, named={"a": "5", "b": None})
+    assert str(complaint(text, named={"c": "1", "d": None})) == (
+        "ERROR: unexpected program command line options: --c, --d\n"
+        "HINT: expected program options: --a, --b"
+    )
+    assert str(complaint("begin { }", named={"c": "1"})) == (
+        "ERROR: unexpected program command line options: --c\n"
+        "HINT: no custom program options defined."
+    )

@@ -175,6 +175,7 @@ def _compile(
     checker.declare_maps(program.map_declarations)
     variants = [variant for block in blocks for variant in block.variants]
     checker.check_all(variants)
+    _check_named(front.parameters)
     warnings += sorted(checker.warnings.values(), key=_place)
     if "types" in options.stages:
         from prybee.language.tree_text import tree_text
@@ -182,6 +183,19 @@ def _compile(
         dumps["types"] = tree_text(program, types=True)
     plan = assemble(source, target, checker, front.expansion, blocks, options, dumps)
     return Compilation(plan, config, tuple(warnings), program, front.parameters, dumps)
+
+
+def _check_named(parameters: Parameters) -> None:
+    """Refuse parameters behind ``--`` that the script does not ask for."""
+    unexpected = [name for name in parameters.named if name not in parameters.used]
+    if not unexpected:
+        return
+    expected = ", ".join(f"--{name}" for name in parameters.described)
+    hint = f"expected program options: {expected}" if expected else ""
+    names = ", ".join(f"--{name}" for name in unexpected)
+    message = f"unexpected program command line options: {names}"
+    hints = (hint or "no custom program options defined.",)
+    raise ScriptError([Diagnostic(ERROR, message, None, hints)])
 
 
 def _place(diagnostic: Diagnostic) -> tuple[int, int]:
