@@ -29,7 +29,9 @@ def main(words: Sequence[str] | None = None) -> int:
     Returns:
         The exit status (docs/command.md).
     """
-    words = sys.argv[1:] if words is None else words
+    if words is None:
+        words = sys.argv[1:]
+        _prepare()
     name = COMMANDS.get(words[0]) if words else None
     try:
         module = __import__(name or TRACE, fromlist=["main"])
@@ -47,6 +49,55 @@ def main(words: Sequence[str] | None = None) -> int:
         return fail("the script is nested too deeply")
     except MemoryError:
         return fail("out of memory")
+    except OSError as error:
+        _forget_output()
+        return fail(f"{error.filename or 'cannot write output'}: {error.strerror}")
+    except Exception as error:
+        return fail(_mistake_of_ours(error))
+
+
+def _mistake_of_ours(error: Exception) -> str:
+    """What to say of an error that nobody foresaw; all of it with PRYBEE_TRACEBACK set."""
+    import os
+
+    if os.environ.get("PRYBEE_TRACEBACK"):
+        raise error
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    place = ""
+    if trace is not None:
+        file = os.sep.join(trace.tb_frame.f_code.co_filename.split(os.sep)[-2:])
+        place = f" ({file}:{trace.tb_lineno})"
+    return (
+        f"internal error: {type(error).__name__}: {error}{place}\n"
+        "HINT: this is a mistake in prybee: please report it, with the script and what is shown "
+        "when the environment has PRYBEE_TRACEBACK=1"
+    )
+
+
+def _prepare() -> None:
+    """Make the process what a command is expected to be."""
+    import os
+    import signal
+
+    # Ctrl-C ends it as it ends any other, without Python's words about it.  Nothing is attached
+    # yet, and a session that attaches handles signals by itself.
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+    # Standard streams that the caller closed: nothing else may get their numbers.
+    while True:
+        fd = os.open(os.devnull, os.O_RDWR)
+        if fd > 2:
+            os.close(fd)
+            break
+        os.set_inheritable(fd, True)
+    # Scripts hold any bytes, terminals speak any encoding: show what cannot be shown as \\x…
+    for stream in (sys.stdout, sys.stderr):
+        if stream is not None:
+            stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
+    if sys.stdout is None:
+        sys.stdout = open(os.devnull, "w", encoding="utf-8")
 
 
 def fail(message: str, status: int = 1) -> int:

@@ -179,6 +179,8 @@ def _tracefs() -> Finding:
     try:
         with Tracefs() as files:
             count = len(list(files.events()))
+            if not count:
+                raise PrybeeError("it cannot be read")
     except (PrybeeError, OSError) as error:
         return Finding(
             "files", "tracefs", NO, str(error).splitlines()[0],

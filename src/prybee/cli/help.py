@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from prybee.cli.options import help_text
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
 _USAGE = """\
 prybee - see inside a running Linux system
 
@@ -50,3 +54,30 @@ The manual is in docs/, and begins with a tutorial.
 def text() -> str:
     """All of it."""
     return f"{_USAGE}{help_text()}\n{_MORE}"
+
+
+# What -d shows, by our own names of stages.
+_STAGES = {
+    "ast": "the program's tree, as it was read",
+    "types": "the tree with types, after names and macros are resolved",
+    "ssa": "the programs as the compiler has them",
+    "asm": "the eBPF instructions, with the script's lines beside them",
+    "plan": "maps, programs, probes and records that the kernel is asked for",
+    "verifier": "the kernel verifier's log of each program",
+    "times": "how long each part of the start took (on standard error)",
+}
+
+
+def stages(names: Mapping[str, Sequence[str]]) -> str:
+    """The stages of ``-d``.
+
+    Args:
+        names: what each name that may be given shows.
+    """
+    lines = []
+    for stage, what in _STAGES.items():
+        other = [name for name, shown in names.items() if shown == (stage,) and name != stage]
+        also = f" (also: {', '.join(other)})" if other else ""
+        lines.append(f"  {stage:<10}{what}{also}\n")
+    lines.append(f"  {'all':<10}all of them but times\n")
+    return "stages that -d shows:\n" + "".join(lines)

@@ -1,7 +1,7 @@
 """``prybee --info``: what this kernel can do, with the names and the form of bpftrace's report.
 
 Scripts that ask for a feature look for ``name: yes`` in it; so a line is there only for what prybee
-makes use of, and says ``yes`` only where it was tried.
+makes use of, and says ``yes`` only where it was tried; ``unknown`` where it may not be tried.
 """
 
 from __future__ import annotations
@@ -56,6 +56,8 @@ def print_info() -> int:
     for title, rows in _REPORT:
         print(f"\n{title}")
         for name, feature in rows:
-            print(f"  {name}: {'yes' if features.probe(feature) else 'no'}")
+            answer = features.probe(feature)
+            word = "yes" if answer else "unknown" if answer.state == features.UNKNOWN else "no"
+            print(f"  {name}: {word}")
     print("\nprybee doctor says why a feature is missing, and what that means.")
     return 0

@@ -16,7 +16,7 @@ def list_search(arguments: Arguments, pid: int | None) -> int:
     """Print what fits the search among the operands (everything without one).
 
     Returns:
-        The exit status: 1 where nothing fits.
+        The exit status: 0, also where nothing fits.
     """
     from prybee.engines.live import LiveTarget
     from prybee.probes.listing import list_probes
@@ -25,6 +25,10 @@ def list_search(arguments: Arguments, pid: int | None) -> int:
     _hint_at_file(pattern)
     with LiveTarget() as target:
         lines = list(list_probes(pattern, target, arguments.flag("verbose"), pid=pid))
+        if not target.tracefs.events():
+            from prybee.cli.rights import NO_TRACEPOINTS
+
+            print(f"WARNING: {NO_TRACEPOINTS}", file=sys.stderr)
     if lines:
         lines.append("")
     sys.stdout.write("\n".join(lines))

@@ -50,6 +50,11 @@ def main(words: Sequence[str]) -> int:
 
             print(f"prybee {__version__}")
             return 0
+        if arguments.text("debug") == "help":
+            from prybee.cli.help import stages
+
+            sys.stdout.write(stages(STAGES))
+            return 0
         if arguments.flag("info"):
             from prybee.cli.info import print_info
 
@@ -76,7 +81,7 @@ def _check(arguments: Arguments) -> None:
         raise UsageError("USAGE: Cannot use both -c and -p.")
     stage = arguments.text("debug")
     if stage and stage not in STAGES:
-        raise UsageError(f"USAGE: invalid option for -d: {stage} (there are {', '.join(STAGES)})")
+        raise UsageError(f"USAGE: invalid option for -d: {stage} (-d help lists them)")
     known = ("kprobe_multi", "kprobe_session", "uprobe_multi")
     for feature in _words(arguments.text("no_feature")):
         if feature not in known:

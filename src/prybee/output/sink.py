@@ -66,11 +66,12 @@ class Sink:
         self._pending.clear()
         self._size = 0
         try:
-            written = os.write(self.fd, data)
+            try:
+                written = os.write(self.fd, data)
+            except BlockingIOError:
+                written = 0
             if written < len(data):
                 self._rest(memoryview(data)[written:])
-        except BlockingIOError:
-            self._rest(memoryview(data))
         except OSError as failure:
             self.closed = True
             # EPIPE: nobody reads any more; EIO: the terminal has gone.

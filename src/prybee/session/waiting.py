@@ -51,6 +51,10 @@ class Signals:
         if number == signal.SIGUSR1:
             self.user += 1
         elif self.stop:
+            # A third one would come upon the cleaning up: it ends the process as it is, and
+            # the kernel cleans up.
+            for each in STOP_SIGNALS:
+                signal.signal(each, signal.SIG_DFL)
             raise Quit
         else:
             self.stop = True

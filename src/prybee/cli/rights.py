@@ -1,0 +1,41 @@
+"""What to say to those who may not trace: what is missing, and how to get it."""
+
+from __future__ import annotations
+
+import os
+
+from prybee.diagnostics import NotSupported
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from prybee.engines.live import LiveTarget
+
+NO_TRACEPOINTS = (
+    "the kernel's list of tracepoints (tracefs) cannot be read: "
+    "run it as root (sudo); prybee doctor says more"
+)
+
+
+def check_rights() -> None:
+    """Refuse early, in one message, what the kernel would refuse later in several ways.
+
+    Root is not asked: what it lacks in a container or a user namespace, the kernel says.
+
+    Raises:
+        NotSupported: this process has not the capabilities that tracing needs.
+    """
+    from prybee.linux import privileges
+
+    rights = privileges.read()
+    if not rights.missing:
+        return
+    names = " and ".join(f"CAP_{name.upper()}" for name in rights.missing)
+    raise NotSupported(
+        f"tracing needs {names}, which this process does not have (it runs as uid {rights.uid})",
+        instead="run it as root: sudo prybee …; prybee doctor says what works here",
+    )
+
+
+def hides_tracepoints(target: LiveTarget) -> bool:
+    """Whether someone who is not root was told of no tracepoints at all."""
+    return os.geteuid() != 0 and not target.tracefs.events()
