@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 import sys
+from errno import EPERM
 
 from prybee.cli import fail
-from prybee.diagnostics import PrybeeError, ScriptError, VerifierRejected
+from prybee.diagnostics import KernelError, PrybeeError, ScriptError, VerifierRejected
 from prybee.engines.kernel import KernelEngine
 from prybee.engines.live import LiveTarget
 from prybee.functions import TABLE as FUNCTIONS
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from prybee.engines.kernel import AttachReport
     from prybee.language.config_table import Config
     from prybee.language.frontend import Compilation, CompileOptions
+    from prybee.language.script import Parameters
     from prybee.linux.processes import Child
     from prybee.output.base import Output
     from prybee.output.names import UserResolver
@@ -60,6 +62,10 @@ def trace(
         PrybeeError: what went wrong before the script was compiled.
     """
     times.mark("import")
+    if os.geteuid() != 0 and not stages:
+        from prybee.cli.rights import check_rights
+
+        check_rights()
     child = _start_child(arguments.text("cmd"))
     target = _Target(times)
     with target:
@@ -127,11 +133,35 @@ def _compile(
 
         print_parameters(source, target, Registry(FUNCTIONS, PROBES), options)
         return None
-    compilation = compile_script(source, target, Registry(FUNCTIONS, PROBES), options)
+    try:
+        compilation = compile_script(source, target, Registry(FUNCTIONS, PROBES), options)
+    except ScriptError as error:
+        from prybee.cli.rights import NO_TRACEPOINTS, hides_tracepoints
+
+        if hides_tracepoints(target):
+            raise PrybeeError(f"{error}\nHINT: {NO_TRACEPOINTS}") from None
+        raise
+    _check_named(options, compilation.parameters)
     if times.wanted:
         times.add("BTF", target.seconds)
         times.mark("compile", less=target.seconds)
     return compilation
+
+
+def _check_named(options: CompileOptions, parameters: Parameters) -> None:
+    """Refuse named parameters that the script does not ask for.
+
+    Raises:
+        PrybeeError: there are some.
+    """
+    unknown = [name for name in options.named if name not in parameters.described]
+    if not unknown:
+        return
+    known = ", ".join(f"--{name}" for name in parameters.described)
+    raise PrybeeError(
+        f"unexpected program command line options: {', '.join(f'--{name}' for name in unknown)}\n"
+        f"HINT: expected program options: {known or 'none'}"
+    )
 
 
 def _show(compilation: Compilation, stages: Sequence[str]) -> None:
@@ -190,7 +220,9 @@ def _run(
     except ScriptError:
         raise
     except PrybeeError as error:
-        return fail(str(error), LOAD_FAILED)
+        # A privilege that is missing is no fault of the kernel's.
+        denied = isinstance(error, KernelError) and error.errno == EPERM
+        return fail(str(error), 1 if denied else LOAD_FAILED)
     finally:
         if watched is not None:
             watched.close()
