@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import struct
+from collections.abc import Iterable
 
 from prybee.output.names import Names
 from prybee.output.sink import Sink
@@ -28,8 +29,13 @@ class Kernel:
 
 
 class User:
-    def observe(self, pid: int) -> bool:
-        return True
+    def version(self, pid: int) -> int:
+        return 1
+
+    def resolve_many(
+        self, pid: int, addresses: Iterable[int], program: str = ""
+    ) -> list[Frame | None]:
+        return [self.resolve(pid, address) for address in addresses]
 
     def resolve(self, pid: int, address: int, program: str = "") -> Frame | None:
         return (

@@ -16,6 +16,7 @@ from prybee.language.registry import Registry
 from prybee.output.names import Names
 from prybee.output.sink import Sink
 from prybee.output.text import TextOutput
+from prybee.plan.questions import names_user_code, only_process
 from prybee.probes import TABLE as PROBES
 from prybee.session.session import Session, SessionOptions
 
@@ -33,8 +34,8 @@ if TYPE_CHECKING:
     from prybee.language.script import Parameters
     from prybee.linux.processes import Child
     from prybee.output.base import Output
-    from prybee.output.names import UserResolver
-    from prybee.symbols import KernelSymbols
+    from prybee.plan.plan import Plan
+    from prybee.symbols import KernelSymbols, Recorder, UserSymbols
 
 LOAD_FAILED = 255
 
@@ -189,7 +190,8 @@ def _run(
     if warnings:
         for warning in compilation.warnings:
             print(warning.render(), file=sys.stderr)
-    output = _output(arguments, config, warnings)
+    user = _user_symbols(config) if names_user_code(plan) else None
+    output = _output(arguments, config, warnings, user)
     verifier = "verifier" in stages
     engine = _Engine(plan, target, log_level=7 if verifier else 0)
     engine.times = times
@@ -212,6 +214,7 @@ def _run(
         ),
         child,
         watched,
+        _recorder(plan, user, child),
     )
     try:
         status = session.run()
@@ -258,11 +261,13 @@ def _refused(error: VerifierRejected, verbose: bool) -> int:
     return fail(text, LOAD_FAILED)
 
 
-def _output(arguments: Arguments, config: Config, warnings: bool) -> Output:
+def _output(
+    arguments: Arguments, config: Config, warnings: bool, user: UserSymbols | None
+) -> Output:
     """Where output goes, and in which form."""
     names = Names(
         _kernel_symbols,
-        lambda: _user_symbols(config),
+        None if user is None else lambda: user,
         config.str_trunc_trailer.encode("utf-8", "surrogateescape"),
     )
     mode = arguments.text("buffering", "line")
@@ -288,7 +293,24 @@ def _kernel_symbols() -> KernelSymbols:
     return KernelSymbols()
 
 
-def _user_symbols(config: Config) -> UserResolver:
+def _user_symbols(config: Config) -> UserSymbols:
     from prybee.symbols import UserSymbols
 
     return UserSymbols(config.cache_user_symbols.lower(), config.cpp_demangle)
+
+
+def _recorder(plan: Plan, symbols: UserSymbols | None, child: Child | None) -> Recorder | None:
+    """Records what processes map from now on, where their addresses will be shown."""
+    if symbols is None:
+        return None
+    from prybee.diagnostics import KernelError
+    from prybee.symbols import Recorder
+
+    pid = only_process(plan)
+    try:
+        if child is not None and pid == child.pid:
+            return Recorder(symbols, child=pid)
+        return Recorder(symbols, only=pid)
+    except KernelError:
+        # Without the right to that: processes are looked at when their addresses are shown.
+        return None

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from prybee.plan.layouts import StackLayout
     from prybee.symbols import Frame
 
+    _Lines = dict[int, bytes]
+    _Resolve = Callable[[int, Iterable[int]], Sequence[Frame | None]]
+
     class KernelResolver(Protocol):
         """``prybee.symbols.KernelSymbols``."""
 
@@ -40,7 +43,6 @@ _CLOCKS = {
 }
 # Digits of a second that each extension of strftime shows.
 _FRACTIONS = {"f": 6, "k": 9, "l": 3}
-_UNKNOWN = b"        0x"
 _GENERATED = frozenset(("bpf", "__builtin__ftrace", "__builtin__kprobes"))
 # enum bpf_stack_build_id_status
 _BUILD_ID_VALID, _BUILD_ID_IP = 1, 2
@@ -227,26 +229,22 @@ class Names:
         return for_process
 
     def _kernel_frames(self, _pid: int, addresses: Iterable[int]) -> Sequence[Frame | None]:
-        return [self._kernel_frame(address) for address in addresses]
+        from prybee.symbols.frames import Frame
 
-    def _kernel_frame(self, address: int) -> Frame | None:
-        found = self.kernel_symbol(address)
-        return _KernelFrame(*found) if found is not None else None
+        frames: list[Frame | None] = []
+        for address in addresses:
+            found = self.kernel_symbol(address)
+            if found is None:
+                frames.append(None)
+                continue
+            symbol, offset, module = found
+            # What the kernel generates at run time is in no module, whatever kallsyms calls it.
+            frames.append(Frame(symbol, offset, "" if module in _GENERATED else module, address))
+        return frames
 
     @staticmethod
     def _no_frames(_pid: int, addresses: Iterable[int]) -> Sequence[Frame | None]:
         return [None for _ in addresses]
-
-
-class _KernelFrame:
-    """A kernel address, resolved."""
-
-    __slots__ = ("module", "offset", "symbol")
-
-    def __init__(self, symbol: str, offset: int, module: str) -> None:
-        self.symbol = symbol
-        self.offset = offset
-        self.module = module
 
 
 def _bpftrace_line(address: int, frame: Frame | None) -> bytes:
@@ -268,7 +266,7 @@ def _perf_line(address: int, frame: Frame | None) -> bytes:
     )
 
 
-_FRAME_LINES = {
+_FRAME_LINES: dict[str, Callable[[int, Frame | None], bytes]] = {
     "bpftrace": _bpftrace_line,
     "perf": _perf_line,
     "raw": lambda address, _frame: b"%x\n" % address,

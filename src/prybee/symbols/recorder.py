@@ -26,10 +26,13 @@ class Recorder:
         lost: records that were not taken in time: some addresses may have no name.
     """
 
-    def __init__(self, symbols: UserSymbols, pid: int = -1, proc: str = "/proc") -> None:
+    def __init__(
+        self, symbols: UserSymbols, child: int = -1, only: int = -1, proc: str = "/proc"
+    ) -> None:
         """
         Args:
-            pid: of a process that was just made, to record it and those it starts; -1 for all.
+            child: a process that was just made: it and those that it starts are recorded alone.
+            only: a process that runs already, and no other there is of interest.
             proc: the proc file system.
 
         Raises:
@@ -37,9 +40,12 @@ class Recorder:
         """
         self._symbols = symbols
         self._proc = proc
-        self._events = ProcessEvents(pid)
+        self._events = ProcessEvents(child)
         # Those to read; None: not listed yet.
-        self._there: list[int] | None = None if pid < 0 else []
+        self._there: list[int] | None = [] if child > 0 else None
+        if only > 0:
+            self._there = [only]
+            self.survey()
 
     def filenos(self) -> list[int]:
         """What to poll: readable when :meth:`drain` should be called soon."""

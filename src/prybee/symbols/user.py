@@ -140,18 +140,18 @@ class UserSymbols:
         return process
 
     def _remember(self, process: Process, address: int, program: str) -> Frame | None:
-        frame = self._resolve(process, address)
+        frame, final = self._resolve(process, address)
         if frame is None and not process.generations and program:
             return self._resolve_by_program(program, address)
-        if frame is None and not (process.complete or process.ended):
-            return None  # What is there may be known the next time.
-        frames = process.frames
-        if len(frames) >= _MOST_FRAMES:
-            frames.clear()
-        frames[address] = frame
+        if final or process.ended:
+            frames = process.frames
+            if len(frames) >= _MOST_FRAMES:
+                frames.clear()
+            frames[address] = frame
         return frame
 
-    def _resolve(self, process: Process, address: int) -> Frame | None:
+    def _resolve(self, process: Process, address: int) -> tuple[Frame | None, bool]:
+        """What is at an address, and whether that will be the answer the next time too."""
         mapping = process.find(address)
         if mapping is None and monotonic() - process.read_at >= _CURRENT_AFTER_MISS:
             self.processes.read(process)
@@ -159,25 +159,25 @@ class UserSymbols:
         if mapping is None or not (mapping.is_file or mapping.path == "[vdso]"):
             frame = self._run_time_code(process, address)
             if frame is not None or mapping is None:
-                return frame
+                return frame, frame is not None
         offset = address - mapping.start + mapping.offset
         binary = self._binary(process, mapping)
-        if binary is None:
-            # Some JIT compilers write their code to a file in memory first.
-            frame = self._run_time_code(process, address)
-            if frame is not None:
-                return frame
-            return Frame("", 0, mapping.path, address, b"", offset) if mapping.path else None
-        symbol, distance = binary.name_at_offset(offset) or ("", 0)
-        path = mapping.path.removesuffix(DELETED)
-        return Frame(symbol, distance, path, address, binary.build_id, offset)
+        if binary is not None:
+            symbol, distance = binary.name_at_offset(offset) or ("", 0)
+            path = mapping.path.removesuffix(DELETED)
+            return Frame(symbol, distance, path, address, binary.build_id, offset), True
+        # Some JIT compilers write their code to a file in memory first.
+        frame = self._run_time_code(process, address)
+        if frame is not None:
+            return frame, True
+        return Frame("", 0, mapping.path, address, b"", offset) if mapping.path else None, False
 
     def _resolve_by_program(self, path: str, address: int) -> Frame | None:
         """An address of a process of which only the program's path is known."""
         if self.cache == "per_program":
             process = self.processes.of_program(path)
             if process is not None:
-                frame = self._resolve(process, address)
+                frame, _final = self._resolve(process, address)
                 if frame is not None:
                     return frame
         if path not in self._paths:
