@@ -31,7 +31,6 @@ if TYPE_CHECKING:
     from prybee.engines.kernel import AttachReport
     from prybee.language.config_table import Config
     from prybee.language.frontend import Compilation, CompileOptions
-    from prybee.language.script import Parameters
     from prybee.linux.processes import Child
     from prybee.output.base import Output
     from prybee.plan.plan import Plan
@@ -142,27 +141,10 @@ def _compile(
         if hides_tracepoints(target):
             raise PrybeeError(f"{error}\nHINT: {NO_TRACEPOINTS}") from None
         raise
-    _check_named(options, compilation.parameters)
     if times.wanted:
         times.add("BTF", target.seconds)
         times.mark("compile", less=target.seconds)
     return compilation
-
-
-def _check_named(options: CompileOptions, parameters: Parameters) -> None:
-    """Refuse named parameters that the script does not ask for.
-
-    Raises:
-        PrybeeError: there are some.
-    """
-    unknown = [name for name in options.named if name not in parameters.described]
-    if not unknown:
-        return
-    known = ", ".join(f"--{name}" for name in parameters.described)
-    raise PrybeeError(
-        f"unexpected program command line options: {', '.join(f'--{name}' for name in unknown)}\n"
-        f"HINT: expected program options: {known or 'none'}"
-    )
 
 
 def _show(compilation: Compilation, stages: Sequence[str]) -> None:
