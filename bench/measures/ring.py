@@ -144,7 +144,8 @@ def _libbpf_reads(
 
     def read() -> int:
         # The library keeps the function's address: the function must live until here.
-        assert function and library.ring_buffer__consume(reader) >= 0
+        assert function
+        assert library.ring_buffer__consume(reader) >= 0
         return seen
 
     return read, lambda: library.ring_buffer__free(reader)
