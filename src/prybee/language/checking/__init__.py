@@ -1,0 +1,1 @@
+"""What is wrong with a script, and the types of what is right: the parts of the checker."""
