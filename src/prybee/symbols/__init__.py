@@ -27,11 +27,11 @@ _MODULES = {
 
 
 def __getattr__(name: str) -> object:
-    from importlib import import_module
-
+    # __import__, because importlib itself costs a millisecond.
     if name == "binaries":
-        return import_module("prybee.symbols.binaries")
+        return __import__("prybee.symbols.binaries", fromlist=("",))
     if name not in _MODULES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = globals()[name] = getattr(import_module(f"prybee.symbols.{_MODULES[name]}"), name)
+    module = __import__(f"prybee.symbols.{_MODULES[name]}", fromlist=("",))
+    value = globals()[name] = getattr(module, name)
     return value

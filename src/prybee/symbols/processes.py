@@ -8,9 +8,9 @@ processes that are gone before anybody asks.
 from __future__ import annotations
 
 import os
+from _weakref import ref
 from itertools import count
 from time import monotonic
-from weakref import WeakValueDictionary
 
 from prybee.symbols.mappings import DELETED, Mapping, Mappings
 
@@ -151,7 +151,7 @@ class Processes:
         self._ended: dict[int, None] = {}
         self._ended_asked: dict[int, None] = {}
         self._files: dict[tuple[int, int, int, bytes], tuple[str, int, str]] = {}
-        self._roots: WeakValueDictionary[tuple[str, int, int], Root] = WeakValueDictionary()
+        self._roots: dict[tuple[str, int, int], ref[Root]] = {}
         self._our_root: tuple[str, int, int] | None = None
 
     def __len__(self) -> int:
@@ -245,9 +245,11 @@ class Processes:
             key = self._root_key(directory)
             process.root = ""
             if key != self._our_root:
-                root = self._roots.get(key)
+                held = self._roots.get(key)
+                root = held() if held is not None else None
                 if root is None:
-                    root = self._roots[key] = Root.open(f"{directory}/root")
+                    root = Root.open(f"{directory}/root")
+                    self._roots[key] = ref(root)
                 process.root = root
             process.root_known = True
         except OSError:
