@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from prybee.btf import Btf
     from prybee.elf import ElfFile
     from prybee.linux.tracefs import Tracefs
+    from prybee.symbols import KernelSymbols
 
 # Features that change only how code is made. Without the right to load programs they cannot be
 # probed; then code is made for a current kernel, and loading it will say what is missing.
@@ -47,6 +48,7 @@ class LiveTarget(Target):
         self._formats: dict[tuple[str, str], tuple[TracepointField, ...] | None] = {}
         self._raw_tracepoints: list[str] | None = None
         self._iterators: list[str] | None = None
+        self._symbols: KernelSymbols | None = None
         self._addresses: dict[str, int | None] = {}
         self._binaries: dict[tuple[str, int | None], list[str]] = {}
         self._files: dict[str, ElfFile | None] = {}
@@ -174,11 +176,11 @@ class LiveTarget(Target):
     def kernel_address(self, symbol: str) -> int | None:
         """Address of a kernel symbol; None where it is unknown or hidden."""
         if symbol not in self._addresses:
-            from prybee.symbols import KernelSymbols
+            if self._symbols is None:
+                from prybee.symbols import KernelSymbols
 
-            symbols = KernelSymbols()
-            self._addresses[symbol] = symbols.address(symbol) or None
-            symbols.close()
+                self._symbols = KernelSymbols()
+            self._addresses[symbol] = self._symbols.address(symbol) or None
         return self._addresses[symbol]
 
     def resolve_binary(self, name: str, pid: int | None = None) -> Sequence[str]:
@@ -231,6 +233,9 @@ class LiveTarget(Target):
         if self._tracefs is not None:
             self._tracefs.close()
             self._tracefs = None
+        if self._symbols is not None:
+            self._symbols.close()
+            self._symbols = None
         files, self._files = self._files, {}
         for file in files.values():
             if file is not None:
