@@ -205,9 +205,7 @@ def _run(
     except ScriptError:
         raise
     except PrybeeError as error:
-        # A privilege that is missing is no fault of the kernel's.
-        denied = isinstance(error, KernelError) and error.errno == EPERM
-        return fail(str(error), 1 if denied else LOAD_FAILED)
+        return fail(str(error), 1 if _is_the_users(error) else LOAD_FAILED)
     finally:
         if watched is not None:
             watched.close()
@@ -216,6 +214,16 @@ def _run(
                 print(f"-- verifier: {name}\n{log}")
     times.print()
     return status
+
+
+def _is_the_users(error: PrybeeError) -> bool:
+    """Whether a trace could not start for another reason than what the kernel can do: a privilege
+    is missing, or the command of ``-c`` cannot be run."""
+    from prybee.linux.processes import SpawnError
+
+    return isinstance(error, SpawnError) or (
+        isinstance(error, KernelError) and error.errno == EPERM
+    )
 
 
 class _Engine(KernelEngine):
