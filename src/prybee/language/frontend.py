@@ -21,7 +21,7 @@ from prybee.language.script import Parameters
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from prybee.diagnostics import Source
     from prybee.language.config_table import Config
@@ -44,6 +44,7 @@ class CompileOptions(Data):
         unsafe: functions that change the system are allowed.
         environment: variables, for settings.
         stages: those of :data:`STAGES` whose text is wanted.
+        edit: changes the tree as parsed, before anything else looks at it.
     """
 
     positional: tuple[str, ...] = ()
@@ -53,6 +54,7 @@ class CompileOptions(Data):
     unsafe: bool = False
     environment: Mapping[str, str] = {}
     stages: tuple[str, ...] = ()
+    edit: Callable[[tree.Program], None] | None = None
 
 
 class Compilation:
@@ -115,6 +117,8 @@ class Front:
         self, source: Source, target: Target, registry: Registry, options: CompileOptions
     ) -> None:
         self.program = parse(source)
+        if options.edit is not None:
+            options.edit(self.program)
         if self.program.imports:
             span = self.program.imports[0].span(source)
             raise ScriptError(
