@@ -162,15 +162,15 @@ def pointee(h: Handler, operand: Operand) -> Place:
     assert isinstance(type_, PointerType)
     value = h.scalar(operand).value
     trusted = type_.trusted and value.type is Ptr(BTF)
-    if type_.space in (BPF, CONTEXT) and not isinstance(value.type, type(I64)):
-        return Place(value, 0, type_.target, type_.space)
     direct = value.type.space in ("stack", "map_value", "mem", "ctx")
     if direct:
         space = CONTEXT if value.type.space == "ctx" else BPF
         return Place(value, 0, type_.target, space, type_.trusted)
     if value.type.space and not trusted:
         value = h.b.ptr_to_int(value)
-    return Place(value, 0, type_.target, type_.space, trusted)
+    # Our own memory and the context are in the kernel's, for helpers that read by address.
+    space = KERNEL if type_.space in (BPF, CONTEXT) else type_.space
+    return Place(value, 0, type_.target, space, trusted)
 
 
 def place_value(h: Handler, place: Place) -> Operand:
@@ -547,7 +547,7 @@ def _cast(h: Handler, node: tree.Cast) -> Operand:
     if isinstance(want, PointerType):
         if is_scalar(have):
             scalar = h.scalar(operand)
-            if scalar.value.type.space and not want.trusted:
+            if scalar.value.type.space and not want.trusted and want.space != BPF:
                 return Scalar(h.b.ptr_to_int(scalar.value), want)
             value = scalar.value
             if value.type is I1:

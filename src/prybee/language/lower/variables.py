@@ -27,8 +27,12 @@ def _type(symbol: VariableSymbol) -> Type:
 
 
 def _keeps_pointer(type_: Type) -> bool:
-    """Whether what the verifier knows of a pointer is of use: loads through it need no helper."""
-    return isinstance(type_, PointerType) and (type_.trusted or type_.space in (BPF, CONTEXT))
+    """Whether what the verifier knows of a pointer is of use: loads through it need no helper.
+
+    A pointer into our own memory is kept as a plain number: steps through that memory would
+    lose what is known of it, on some paths only.
+    """
+    return isinstance(type_, PointerType) and (type_.trusted or type_.space == CONTEXT)
 
 
 def declare(h: Handler, symbol: VariableSymbol) -> None:
