@@ -160,9 +160,15 @@ def test_a_program_that_calls_exec(symbols, build, tmp_path, monkeypatch):
     from tests.symbols.conftest import Running
 
     try:
-        wait_until(lambda: symbols.observe(process.pid))
-        before = symbols.processes._known[process.pid].generations[0]
-        shell = next(m for m in before.items if m.path.startswith("/"))
+        known = symbols.processes._known
+        # It may be in the midst of its first exec.
+        wait_until(
+            lambda: (
+                symbols.observe(process.pid)
+                and known[process.pid].generations[0].items[0].path.endswith("sh")
+            )
+        )
+        shell = known[process.pid].generations[0].items[0]
         process.stdin.write("go\n")
         process.stdin.flush()
         program = Running(process)

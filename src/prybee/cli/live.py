@@ -16,13 +16,13 @@ from prybee.language.registry import Registry
 from prybee.output.names import Names
 from prybee.output.sink import Sink
 from prybee.output.text import TextOutput
-from prybee.plan.questions import names_user_code, only_process
+from prybee.plan.questions import names_user_code, only_process, probed_files
 from prybee.probes import TABLE as PROBES
 from prybee.session.session import Session, SessionOptions
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from prybee.btf import Btf
     from prybee.cli.options import Arguments
@@ -45,6 +45,8 @@ def trace(
     arguments: Arguments,
     stages: Sequence[str],
     times: Times,
+    output: MakeOutput | None = None,
+    watch: int | None = None,
 ) -> int:
     """Trace until something ends it.
 
@@ -54,6 +56,8 @@ def trace(
         arguments: the command line.
         stages: what of the way is to be shown.
         times: takes the time of the stages.
+        output: what shows it, where that is not told by ``arguments``.
+        watch: the process whose end ends the trace; None: that of ``options``.
 
     Returns:
         The exit status.
@@ -76,7 +80,9 @@ def trace(
             if compilation is None:
                 return 0
             _show(compilation, stages)
-            return _run(compilation, target, options, arguments, stages, times, child)
+            if watch is None and child is None:
+                watch = options.pid
+            return _run(compilation, target, watch, arguments, stages, times, child, output)
         finally:
             if child is not None:
                 child.close()
@@ -161,27 +167,28 @@ def _show(compilation: Compilation, stages: Sequence[str]) -> None:
 def _run(
     compilation: Compilation,
     target: LiveTarget,
-    options: CompileOptions,
+    watch: int | None,
     arguments: Arguments,
     stages: Sequence[str],
     times: Times,
     child: Child | None,
+    make_output: MakeOutput | None,
 ) -> int:
     plan, config = compilation.plan, compilation.config
     warnings = not arguments.flag("no_warnings")
     if warnings:
         for warning in compilation.warnings:
             print(warning.render(), file=sys.stderr)
-    user = _user_symbols(config) if names_user_code(plan) else None
-    output = _output(arguments, config, warnings, user)
+    user = _user_symbols(config, plan) if names_user_code(plan) else None
+    output = _output(arguments, config, warnings, user, make_output)
     verifier = "verifier" in stages
     engine = _Engine(plan, target, log_level=7 if verifier else 0)
     engine.times = times
     watched = None
-    if options.pid is not None and child is None:
+    if watch is not None:
         from prybee.linux.processes import Process
 
-        watched = Process(options.pid)
+        watched = Process(watch)
     session = Session(
         plan,
         engine,
@@ -252,7 +259,11 @@ def _refused(error: VerifierRejected, verbose: bool) -> int:
 
 
 def _output(
-    arguments: Arguments, config: Config, warnings: bool, user: UserSymbols | None
+    arguments: Arguments,
+    config: Config,
+    warnings: bool,
+    user: UserSymbols | None,
+    make: MakeOutput | None,
 ) -> Output:
     """Where output goes, and in which form."""
     names = Names(
@@ -270,6 +281,8 @@ def _output(
         except OSError as error:
             raise PrybeeError(f'Failed to open output file: "{path}": {error.strerror}') from None
     out, errors = Sink(fd, mode), Sink(2)
+    if make is not None:
+        return make(out, errors, names)
     if arguments.text("format", "text") == "json":
         from prybee.output.json import JsonOutput
 
@@ -283,10 +296,12 @@ def _kernel_symbols() -> KernelSymbols:
     return KernelSymbols()
 
 
-def _user_symbols(config: Config) -> UserSymbols:
+def _user_symbols(config: Config, plan: Plan) -> UserSymbols:
     from prybee.symbols import UserSymbols
 
-    return UserSymbols(config.cache_user_symbols.lower(), config.cpp_demangle)
+    return UserSymbols(
+        config.cache_user_symbols.lower(), config.cpp_demangle, files=probed_files(plan)
+    )
 
 
 def _recorder(plan: Plan, symbols: UserSymbols | None, child: Child | None) -> Recorder | None:

@@ -56,3 +56,13 @@ def only_process(plan: Plan) -> int:
     }
     pid = pids.pop() if len(pids) == 1 else -1
     return pid if pid > 0 else -1
+
+
+def probed_files(plan: Plan) -> tuple[str, ...]:
+    """The paths of the files that probes are in."""
+    found = {
+        probe.attach.path: None
+        for probe in plan.probes
+        if isinstance(probe.attach, UprobeAttach | UprobeMultiAttach)
+    }
+    return tuple(found)

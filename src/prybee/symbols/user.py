@@ -45,6 +45,8 @@ class UserSymbols:
             they could be observed are resolved too); "none" (mappings are read for every question).
         demangle: show C++ and Rust names as their source has them.
         debug_directories: where separate debug files are looked for.
+        files: paths of files that are likely mapped, for processes that have ended and saw them
+            under other names.
         proc: the proc file system (tests use another).
     """
 
@@ -53,11 +55,13 @@ class UserSymbols:
         cache: str = "per_pid",
         demangle: bool = True,
         debug_directories: Sequence[str] = DEBUG_DIRECTORIES,
+        files: Iterable[str] = (),
         proc: str = "/proc",
     ) -> None:
         self.cache = cache
         self._demangle = demangle
         self._debug_directories = tuple(debug_directories)
+        self._files = tuple(files)
         self._proc = proc
         self._binaries: dict[tuple[str, int, str], Binary] = {}
         self._images: dict[bytes, Binary] = {}
@@ -221,10 +225,14 @@ class UserSymbols:
         name = mapping.path.removesuffix(DELETED)
         exact = f"{directory}/map_files/{mapping.start:x}-{mapping.end:x}"
         # After the process's end: by name, if that is still the same file.
-        for path in dict.fromkeys((exact, process.root + mapping.path, mapping.path)):
+        by_name = process.root + mapping.path
+        for path in dict.fromkeys((exact, by_name, mapping.path, *self._files)):
             try:
                 status = os.stat(path)
                 if status.st_ino != mapping.inode:
+                    continue
+                device = f"{os.major(status.st_dev):02x}:{os.minor(status.st_dev):02x}"
+                if path in self._files and device != mapping.device:
                     continue
                 return self._open(path, name, process.root)
             except (OSError, ElfError):
