@@ -13,10 +13,12 @@ author = "The prybee developers"
 copyright = f"2026, {author}"  # noqa: A001 - Sphinx's name
 release = version = __version__
 
-extensions = ["myst_parser", "sphinx.ext.autodoc"]
+extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
 myst_enable_extensions = ["colon_fence", "deflist"]
 myst_heading_anchors = 3
 exclude_patterns = ["_build"]
+# Consoles show programs over several lines, and C blocks are scripts: their colours may be wrong.
+suppress_warnings = ["misc.highlighting_failure"]
 html_theme = "furo"
 html_title = f"prybee {version}"
 autodoc_member_order = "bysource"

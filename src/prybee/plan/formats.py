@@ -22,6 +22,21 @@ UNSIGNED = frozenset("uoxX")
 INTEGER = frozenset(("d", "i", "u", "o", "x", "X", "c", "p"))
 BUFFER = frozenset(("r", "rx", "rh"))
 ANY = frozenset("s")
+# What each prints, for the manual.
+SUMMARIES = {
+    "d": "a signed number",
+    "i": "the same",
+    "u": "an unsigned number",
+    "o": "an unsigned number, octal",
+    "x": "an unsigned number, hexadecimal",
+    "X": "the same, with capital letters",
+    "c": "one character, by its code",
+    "p": "an address: `0x` and hexadecimal digits, always 64 bits",
+    "s": "any value, as `print()` shows it",
+    "r": "a buffer: printable characters as they are, others as `\\xNN`",
+    "rx": "a buffer: every byte as `\\xNN`",
+    "rh": "a buffer: two hexadecimal digits for each byte, with blanks between",
+}
 SUPPORTED = INTEGER | BUFFER | ANY
 
 _CONVERSION = re.compile(

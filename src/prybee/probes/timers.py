@@ -108,6 +108,6 @@ class Timer(ProbeType):
 
 
 PROVIDERS = (
-    Timer("interval", "i", "now and then, on one CPU", "none", every_cpu=False),
-    Timer("profile", "p", "now and then, on every CPU: for sampling", "attach", every_cpu=True),
+    Timer("interval", "i", "each time the interval has passed, on one CPU", "none", every_cpu=False),
+    Timer("profile", "p", "each time the interval has passed, on every CPU: for sampling", "attach", every_cpu=True),
 )
