@@ -108,6 +108,6 @@ class Timer(ProbeType):
 
 
 PROVIDERS = (
-    Timer("interval", "i", "each time the interval has passed, on one CPU", "none", every_cpu=False),
-    Timer("profile", "p", "each time the interval has passed, on every CPU: for sampling", "attach", every_cpu=True),
+    Timer("interval", "i", "once each interval, on one CPU", "none", every_cpu=False),
+    Timer("profile", "p", "once each interval, on every CPU: for sampling", "attach", every_cpu=True),
 )
