@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import select
 import signal
 import threading
 import time
@@ -410,3 +411,57 @@ def test_output_that_cannot_be_written_is_told(tmp_path: Any) -> None:
     assert "ERROR: cannot write output: No space left on device\n" in (tmp_path / "err").read_text()
     os.close(errors)
     os.close(full)
+
+
+class FakeRecorder:
+    """Notes when it is asked for news; has processes to look at, in two slices."""
+
+    def __init__(self, log: list[str]) -> None:
+        self.log = log
+        self.reader, self.writer = os.pipe()
+        self.lost = 0
+        self.slices = 2
+
+    def filenos(self) -> list[int]:
+        return [self.reader]
+
+    def drain(self) -> None:
+        self.log.append("drain")
+        while select.select([self.reader], [], [], 0)[0]:
+            os.read(self.reader, 1)
+
+    def survey(self) -> bool:
+        self.slices -= 1
+        return self.slices > 0
+
+    def close(self) -> None:
+        self.log.append("recorder closed")
+        os.close(self.reader)
+        os.close(self.writer)
+
+
+def test_a_recorder_is_read_before_records_and_maps(screen: Screen) -> None:
+    engine = FakeEngine(plan(TRACEPOINT, maps=(M,)))
+    engine.maps["@m"] = [(b"\1" + bytes(7), bytes(8))]
+    recorder = FakeRecorder(engine.log)
+    recorder.lost = 3
+    made = Session(engine.plan, engine, screen.output, SessionOptions(), recorder=recorder)
+    before: list[int] = []
+
+    def act() -> None:
+        before.append(engine.log.count("drain"))
+        os.write(recorder.writer, b"x")
+        time.sleep(0.1)
+        before.append(engine.log.count("drain"))
+        engine.ring.put(record(PRINTF, 1))
+        time.sleep(0.1)
+        before.append(engine.log.count("drain"))
+        os.kill(os.getpid(), signal.SIGINT)
+
+    later(act)
+    assert made.run() == 0
+    none, waken, with_records = before
+    assert none < waken < with_records
+    assert recorder.slices <= 0, "those that were there have been looked at"
+    assert engine.log[-1] == "recorder closed"
+    assert "WARNING: 3 records of what processes map were lost" in screen.errors
