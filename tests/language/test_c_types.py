@@ -175,11 +175,26 @@ def test_conditionals() -> None:
 
 
 @pytest.mark.parametrize(
+    ("text", "size"),
+    [
+        ("struct a { char x; int y };", 8),
+        ("struct a { struct { char x[3] } y; struct { short z } };", 6),
+        ("struct a { int x : 3; int y : 4 };", 4),
+        ("struct a { char x; int y; } /* a */ __attribute__ // b\n ((packed)) /* c */;", 5),
+    ],
+)
+def test_loose_ends(text: str, size: int) -> None:
+    struct = table(text).find("struct", "a")
+    assert struct is not None
+    assert struct.size == size
+
+
+@pytest.mark.parametrize(
     ("text", "message"),
     [
         ("struct a { foo x; };", "unknown type name 'foo'"),
         ("struct a { struct b x; };", "'x' has the incomplete type 'struct b'"),
-        ("struct a { int x };", "expected ';', found '}'"),
+        ("struct a { int x int y; };", "expected ';', found 'int'"),
         ("struct a { int x : 40; };", "a bitfield of 40 bits in 'int32'"),
         ("struct a { int x[-1]; };", "'x' has -1 elements"),
         ("struct a { short long x; };", "'short long' is no type"),

@@ -13,7 +13,10 @@ _DIRECTIVE = re.compile(r"#[ \t]*(\w*)[ \t]*((?:[^\n\\]|\\\r?\n|\\)*)")
 _TEXT = re.compile(
     r"""[{};]|//[^\n]*|/\*.*?(?:\*/|\Z)|"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'""", re.DOTALL
 )
-_ATTRIBUTES = re.compile(r"(?:\s*__attribute__\s*\(\((?:[^()]|\([^()]*\))*\)\))*\s*;?")
+_BLANKS = r"(?:\s|//[^\n]*\n|/\*(?:[^*]|\*(?!/))*\*/)*"
+_ATTRIBUTES = re.compile(
+    rf"(?:{_BLANKS}__attribute__{_BLANKS}\(\((?:[^()]|\([^()]*\))*\)\))*(?:{_BLANKS};)?"
+)
 
 
 def directive(text: str, at: int) -> tree.CDirective:

@@ -458,8 +458,8 @@ class Definitions:
     def _members(self, shape: _Shape) -> None:
         """One declaration of members: ``int a, *b, c[4], d : 3;``."""
         base = self._specifier()
-        if self._peek() == ";":
-            self._at += 1
+        if self._peek() in (";", "}"):
+            self._at += self._peek() == ";"
             if isinstance(base, StructType):
                 shape.add("", base, None)
             return
@@ -468,7 +468,7 @@ class Definitions:
             bits: int | None = None
             if self._peek() == ":":
                 self._at += 1
-                bits = self._constant((",", ";", "__attribute__"))
+                bits = self._constant((",", ";", "}", "__attribute__"))
                 if not 0 <= bits <= type_.size * 8:
                     raise self._fail(f"a bitfield of {bits} bits in '{type_}'")
             packed, align = self._attributes()
@@ -480,7 +480,9 @@ class Definitions:
             if self._peek() == ",":
                 self._at += 1
                 continue
-            self._need(";")
+            # Compilers do without the last semicolon, with a warning.
+            if self._peek() != "}":
+                self._need(";")
             return
 
     def _declarator(self, type_: Type) -> tuple[str, Type]:
