@@ -78,13 +78,15 @@ def _mistake_of_ours(error: Exception) -> str:
 
 def _prepare() -> None:
     """Make the process what a command is expected to be."""
-    import os
-    import signal
-
     # Ctrl-C ends it as it ends any other, without Python's words about it.  Nothing is attached
-    # yet, and a session that attaches handles signals by itself.
-    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
-        signal.signal(signal.SIGINT, signal.SIG_DFL)
+    # yet, and a session that attaches handles signals by itself.  (What `signal` wraps is there
+    # already, and does not take the time in which Ctrl-C would still show a traceback.)
+    import _signal  # type: ignore[import-not-found]
+
+    if _signal.getsignal(_signal.SIGINT) is _signal.default_int_handler:
+        _signal.signal(_signal.SIGINT, _signal.SIG_DFL)
+    import os
+
     # Standard streams that the caller closed: nothing else may get their numbers.
     while True:
         fd = os.open(os.devnull, os.O_RDWR)

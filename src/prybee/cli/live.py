@@ -37,6 +37,8 @@ if TYPE_CHECKING:
     from prybee.symbols import KernelSymbols, Recorder, UserSymbols
 
 LOAD_FAILED = 255
+# The kernel's types.
+_TYPES = "/sys/kernel/btf/vmlinux"
 
 
 def trace(
@@ -92,7 +94,8 @@ class _Target(LiveTarget):
     """The live target, which says how long its types took to open."""
 
     def __init__(self, times: Times) -> None:
-        super().__init__()
+        path = os.environ.get("PRYBEE_BTF") or os.environ.get("BPFTRACE_BTF") or _TYPES
+        super().__init__(path)
         self._times = times
         self.seconds = 0.0
 

@@ -108,6 +108,10 @@ class ExpressionParser:
                 return Unexpected("unterminated string", start, start + 1)
             if character == "$" and "expression" in message:
                 message = "expected identifier after '$'"
+        elif self.kinds[i] == lexer.END and i and start == len(self.text):
+            at = lexer.open_comment(self.text, self.ends[i - 1])
+            if at >= 0:
+                return Unexpected("unterminated comment", at, at + 2)
         elif self.kinds[i] not in _WORDS:
             # Of an operator the first character, as upstream's parser reads characters.
             end = min(end, start + 1)

@@ -115,6 +115,14 @@ def skip_blanks(text: str, at: int) -> int:
     return found.end()
 
 
+def open_comment(text: str, at: int) -> int:
+    """Where among the blanks from ``at`` a comment begins that nothing ends; -1 for nowhere."""
+    found = re.match(_BLANKS.replace(r"|\Z", ""), text[at:])
+    assert found is not None, "the pattern matches nothing, too"
+    at += found.end()
+    return at if text.startswith("/*", at) else -1
+
+
 def tokenize(text: str, start: int, whole: bool = False) -> Tokens:
     """Tokens from ``start`` to where what begins there ends: behind the ``}`` that closes the
     first ``{``, or a ``;`` outside of braces. With ``whole`` to the end of the text.

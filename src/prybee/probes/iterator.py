@@ -109,6 +109,13 @@ def _trusted(member: Member) -> Member:
     return member
 
 
+def _known(iterators: Sequence[str]) -> str:
+    """What to say of the iterators there are."""
+    if not iterators:
+        return "the kernel's types (BTF) name its iterators, and cannot be had here"
+    return f"known: {', '.join(iterators)}"
+
+
 class Iterator(ProbeType):
     """``iter:name``, ``iter:name:pin``."""
 
@@ -133,7 +140,7 @@ class Iterator(ProbeType):
         if target not in known:
             raise ProbeSyntaxError(
                 f"iter {target} not available for your kernel version.",
-                *(meant(did_you_mean(target, known)) or (f"known: {', '.join(known)}",)),
+                *(meant(did_you_mean(target, known)) or (_known(known),)),
             )
         if target in _OF_ONE_MAP:
             raise NotSupported(
