@@ -109,5 +109,7 @@ class Timer(ProbeType):
 
 PROVIDERS = (
     Timer("interval", "i", "once each interval, on one CPU", "none", every_cpu=False),
-    Timer("profile", "p", "once each interval, on every CPU: for sampling", "attach", every_cpu=True),
+    Timer(
+        "profile", "p", "once each interval, on every CPU: for sampling", "attach", every_cpu=True
+    ),
 )
