@@ -145,10 +145,11 @@ def _compile(
     try:
         compilation = compile_script(source, target, Registry(FUNCTIONS, PROBES), options)
     except ScriptError as error:
-        from prybee.cli.rights import NO_TRACEPOINTS, hides_tracepoints
+        from prybee.cli.rights import hidden
 
-        if hides_tracepoints(target):
-            raise PrybeeError(f"{error}\nHINT: {NO_TRACEPOINTS}") from None
+        missing = hidden(target)
+        if missing and missing not in str(error):
+            raise PrybeeError(f"{error}\nHINT: {missing}") from None
         raise
     if times.wanted:
         times.add("BTF", target.seconds)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-
 from prybee.diagnostics import NotSupported
 
 TYPE_CHECKING = False
@@ -14,6 +12,8 @@ NO_TRACEPOINTS = (
     "the kernel's list of tracepoints (tracefs) cannot be read: "
     "run it as root (sudo); prybee doctor says more"
 )
+
+NO_TYPES = "the kernel's types (BTF) cannot be had here: kernel structs are not known"
 
 
 def check_rights() -> None:
@@ -36,6 +36,10 @@ def check_rights() -> None:
     )
 
 
-def hides_tracepoints(target: LiveTarget) -> bool:
-    """Whether someone who is not root was told of no tracepoints at all."""
-    return os.geteuid() != 0 and not target.tracefs.events()
+def hidden(target: LiveTarget) -> str:
+    """What this machine does not show, which may be why a script is not understood; or nothing."""
+    if not target.tracefs.events():
+        return NO_TRACEPOINTS
+    if target.btf is None:
+        return NO_TYPES
+    return ""
