@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 # Commands by their first word; everything else is a trace, with bpftrace's options.
 COMMANDS = {
     "doctor": "prybee.cli.doctor",
+    "tools": "prybee.cli.tools",
 }
 TRACE = "prybee.cli.trace"
 
@@ -34,8 +35,14 @@ def main(words: Sequence[str] | None = None) -> int:
         _prepare()
     name = COMMANDS.get(words[0]) if words else None
     try:
-        module = __import__(name or TRACE, fromlist=["main"])
-        status: int = module.main(words[1:] if name else words)
+        status: int
+        if name is None and words and _is_tool(words[0]):
+            from prybee.cli.tools import run
+
+            status = run(words)
+        else:
+            module = __import__(name or TRACE, fromlist=["main"])
+            status = module.main(words[1:] if name else words)
         sys.stdout.flush()
         return status
     except BrokenPipeError:
@@ -54,6 +61,16 @@ def main(words: Sequence[str] | None = None) -> int:
         return fail(f"{error.filename or 'cannot write output'}: {error.strerror}")
     except Exception as error:
         return fail(_mistake_of_ours(error))
+
+
+def _is_tool(word: str) -> bool:
+    """Whether ``word`` is the name of a ready-made tool, and not that of a script."""
+    if not word.isalnum():
+        return False
+    import os
+
+    tools = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "tools")
+    return os.path.isfile(os.path.join(tools, word + ".bt")) and not os.path.exists(word)
 
 
 def _mistake_of_ours(error: Exception) -> str:

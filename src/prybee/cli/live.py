@@ -36,6 +36,8 @@ if TYPE_CHECKING:
     from prybee.plan.plan import Plan
     from prybee.symbols import KernelSymbols, Recorder, UserSymbols
 
+    MakeOutput = Callable[[Sink, Sink, Names], Output]
+
 LOAD_FAILED = 255
 # The kernel's types.
 _TYPES = "/sys/kernel/btf/vmlinux"
