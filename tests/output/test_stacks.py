@@ -5,6 +5,9 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterable
 
+import pytest
+
+from prybee.output import names
 from prybee.output.names import Names
 from prybee.output.values import TextStyle
 from prybee.plan import layouts
@@ -74,6 +77,20 @@ def test_what_is_not_known_is_asked_for_again() -> None:
     user.names = {(1, 16): "late"}
     assert show(stack(1, 16)) == b"\n        late+1\n"
     assert perf(stack(1, 16)) == b"\n\t10 late+1 (/bin/x)\n"
+
+
+def test_lines_are_not_kept_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(names, "_CACHE_LIMIT", 10)
+    user = User()
+    show = TextStyle(Names(None, lambda: user)).one(STACK)
+    user.names = {(pid, at): f"f{at}" for pid in range(50) for at in range(4)}
+    for pid in range(50):
+        for at in range(4):
+            assert show(stack(pid, at)) == f"\n        f{at}+1\n".encode()
+            assert show(stack(pid, at)) == f"\n        f{at}+1\n".encode()
+    assert user.asked == 200
+    show(stack(0, 0))
+    assert user.asked == 201, "the first ones were dropped"
 
 
 def test_stacks_that_could_not_be_taken() -> None:

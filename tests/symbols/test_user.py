@@ -330,3 +330,14 @@ def test_ten_thousand_stacks_share_their_frames(symbols, build, start):
     frames = [symbols.resolve_many(pid, stack) for stack in stacks]
     assert all(frame.symbol for stack in frames for frame in stack)
     assert len(symbols.processes._known[pid].frames) == len({a for s in stacks for a in s})
+
+
+def test_frames_are_not_kept_for_ever(symbols, build, start, monkeypatch):
+    monkeypatch.setattr(user_module, "_MOST_FRAMES", 20)
+    programs = [start(build("pie", *KINDS["pie"])) for _ in range(3)]
+    for distance in range(30):
+        for program in programs:
+            frame = symbols.resolve(program.pid, program.addresses["malloc"] + distance)
+            assert frame.symbol == "malloc"
+            known = [symbols.processes.get(each.pid).frames for each in programs]
+            assert 0 < sum(map(len, known)) <= 20

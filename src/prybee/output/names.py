@@ -175,58 +175,49 @@ class Names:
         limit = layout.limit
         header = struct.Struct("<iI").unpack_from
         addresses_of = [struct.Struct(f"<{count}Q").unpack_from for count in range(limit + 1)]
-        lines_of = self._frame_lines(layout)
+        user = self.user if layout.user and layout.mode != "raw" else None
+        resolve: _Resolve = self._no_frames if layout.user else self._kernel_frames
+        version_of: Callable[[int], int] = _same_version
+        if user is not None:
+            version_of, resolve = user.version, user.resolve_many
+        # By process: what is known of its code, and the lines of its frames.
+        processes: dict[int, tuple[int, _Lines]] = {}
+        count_of_lines = 0
 
         def show(data: bytes) -> bytes:
+            nonlocal count_of_lines
             count, pid = header(data)
             # A count below zero is an error's number.
             addresses = addresses_of[max(0, min(count, limit))](data, 16)
-            known, resolve = lines_of(pid)
+            version = version_of(pid)
+            found = processes.get(pid)
+            if found is None or found[0] != version:
+                if count_of_lines >= _CACHE_LIMIT:
+                    processes.clear()
+                    count_of_lines = 0
+                found = processes[pid] = version, {}
+                count_of_lines += 1
+            known = found[1]
             try:
                 return b"\n" + b"".join([known[address] for address in addresses])
             except KeyError:
                 pass
+            if count_of_lines >= _CACHE_LIMIT:
+                processes.clear()
+                known = {}
+                processes[pid] = version, known
+                count_of_lines = 1
             shown = [b"\n"]
             for address, frame in zip(addresses, resolve(pid, addresses), strict=True):
                 text = line(address, frame)
                 # A miss may be a library that is mapped later, or code that is made later.
                 if frame is not None and frame.symbol:
                     known[address] = text
+                    count_of_lines += 1
                 shown.append(text)
             return b"".join(shown)
 
         return show
-
-    def _frame_lines(self, layout: StackLayout) -> Callable[[int], tuple[_Lines, _Resolve]]:
-        """A function: pid → the lines that are known of its frames, and what resolves others."""
-        user = self.user if layout.user and layout.mode != "raw" else None
-        if user is None:
-            lines: _Lines = {}
-            resolve = self._no_frames if layout.user else self._kernel_frames
-
-            def for_all(_pid: int) -> tuple[_Lines, _Resolve]:
-                if len(lines) >= _CACHE_LIMIT:
-                    lines.clear()
-                return lines, resolve
-
-            return for_all
-        processes: dict[int, tuple[int, _Lines]] = {}
-        version_of, resolve_many = user.version, user.resolve_many
-        left = _CACHE_LIMIT
-
-        def for_process(pid: int) -> tuple[_Lines, _Resolve]:
-            nonlocal left
-            version = version_of(pid)
-            found = processes.get(pid)
-            if found is None or found[0] != version or len(found[1]) >= _CACHE_LIMIT:
-                left -= 1 if found is None else 1 + len(found[1])
-                if left <= 0:
-                    processes.clear()
-                    left = _CACHE_LIMIT
-                found = processes[pid] = version, {}
-            return found[1], resolve_many
-
-        return for_process
 
     def _kernel_frames(self, _pid: int, addresses: Iterable[int]) -> Sequence[Frame | None]:
         from prybee.symbols.frames import Frame
@@ -245,6 +236,11 @@ class Names:
     @staticmethod
     def _no_frames(_pid: int, addresses: Iterable[int]) -> Sequence[Frame | None]:
         return [None for _ in addresses]
+
+
+def _same_version(_pid: int) -> int:
+    """For what does not change: the kernel's frames."""
+    return 0
 
 
 def _bpftrace_line(address: int, frame: Frame | None) -> bytes:

@@ -165,6 +165,11 @@ class Processes:
         for table in (self._known, self._programs, self._ended, self._ended_asked, self._files):
             table.clear()
 
+    def forget_found(self) -> None:
+        """Forgets what addresses were found to be, of all processes."""
+        for process in self._known.values():
+            process.frames.clear()
+
     # -- those that live -------------------------------------------------------------------------
 
     def get(self, pid: int) -> Process:

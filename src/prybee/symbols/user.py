@@ -30,7 +30,7 @@ _CURRENT_AFTER_MISS = 0.1
 # How long it counts that a process has no perf map, in seconds.
 _CURRENT = 1.0
 
-# Frames remembered per process, so that a garbage-producing unwinder cannot fill the memory.
+# Frames remembered, of all processes: a trace may run for months, and an unwinder produce garbage.
 _MOST_FRAMES = 200_000
 
 CACHES = ("per_pid", "per_program", "none")
@@ -66,6 +66,7 @@ class UserSymbols:
         self._binaries: dict[tuple[str, int, str], Binary] = {}
         self._images: dict[bytes, Binary] = {}
         self._paths: dict[str, Binary | None] = {}
+        self._remembered = 0
         # What is recorded of them is told to this.
         self.processes = Processes(self._binary, cache == "per_program", proc)
         if cache not in CACHES:
@@ -148,10 +149,11 @@ class UserSymbols:
         if frame is None and not process.generations and program:
             return self._resolve_by_program(program, address)
         if final or process.ended:
-            frames = process.frames
-            if len(frames) >= _MOST_FRAMES:
-                frames.clear()
-            frames[address] = frame
+            if self._remembered >= _MOST_FRAMES:
+                self.processes.forget_found()
+                self._remembered = 0
+            process.frames[address] = frame
+            self._remembered += 1
         return frame
 
     def _resolve(self, process: Process, address: int) -> tuple[Frame | None, bool]:
