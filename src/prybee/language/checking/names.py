@@ -16,11 +16,13 @@ from prybee.language.script import MapSymbol, VariableSymbol
 from prybee.language.types import (
     INT64,
     NONE,
+    NOWHERE,
     UINT64,
     AggregationType,
     HistType,
     LhistType,
     NoneType,
+    PointerType,
     TseriesType,
     Type,
     aggregation_value,
@@ -278,10 +280,18 @@ class Names:
             )
             return
         if symbol.fixed:
+            if isinstance(known, PointerType) and isinstance(type_, PointerType):
+                self._settle(symbol, known, type_)
             return
         self._warn_sign(node, type_, joined)
         if joined != known:
             symbol.type = joined
+            self.changed = True
+
+    def _settle(self, symbol: VariableSymbol, declared: PointerType, given: PointerType) -> None:
+        """A declaration says what a pointer points to, the first value where that is."""
+        if declared.space == NOWHERE and given.space != NOWHERE:
+            symbol.type = PointerType(declared.target, given.space)
             self.changed = True
 
     def _is_void(self, call: tree.Call) -> bool:

@@ -9,11 +9,13 @@ from prybee.language.checking.values import Values
 from prybee.language.types import (
     INT64,
     NONE,
+    NOWHERE,
     UINT64,
     AggregationType,
     HistType,
     LhistType,
     NoneType,
+    PointerType,
     StackType,
     TseriesType,
     TupleType,
@@ -123,6 +125,11 @@ class Statements(Values):
                 # `string` without a size takes the one of its value.
                 declared = value if type(value) is type(declared) else declared
             symbol.fixed = True
+            if isinstance(declared, PointerType) and declared.space == NOWHERE:
+                # An earlier round may know already where its values point.
+                known = symbol.type
+                if isinstance(known, PointerType) and known.target == declared.target:
+                    declared = known
             if symbol.type != declared and not isinstance(declared, NoneType):
                 symbol.type = declared
                 self.changed = True
