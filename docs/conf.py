@@ -6,7 +6,14 @@ from pathlib import Path
 ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT / "src"))
 
+from importlib import import_module  # noqa: E402
+
 from prybee import __version__  # noqa: E402
+
+# Rooms that import some of their names when first asked: autodoc looks at what is there.
+for room in ("isa", "btf", "symbols"):
+    module = import_module(f"prybee.{room}")
+    vars(module).update({name: getattr(module, name) for name in module.__all__})
 
 project = "prybee"
 author = "The prybee developers"
@@ -21,6 +28,7 @@ exclude_patterns = ["_build"]
 suppress_warnings = ["misc.highlighting_failure"]
 html_theme = "furo"
 html_title = f"prybee {version}"
+napoleon_use_ivar = True
 autodoc_member_order = "bysource"
 autodoc_typehints = "description"
 man_pages = [("command", "prybee", "see inside a running Linux system", [author], 1)]
