@@ -45,7 +45,7 @@ def findings() -> Iterator[Finding]:
     from prybee.linux import privileges
 
     rights = privileges.read()
-    for check in (_system, _privileges, _files, _probes, _features, _symbols, _extras):
+    for check in (_system, _privileges, _files, _probes, _features, _symbols, _extras, _tools):
         yield from check(rights)
 
 
@@ -316,3 +316,23 @@ def _extras(_rights: Privileges) -> Iterator[Finding]:
     if absent:
         detail += f"; not: {', '.join(absent)}"
     yield Finding("extras", "optional parts", OK, detail)
+
+
+# -- the ready-made tools ------------------------------------------------------------------------
+
+
+def _tools(_rights: Privileges) -> Iterator[Finding]:
+    from prybee.engines.live import LiveTarget
+    from prybee.functions import TABLE as FUNCTIONS
+    from prybee.language.registry import Registry
+    from prybee.probes import TABLE as PROBES
+    from prybee.tools import catalogue, support
+
+    with LiveTarget() as target:
+        registry = Registry(FUNCTIONS, PROBES)
+        for tool in catalogue.load_all():
+            answer = support.ask(tool, target, registry)
+            if answer.works:
+                yield Finding("tools", tool.name, OK, tool.summary)
+            else:
+                yield Finding("tools", tool.name, NO, answer.why)

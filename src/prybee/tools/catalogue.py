@@ -18,6 +18,8 @@ describe it, and lines of the form ``word: value`` say what the runner needs to 
     maps that the tool prints at its end, and with ``-i`` every so often.
 ``interval``
     seconds between two tables, where the script has an ``interval`` probe; ``-i`` changes them.
+``operands``
+    names of what has to be given besides options: a function or probe first.
 ``filters``
     which of ``pid comm cgroup container`` can be asked for; all, unless it is said.
 ``example``
@@ -36,7 +38,9 @@ FOLDER = os.path.dirname(os.path.abspath(__file__))
 SUFFIX = ".bt"
 FILTERS = ("pid", "comm", "cgroup", "container")
 
-_FIELD = re.compile(r"(keywords|needs|columns|order|prints|interval|filters|example): *(.*)")
+_FIELD = re.compile(
+    r"(keywords|needs|columns|order|prints|interval|operands|filters|example): *(.*)"
+)
 _KEY = re.compile(r"[^a-z0-9]+")
 
 
@@ -58,6 +62,7 @@ class Tool(Data):
         order: the column that decides which rows of a table come first; empty: as they come.
         prints: maps that are the result.
         interval: seconds between tables; 0 where there is none.
+        operands: what has to be given besides options.
         filters: the filters that can be used with it.
         examples: (command, what it printed).
     """
@@ -72,6 +77,7 @@ class Tool(Data):
     order: str = ""
     prints: tuple[str, ...] = ()
     interval: int = 0
+    operands: tuple[str, ...] = ()
     filters: tuple[str, ...] = FILTERS
     examples: tuple[tuple[str, str], ...] = ()
 
@@ -156,6 +162,7 @@ def parse(name: str, path: str, text: str) -> Tool:
         " ".join(words.get("order", ())),
         words.get("prints", ()),
         int("".join(words.get("interval", ("0",)))),
+        words.get("operands", ()),
         words.get("filters", FILTERS),
         tuple((command, "\n".join(lines).strip("\n")) for command, lines in examples),
     )

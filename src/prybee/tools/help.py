@@ -14,7 +14,10 @@ _COLUMN = 26
 def text(tool: Tool) -> str:
     """The help text of a tool."""
     own = options.own(options.program_of(tool))
-    parts = [f"{tool.name}: {tool.summary}", f"usage: prybee {tool.name} [options]"]
+    parts = [
+        f"{tool.name}: {tool.summary}",
+        f"usage: prybee {' '.join((tool.name, *tool.operands))} [options]",
+    ]
     if tool.description:
         parts.append(tool.description)
     if own:

@@ -8,7 +8,7 @@ from prybee.data import Data
 from prybee.diagnostics import PrybeeError, Source, did_you_mean
 from prybee.language import tree
 from prybee.language.parser import parse
-from prybee.tools import containers, filters, timing
+from prybee.tools import containers, filters, operands, timing
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -82,6 +82,7 @@ class Settings(Data):
     """A tool's command line, understood.
 
     Attributes:
+        operands: what was given besides options.
         named: values for ``getopt``.
         wanted: the filter.
         duration: milliseconds after which it ends; 0: never.
@@ -92,6 +93,7 @@ class Settings(Data):
         show: ``source`` or ``help``, where that is wanted instead of a run.
     """
 
+    operands: tuple[str, ...] = ()
     named: Mapping[str, str | None] = {}
     wanted: filters.Filter = filters.Filter()
     duration: int = 0
@@ -160,8 +162,12 @@ def read(tool: Tool, words: Sequence[str]) -> Settings:
     options = own(program_of(tool))
     named: dict[str, str | None] = {}
     given: dict[str, str] = {}
+    found_operands: list[str] = []
     rest = iter(words)
     for word in rest:
+        if not word.startswith("-") and len(found_operands) < len(tool.operands):
+            found_operands.append(word)
+            continue
         name, equals, value = word.partition("=")
         if word.startswith("-") and not word.startswith("--") and len(word) > 2:
             # -p123
@@ -180,9 +186,16 @@ def read(tool: Tool, words: Sequence[str]) -> Settings:
         raise OptionError(f"{tool.name}: --json and --csv exclude each other")
     if "help" in given or "source" in given:
         return Settings(show="help" if "help" in given else "source")
+    if len(found_operands) < len(tool.operands):
+        missing = tool.operands[len(found_operands)]
+        raise OptionError(
+            f"{tool.name}: {missing} is missing: prybee {tool.name} {' '.join(tool.operands)}"
+            + (f"\nHINT: {tool.examples[0][0]}" if tool.examples else "")
+        )
     for option in options:
         _check_own(tool, option, named)
     return Settings(
+        tuple(found_operands),
         named,
         _filter(given),
         timing.milliseconds(given["duration"], "--duration") if "duration" in given else 0,
@@ -207,7 +220,7 @@ def _option(tool: Tool, options: Sequence[Own], name: str) -> Shared | Own:
     """
     if not name.startswith("-"):
         raise OptionError(
-            f"{tool.name}: what is '{name}'? Tools take options only: prybee {tool.name} --help"
+            f"{tool.name}: what is '{name}'? prybee {tool.name} --help tells what it takes"
         )
     for option in options:
         if name.replace("-", "_").lstrip("_") == option.name and name.startswith("--"):
@@ -274,7 +287,13 @@ def _filter(given: Mapping[str, str]) -> filters.Filter:
 
 
 def edit(tool: Tool, settings: Settings, program: tree.Program) -> None:
-    """Put what was asked for into a tool's tree."""
+    """Put what was asked for into a tool's tree.
+
+    Raises:
+        PrybeeError: operands that are not of the form that the tool takes.
+    """
+    if settings.operands:
+        operands.apply(program, settings.operands)
     filters.apply(program, settings.wanted)
     if settings.interval and not timing.retime(program, settings.interval):
         timing.print_every(program, settings.interval, tool.prints)

@@ -52,6 +52,8 @@ def retime(program: tree.Program, interval: int) -> bool:
 
 def print_every(program: tree.Program, interval: int, maps: Sequence[str]) -> None:
     """Print and clear ``maps`` every ``interval`` milliseconds."""
+    used = {node.name for node in tree.walk(program) if isinstance(node, tree.Map)}
+    maps = [name for name in maps if name in used]
     body = " ".join(f"print({name}); clear({name});" for name in maps)
     _append(program, f'interval:ms:{interval} {{ time("%H:%M:%S\\n"); {body} }}')
 
