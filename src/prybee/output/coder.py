@@ -88,13 +88,37 @@ class Coder:
         )
 
     def beside(self, piece: Piece, size: int) -> Callable[[Buffer, list[Any]], list[bytes]]:
-        """Like :meth:`run`, with a list beside the memory: ``value`` in the piece's arguments is
-        the item of it that belongs to the piece of memory."""
+        """Like :meth:`blocks`, with a list beside the memory: ``value``, the piece's last argument,
+        is the item of it that belongs to the piece of memory."""
+        columns = self._columns(Piece(piece.spec, piece.args[:-1]))
         unpack = struct.Struct(self._format(size)).iter_unpack
         names = "(" + ", ".join(self._names) + ",)" if self._names else "_nothing"
+        if columns is None or piece.args[-1] != "value":
+            return self._compile(
+                f"def run(view, others):\n return [{expression(piece)} for {names}, value in "
+                "zip(unpack(view), others)]",
+                unpack,
+            )
+        count = len(self._names)
+        width = count + 1
+        moved = [
+            f"  block[{column}::{width}] = values[{column}::{count}]\n" for column in range(count)
+        ]
+        self._name_block(piece, size)
         return self._compile(
-            f"def run(view, values):\n return [{expression(piece)} for {names}, value in "
-            "zip(unpack(view), values)]",
+            "def run(view, others):\n at = done = 0\n texts = []\n count = len(view)\n"
+            f" block = [0] * {width * BLOCK}\n"
+            f" while count - at >= {size * BLOCK}:\n"
+            "  values = list(unpack_block(view, at))\n"
+            + "".join([f"{line}\n" for line in columns])
+            + "".join(moved)
+            + f"  block[{count}::{width}] = others[done : done + {BLOCK}]\n"
+            "  texts.append(spec_block % tuple(block))\n"
+            f"  at += {size * BLOCK}\n  done += {BLOCK}\n"
+            " if at < count:\n"
+            f"  texts += [{expression(piece)} for {names}, value in "
+            "zip(unpack(view[at:]), others[done:])]\n"
+            " return texts",
             unpack,
         )
 
@@ -122,10 +146,15 @@ class Coder:
             + f"  texts += [{expression(piece)} for {names} in unpack(view[at:])]\n"
             + " return texts"
         )
-        # "<" once, then the codes over and over.
-        self.namespace["unpack_block"] = struct.Struct("<" + format_[1:] * BLOCK).unpack_from
-        self.namespace["spec_block"] = piece.spec * BLOCK
+        self._name_block(piece, size)
         return self._compile(source, struct.Struct(format_).iter_unpack)
+
+    def _name_block(self, piece: Piece, size: int) -> None:
+        """Gives the generated code what it needs for a block."""
+        # "<" once, then the codes over and over.
+        codes = self._format(size)[1:] * BLOCK
+        self.namespace["unpack_block"] = struct.Struct("<" + codes).unpack_from
+        self.namespace["spec_block"] = piece.spec * BLOCK
 
     def _columns(self, piece: Piece) -> list[str] | None:
         """The statements that turn each variable's column of a block into its argument's."""

@@ -98,9 +98,11 @@ def merge(spec: ScriptMap, items: Items) -> Table:
         integer = _integer(value)
         if integer is None:
             return Table(spec, keys, raw)
-        size = value.size
-        code = integer.unpack_from
-        return Table(spec, keys, [code(data)[0] for data in raw] if size else raw)
+        if not raw:
+            return Table(spec, keys, raw)
+        padding = len(raw[0]) - integer.size
+        rows = struct.Struct(f"{integer.format}{padding}x").iter_unpack(b"".join(raw))
+        return Table(spec, keys, [number for (number,) in rows])
     if not keys:
         return Table(spec, keys, [])
     per_cpu: list[Sequence[bytes]] = [data for _key, data in items]  # type: ignore[misc]
