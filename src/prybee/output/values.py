@@ -205,7 +205,7 @@ def string(coder: Coder, layout: layouts.StringLayout, offset: int, names: Names
     if layout.size <= _SHORT:
         return f"{coder.bind(Texts(names.trailer))}[{raw}]"
     trailer = coder.bind(names.trailer, "b")
-    return f"({raw}[:at] if (at := {raw}.find(0)) >= 0 else {raw} + {trailer})"
+    return f"({raw}[:end] if (end := {raw}.find(0)) >= 0 else {raw} + {trailer})"
 
 
 class Texts(dict[bytes, bytes]):
