@@ -9,7 +9,8 @@ from prybee.output.coder import Coder, Piece, literal
 from prybee.output.json import JsonOutput
 from prybee.output.printf import joined, stride
 from prybee.output.text import TextOutput
-from prybee.output.values import JsonStyle, json_string
+from prybee.output.values import INT_CODES, JsonStyle, enum_names, json_string
+from prybee.plan import layouts
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -21,8 +22,20 @@ if TYPE_CHECKING:
     from prybee.output.names import Names
     from prybee.output.printf import Run
     from prybee.output.sink import Sink
+    from prybee.output.values import Row
     from prybee.plan.plan import RecordSpec, ScriptMap
     from prybee.tools.catalogue import Tool
+
+
+class RowStyle(JsonStyle):
+    """Values of rows: enumerators by their names."""
+
+    def _named(self, coder: Coder, layout: layouts.EnumLayout, offset: int) -> Piece:
+        raw = coder.take(INT_CODES[layout.size, layout.signed], offset)
+        names = {value: json_string(name) for value, name in enum_names(layout).items()}
+        return Piece(b"%s", [f"({coder.bind(names)}.get({raw}) or b'%d' % {raw})"])
+
+    rows: dict[type[layouts.Layout], Row] = {**JsonStyle.rows, layouts.EnumLayout: _named}
 
 
 def objects(spec: RecordSpec, keys: Sequence[str], style: JsonStyle) -> Run:
@@ -75,6 +88,11 @@ class TextRows(TextOutput):
         self._tool = tool
         self._gatherer = Gatherer(tool, most)
 
+    def attached(self, count: int) -> None:
+        # Tools that show events have printed their header line.
+        if not self._tool.columns:
+            self.complain("Tracing; Ctrl-C ends it.")
+
     def printf(self, spec: RecordSpec) -> Handler:
         if self._gatherer.column < 0:
             return super().printf(spec)
@@ -107,6 +125,7 @@ class JsonRows(JsonOutput):
     def __init__(self, tool: Tool, most: int, out: Sink, errors: Sink, names: Names) -> None:
         super().__init__(out, errors, names, quiet=True)
         self._tool = tool
+        self._style = RowStyle(names)
         self._gatherer = Gatherer(tool, most)
 
     def show(self, rows: Sequence[bytes]) -> None:
