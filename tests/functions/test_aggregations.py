@@ -37,7 +37,27 @@ ERRORS = {
     "map already has a type 'int8'",
     "@o = count(); @o = sum(1)": "Type mismatch for @o: trying to assign value of type 'sum_t' "
     "when map already has a type 'count_t'",
-    "@t = tseries(1, 1s, 5)": "tseries() is not available in this release",
+    "@t = tseries(1, 1s)": "tseries() requires at least 3 arguments (2 provided)",
+    '@t = tseries("x", 1s, 5)': "tseries() only supports int arguments (string provided)",
+    "@t = tseries(1, -1, 5)": "tseries: invalid interval_ns value (must be non-negative literal)",
+    "@t = tseries(1, 0, 5)": "tseries() interval_ns must be >= 1 (0 provided)",
+    "$k = 2; @t = tseries(1, 1s, $k)": "tseries: invalid num_intervals value (must be "
+    "non-negative literal)",
+    "@t = tseries(1, 1s, 1000000)": "tseries() num_intervals must be < 1000000 (1000000 provided)",
+    '@t = tseries(1, 1s, 5, "last")': "tseries() expects one of the following aggregation "
+    'functions: avg, max, min, sum ("last" provided)',
+    "@t = tseries(1, 1s, 5, 4)": "tseries() expects one of the following aggregation functions: "
+    "avg, max, min, sum (no string literal provided)",
+    "tseries(1, 1s, 5)": "tseries() must be assigned directly to a map",
+    "@t = tseries(1, 1s, 5); @t = tseries(1, 1s, 6)": "Different tseries bounds in a single map "
+    "unsupported",
+    "@t[1] = tseries(1, 1s, 5); print(@t[1])": "Map type tseries_t cannot print the value of "
+    "individual keys. You must print the whole map.",
+    "@t[1] = tseries(1, 1s, 5); $x = @t[1]": "Value 'tseries_t' cannot be assigned to a scratch "
+    "variable.",
+    "@l = lhist(1, 0, 10, 1); @l = lhist(1, 0, 20, 1)": "Different lhist bounds in a single map "
+    "unsupported",
+    "@h = hist(1, 1); @h = hist(1, 2)": "Different bits in a single hist unsupported",
 }
 
 

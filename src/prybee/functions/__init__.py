@@ -34,7 +34,8 @@ _FAMILIES = {
 _ACTIONS = {
     "printing": "printf errorf warnf debugf fail print cat join system time exit",
     "maps": "clear zero delete has_key find len",
-    "aggregations": "count sum min max avg stats hist lhist tseries",
+    "aggregations": "count sum min max avg stats hist lhist",
+    "tseries": "tseries",
 }
 
 _INDEX = {

@@ -297,23 +297,6 @@ class Lhist(Histogram):
         return b.read(index)
 
 
-class Tseries(Function):
-    """``tseries()``: known, and not there yet."""
-
-    name = "tseries"
-    signature = "tseries(number, interval, buckets[, aggregation])"
-    summary = "time series (not in this release)"
-    arguments = (3, 4)
-
-    def check(self, call: tree.Call, checker: Checker) -> Type:
-        checker.error(
-            call,
-            "tseries() is not available in this release",
-            "count in an interval probe: `interval:s:1 { print(@x); clear(@x); }`",
-        )
-        return NONE
-
-
 FUNCTIONS = (
     Count(),
     Sum("sum", "sum of numbers"),
@@ -323,5 +306,4 @@ FUNCTIONS = (
     Average("stats", "count, average and total of numbers"),
     Hist(),
     Lhist(),
-    Tseries(),
 )

@@ -137,6 +137,8 @@ class Config:
     def __init__(self, **values: Value) -> None:
         for setting in TABLE.values():
             setattr(self, setting.name, setting.default)
+        # For tests: a map of the script that tells tseries() the time. The environment sets it.
+        self.dummy_ts_map = ""
         # Names that the script or the environment has set.
         self.given: set[str] = set()
         for name, value in values.items():
@@ -181,6 +183,9 @@ def load(
                 continue
             if name == "no_cpp_demangle":
                 config.cpp_demangle = text in ("", "0")
+                continue
+            if name == "dummy_ts_map":
+                config.dummy_ts_map = text
                 continue
             name = RENAMED.get(name, name)
             if name in TABLE:

@@ -265,10 +265,8 @@ class TupleType(Type):
 
     def __str__(self) -> str:
         if self.names:
-            inner = ",".join(
-                f"{name}={element}" for name, element in zip(self.names, self.elements, strict=True)
-            )
-            return f"record({inner})"
+            parts = zip(self.names, self.elements, strict=True)
+            return f"record {{ {', '.join(f'.{name} = {element}' for name, element in parts)} }}"
         return f"({','.join(map(str, self.elements))})"
 
 
@@ -629,7 +627,7 @@ def promote(old: Type, new: Type) -> Type | None:
         return None
     if isinstance(old, TimestampType) and isinstance(new, TimestampType):
         return old
-    if isinstance(old, SumType | MinMaxType | StatsType) and type(old) is type(new):
+    if isinstance(old, SumType | MinMaxType | StatsType | TseriesType) and type(old) is type(new):
         signed_old = old.replace(signed=True)
         return signed_old if signed_old == new.replace(signed=True) else None
     return None

@@ -75,6 +75,10 @@ class Table:
         order = list(range(count))
         weigh = _weight(self.spec)
         key = self.spec.key
+        if isinstance(self.spec.value, layouts.TseriesLayout):
+            # By the keys' bytes, as upstream has it.
+            order.sort(key=self.keys.__getitem__)
+            key = None
         if count > 1 and key is not None and (weigh is None or count <= _TIDY):
             sort = sort_key(key)
             order.sort(key=[sort(each) for each in self.keys].__getitem__)
@@ -92,6 +96,8 @@ def merge(spec: ScriptMap, items: Items) -> Table:
     value = spec.value
     if isinstance(value, HISTOGRAMS):
         return _merge_buckets(spec, items)
+    if isinstance(value, layouts.TseriesLayout):
+        return _merge_series(spec, items)
     keys = [key for key, _value in items]
     if not spec.per_cpu:
         raw: list[Any] = [data for _key, data in items]
@@ -169,6 +175,19 @@ def _merge_buckets(spec: ScriptMap, items: Items) -> Table:
         for (key, _value), count in zip(items, sums, strict=True):
             bucket = int.from_bytes(key[-8:], "little")
             found.setdefault(key[:-8], {})[bucket] = count
+    return Table(spec, list(found), list(found.values()))
+
+
+def _merge_series(spec: ScriptMap, items: Items) -> Table:
+    """Entries of a time series' map, whose keys end in a bucket number, by their keys."""
+    from prybee.output.tseries import merge as merged
+
+    layout = spec.value
+    assert isinstance(layout, layouts.TseriesLayout)
+    found: dict[bytes, dict[int, int]] = {}
+    for key, values in items:
+        epoch, value = merged(layout, values)  # type: ignore[arg-type]
+        found.setdefault(key[:-8], {})[epoch] = value
     return Table(spec, list(found), list(found.values()))
 
 
@@ -260,6 +279,14 @@ class MapText:
                 drawn = "".join(f"{row}\n" for row in rows(counts, spec.value, div)).encode()
                 blocks.append(b"%s%s:\n%s\n" % (name, head, drawn))
             return b"".join(blocks)
+        if isinstance(spec.value, layouts.TseriesLayout):
+            from prybee.output.tseries import chart, window
+
+            layout, epochs, names = spec.value, window(table.values, spec.value), self.style.names
+            charts = [chart(series, layout, epochs, names) for series in table.values]
+            return b"".join(
+                [b"%s%s:\n%s" % (name, *pair) for pair in zip(heads, charts, strict=False)]
+            )
         line = literal(name) + b"%s: %s\n"
         return b"".join([line % pair for pair in zip(heads, self.values(table, div), strict=False)])
 
@@ -276,6 +303,14 @@ class MapJson:
         layout = table.spec.value
         if isinstance(layout, HISTOGRAMS):
             return [b"[%s]" % b",".join(json_rows(counts, layout)) for counts in table.values]
+        if isinstance(layout, layouts.TseriesLayout):
+            from prybee.output import tseries
+
+            epochs, names = tseries.window(table.values, layout), self.style.names
+            return [
+                b"[%s]" % b",".join(tseries.json_rows(series, layout, epochs, names))
+                for series in table.values
+            ]
         return _plain_values(table, self.style, None, _json_stats, div)
 
     def lines(self, table: Table, div: int = 1) -> bytes:
@@ -305,6 +340,8 @@ def message_type(value: Layout) -> bytes:
     """The ``type`` of a map's JSON message."""
     if isinstance(value, HISTOGRAMS):
         return b"hist"
+    if isinstance(value, layouts.TseriesLayout):
+        return b"tseries"
     return b"stats" if isinstance(value, layouts.StatsLayout) else b"map"
 
 

@@ -147,6 +147,9 @@ class Names:
     def clock(self, format: str, mode: str) -> Callable[[int], bytes]:  # noqa: A002
         """A function: nanoseconds of a clock → local time by a strftime format."""
         offset = time.clock_gettime_ns(time.CLOCK_REALTIME) - time.clock_gettime_ns(_CLOCKS[mode])
+        if mode in ("tai", "sw_tai"):
+            # Whole seconds; reading one clock after the other took the rest.
+            offset = round(offset / 1_000_000_000) * 1_000_000_000
         pieces = split_format(format or "%Y-%m-%dT%H:%M:%S.%k%z")
         second, shown = -1, [b""]
 

@@ -11,7 +11,8 @@ if TYPE_CHECKING:
     from prybee.plan.plan import Plan, ScriptMap
     from prybee.session.ports import Engine, Items
 
-_HISTOGRAMS = (layouts.HistLayout, layouts.LhistLayout)
+# Of these there is nothing to show before something was put in.
+_HISTOGRAMS = (layouts.HistLayout, layouts.LhistLayout, layouts.TseriesLayout)
 
 
 class Calm:

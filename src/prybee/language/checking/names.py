@@ -41,6 +41,14 @@ if TYPE_CHECKING:
     from prybee.language.script import Parameters, Variant
     from prybee.plan.target import Target
 
+# Aggregations that are laid out by their arguments, which must be equal all over a map: what
+# bpftrace calls these arguments.
+_SHAPED: dict[type[Type], str] = {
+    HistType: "bits in a single hist",
+    LhistType: "lhist bounds in a single map",
+    TseriesType: "tseries bounds in a single map",
+}
+
 
 class Names:
     """What is known of a script's maps and variables while it is checked."""
@@ -187,6 +195,10 @@ class Names:
             self.changed = True
             return
         joined = promote(known, type_)
+        if joined is None and type(known) is type(type_) and type(known) in _SHAPED:
+            value = node.value if isinstance(node, tree.AssignMap) else node
+            self.error(value, f"Different {_SHAPED[type(known)]} unsupported")
+            return
         if joined is None:
             self.error(
                 node,

@@ -23,6 +23,7 @@ from prybee.language.types import (
     MinMaxType,
     PointerType,
     StatsType,
+    TseriesType,
     Type,
     aggregation_value,
     is_castable_aggregation,
@@ -225,7 +226,7 @@ class Hash(Storage):
         super().__init__(name, key_type, value_type)
         self.spec = spec
         self.per_cpu = isinstance(value_type, AggregationType)
-        self.buckets = isinstance(value_type, HistType | LhistType)
+        self.buckets = isinstance(value_type, HistType | LhistType | TseriesType)
 
     @property
     def value_size(self) -> int:

@@ -89,7 +89,7 @@ class ScriptLowering:
         self.maps: list[MapSpec] = []
         self.script_maps: list[ScriptMap] = []
         self._record_ids: dict[RecordSpec, int] = {}
-        self._storages: dict[str, Storage] = {}
+        self.storages: dict[str, Storage] = {}
         for symbol in checker.maps.values():
             if symbol.value_type is not None:
                 self._place(symbol)
@@ -108,7 +108,7 @@ class ScriptLowering:
                 return
             if is_scalar(value):
                 slot = self.globals.single(16)
-                self._storages[name] = Global(name, value, slot)
+                self.storages[name] = Global(name, value, slot)
                 self.script_maps.append(
                     ScriptMap(
                         name, None, layout_of(value), global_data.MAP_NAME,
@@ -118,7 +118,7 @@ class ScriptLowering:
                 return
         spec = map_name(name)
         storage = Hash(name, spec, symbol.key_type, value)
-        self._storages[name] = storage
+        self.storages[name] = storage
         keyed = symbol.key_type if symbol.keyed else None
         if keyed is None:
             size = 16 if storage.buckets else 8
@@ -127,6 +127,8 @@ class ScriptLowering:
         entries = symbol.declared_entries or self.config.max_map_keys
         if not symbol.keyed and not storage.buckets:
             entries = 1
+        elif not symbol.keyed and isinstance(value, TseriesType):
+            entries = value.buckets
         kind = _KINDS.get(symbol.declared_kind) or ("percpu_hash" if aggregation else "hash")
         self.maps.append(MapSpec(spec, kind, size, storage.value_size, entries, script_name=name))
         self.script_maps.append(
@@ -148,7 +150,7 @@ class ScriptLowering:
         else:
             size = value.size
         slot = self.globals.per_cpu(size)
-        self._storages[name] = PerCpu(name, value, slot, flag)
+        self.storages[name] = PerCpu(name, value, slot, flag)
         self.script_maps.append(
             ScriptMap(
                 name, None, layout_of(value), global_data.MAP_NAME, storage="global",
@@ -160,7 +162,7 @@ class ScriptLowering:
         """How the map that a node names is kept."""
         from prybee.language import tree
 
-        return self._storages[node.map.name if isinstance(node, tree.MapAccess) else node.name]
+        return self.storages[node.map.name if isinstance(node, tree.MapAccess) else node.name]
 
     # -- records -------------------------------------------------------------------------------
 
