@@ -26,6 +26,7 @@ from prybee.language.registry import Function
 from prybee.language.types import (
     BPF,
     UINT64,
+    USER,
     ArrayType,
     IntType,
     PointerType,
@@ -142,8 +143,25 @@ class String(Function):
         elif not isinstance(size, int) or size == 0:
             # A length of zero reads nothing, not even a NUL.
             h.b.store(pointer, offset, h.const(0), WIDTHS[1])
-        if not isinstance(size, int) or size:
-            read_text(h, pointer, offset, size, address, space)
+        if isinstance(size, int) and size < capacity:
+            if size:
+                read_text(h, pointer, offset, size, address, space)
+            return
+        length = read_text(h, pointer, offset, size, address, space)
+        h.when(
+            h.b.icmp("eq", length, capacity),
+            lambda: self._mark_cut(h, pointer, offset + capacity - 1, address, space, capacity),
+            likely=False,
+        )
+
+    @staticmethod
+    def _mark_cut(
+        h: Handler, pointer: Value, last: int, address: Value, space: str, capacity: int
+    ) -> None:
+        """Put back the byte that the NUL of a full text took: text without a NUL shows as cut."""
+        target = h.b.ptr_add(pointer, last)
+        helper = "probe_read_user" if space == USER else "probe_read_kernel"
+        h.b.call(helper, [target, 1, h.b.add(address, capacity - 1)])
 
     @staticmethod
     def _size(call: tree.Call, h: Handler, capacity: int) -> int | Value:

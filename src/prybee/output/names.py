@@ -70,6 +70,7 @@ class Names:
         self._make_user = user
         self._kernel: KernelResolver | None = None
         self._user: UserResolver | None = None
+        self._offsets: dict[str, int] = {}
         self._users: dict[int, bytes] = {}
         self._kernel_names: dict[int, tuple[str, int, str] | None] = {}
         self._cgroups: dict[tuple[int, str], bytes] = {}
@@ -146,10 +147,7 @@ class Names:
 
     def clock(self, format: str, mode: str) -> Callable[[int], bytes]:  # noqa: A002
         """A function: nanoseconds of a clock → local time by a strftime format."""
-        offset = time.clock_gettime_ns(time.CLOCK_REALTIME) - time.clock_gettime_ns(_CLOCKS[mode])
-        if mode in ("tai", "sw_tai"):
-            # Whole seconds; reading one clock after the other took the rest.
-            offset = round(offset / 1_000_000_000) * 1_000_000_000
+        offset = self._offset(mode)
         pieces = split_format(format or "%Y-%m-%dT%H:%M:%S.%k%z")
         second, shown = -1, [b""]
 
@@ -167,6 +165,18 @@ class Names:
             return text
 
         return show
+
+    def _offset(self, mode: str) -> int:
+        """Real time less a clock's; measured once, so that times compare to the nanosecond."""
+        found = self._offsets.get(mode)
+        if found is None:
+            real = time.clock_gettime_ns(time.CLOCK_REALTIME)
+            found = real - time.clock_gettime_ns(_CLOCKS[mode])
+            if mode in ("tai", "sw_tai"):
+                # Whole seconds; reading one clock after the other took the rest.
+                found = round(found / 1_000_000_000) * 1_000_000_000
+            self._offsets[mode] = found
+        return found
 
     # -- stacks ----------------------------------------------------------------------------------
 
