@@ -41,9 +41,15 @@ class Tool:
         return self
 
     def __exit__(self, *_: object) -> None:
+        # Interrupted, it detaches its probes together; killed, the kernel does so one by one, which
+        # takes much longer.
         if self.process.poll() is None:
+            self.process.send_signal(signal.SIGINT)
+        try:
+            self.process.communicate(timeout=10)
+        except subprocess.TimeoutExpired:
             self.process.kill()
-        self.process.communicate()
+            self.process.communicate()
 
     def _read_until(self, done: Callable[[], bool], limit: float) -> None:
         assert self.process.stdout is not None

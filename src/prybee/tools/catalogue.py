@@ -4,7 +4,7 @@ A header is the comment at the top of a script.  Its first line sums the tool up
 describe it, and lines of the form ``word: value`` say what the runner needs to know:
 
 ``keywords``
-    words that people may look for, besides those of the text.
+    words that people may look for, the most fitting first.
 ``needs``
     attach points without which the tool has nothing to show; ``|`` between alternatives.  May be
     repeated.

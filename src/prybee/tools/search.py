@@ -1,8 +1,8 @@
 """``prybee tools -k``: which tools answer a question.
 
 Words are compared by their beginnings, so that "opens", "opened" and "opening" find "open"; words
-that every question has are left out.  A hit in a tool's name counts most, then its keywords and
-summary, then its description.
+that every question has are left out.  A hit in a tool's name counts most, then its first keywords,
+then the others and its summary, then its description.
 """
 
 from __future__ import annotations
@@ -26,6 +26,8 @@ _IDLE = frozenset(
 )
 _ENDINGS = ("ings", "ing", "ers", "er", "ies", "ied", "ed", "es", "s", "y", "e")
 _NAME, _KEYWORD, _SUMMARY, _DESCRIPTION = 12, 6, 4, 1
+# So many keywords are what a tool is about; a hit there counts so much more.
+_FIRST, _MORE = 3, 5
 
 
 def find(question: str, tools: Iterable[Tool]) -> list[Tool]:
@@ -47,8 +49,9 @@ def find(question: str, tools: Iterable[Tool]) -> list[Tool]:
 
 def _score(tool: Tool, stem: str) -> int:
     score = _NAME if stem in tool.name else 0
-    if stem in _stems(" ".join(tool.keywords), keep=True):
-        score += _KEYWORD
+    keywords = _stems(" ".join(tool.keywords), keep=True)
+    if stem in keywords:
+        score += _KEYWORD + (_MORE if stem in keywords[:_FIRST] else 0)
     if stem in _stems(tool.summary, keep=True):
         score += _SUMMARY
     if stem in _stems(tool.description, keep=True):
