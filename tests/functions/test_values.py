@@ -244,7 +244,7 @@ NUMBERS: dict[str, Any] = {
     "struct task_struct, comm) == curtask": True,
     "probe": "begin",
     "probetype": "special",
-    "usermode": 0,
+    "usermode": 1,
     'pton("1.2.3.4")': [1, 2, 3, 4],
     "((struct task_struct *)kptr((uint64)curtask))->tgid": os.getpid(),
 }

@@ -66,8 +66,9 @@ class UserMode(Function):
     def lower(self, call: tree.Call, handler: Handler) -> Operand:
         segment = handler.context.register("cs") if handler.context.has_registers else None
         if segment is None:
-            # Other probes are places in the kernel, or prybee's own begin and end.
-            return Scalar(handler.const(0), INT8)
+            # begin, end and self run for the tracer itself; other probes are in the kernel.
+            own = handler.context.provider in ("begin", "end", "self")
+            return Scalar(handler.const(int(own)), INT8)
         value = handler.b.load(I64, context(handler), segment)
         inside = handler.b.icmp("eq", handler.b.and_(value, _USER_RING), _USER_RING)
         return Scalar(handler.b.zext(inside, I64), INT8)

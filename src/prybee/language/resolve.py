@@ -8,6 +8,8 @@ a mode such as ``perf`` in ``kstack(perf)``.
 
 from __future__ import annotations
 
+import re
+
 from prybee.diagnostics import ERROR, WARNING, Diagnostic, ScriptError
 from prybee.language import tree
 
@@ -412,7 +414,8 @@ def _number(text: str) -> int | None:
         return int(text, 0)
     except ValueError:
         try:
-            return int(text)
+            # A leading zero means octal, as in C; `08` is no number of that kind.
+            return int(text, 8 if re.fullmatch(r"[+-]?0[0-7_]+", text) else 10)
         except ValueError:
             return None
 

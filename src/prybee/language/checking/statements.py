@@ -66,6 +66,11 @@ class Statements(Values):
         if isinstance(expression, tree.If):
             self._if(expression, used=False)
         elif isinstance(expression, tree.Block):
+            if expression.value is not None:
+                # A macro's argument that has become a statement: so does its last expression.
+                value, expression.value = expression.value, None
+                last = tree.ExpressionStatement(value, value.start, value.end)
+                expression.statements.append(last)
             self.block(expression)
         else:
             type_ = self.expression(expression)
