@@ -17,7 +17,7 @@ from prybee.output.names import Names
 from prybee.output.sink import Sink
 from prybee.output.text import TextOutput
 from prybee.plan import layouts
-from prybee.plan.plan import CounterSpec, ScriptMap
+from prybee.plan.plan import CounterSpec, RecordSpec, ScriptMap
 from prybee.session.session import READY, Session, SessionOptions
 from tests.counting import calls
 from tests.session.fake import (
@@ -125,6 +125,24 @@ def test_a_signal_ends_it(screen: Screen, number: int) -> None:
     assert time.monotonic() - started < GUARD
     assert screen.out == "<5>\n\n\n@m[0]: 0\n"
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_a_signal_is_not_kept_waiting_by_commands(screen: Screen) -> None:
+    slow = RecordSpec(9, "system", 8, (), ("sleep 0.1; echo x",))
+    engine = FakeEngine(plan(TRACEPOINT, END, records=(slow,)))
+
+    def attached() -> None:
+        for _ in range(200):
+            engine.ring.put(record(slow))
+        later(kill(signal.SIGINT))
+
+    engine.on = {"attach": attached}
+    started = time.monotonic()
+    assert session(engine, screen).run() == 0
+    assert time.monotonic() - started < 10
+    run = screen.out.count("x\n")
+    assert 1 <= run < 100
+    assert f"WARNING: {200 - run} commands of system() were not run" in screen.err
 
 
 def test_a_second_signal_quits_at_once(screen: Screen) -> None:

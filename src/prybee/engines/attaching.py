@@ -6,7 +6,7 @@ import os
 from struct import pack
 
 from prybee.diagnostics import KernelError, NotSupported
-from prybee.linux import cpus, links
+from prybee.linux import cpus, links, uapi
 from prybee.linux.closing import close_all, leave
 from prybee.linux.perf import PerfEvent
 from prybee.plan import plan as p
@@ -25,15 +25,23 @@ if TYPE_CHECKING:
 # order they were attached; but uprobe consumers (kernel/events/uprobes.c, consumer_add) and
 # software events (kernel/events/core.c, perf_swevent_add) are put at the head of their lists.
 REVERSED = (p.UprobeAttach, p.UprobeMultiAttach, p.PerfEventAttach)
+# Clocks have a timer each, which runs off in the order they were started.
+_CLOCKS = tuple(uapi.PERF_SOFTWARE_NAMES.index(name) for name in ("cpu_clock", "task_clock"))
 
 BPF_FILE_SYSTEM = "/sys/fs/bpf"
 
 
 def order(probes: Sequence[p.ProbeSpec]) -> list[p.ProbeSpec]:
     """Probes in the order they must be attached in, so that they run in the script's order."""
-    first = [probe for probe in probes if not isinstance(probe.attach, REVERSED)]
-    last = [probe for probe in probes if isinstance(probe.attach, REVERSED)]
+    first = [probe for probe in probes if not _reversed(probe.attach)]
+    last = [probe for probe in probes if _reversed(probe.attach)]
     return first + last[::-1]
+
+
+def _reversed(way: p.AttachSpec) -> bool:
+    if isinstance(way, p.PerfEventAttach):
+        return way.type != uapi.PERF_TYPE_SOFTWARE or way.config not in _CLOCKS
+    return isinstance(way, REVERSED)
 
 
 def attach(probe: p.ProbeSpec, program: Program, tracefs: Events) -> list[Link]:

@@ -32,6 +32,8 @@ FIRST_PAUSE = 0.5
 GATHER = 1 << 18
 # How often counters of losses are looked at (seconds).
 CHECK_EVERY = 0.25
+# How long after a signal what takes long, such as running commands, still goes on (seconds).
+GRACE = 0.5
 
 
 class SessionOptions(Data):
@@ -90,6 +92,10 @@ class Session:
         self.code = 0
         # exit() was called: records behind it are not shown.
         self.exited = False
+        # Commands that were not run any more, as the trace was to end.
+        self.skipped = 0
+        self._signals: Signals | None = None
+        self._deadline = 0.0
         self._specs = {spec.id: spec for spec in plan.records}
         self._handlers: dict[int, Handler] = {}
         self._watch: set[int] = set()
@@ -119,6 +125,7 @@ class Session:
 
     def _run(self, signals: Signals) -> int:
         engine, output = self.engine, self.output
+        self._signals = signals
         if not self.options.dry_run:
             engine.run_special("begin")
         report = engine.attach()
@@ -186,6 +193,11 @@ class Session:
                     output.map(spec, items)
         output.flush()
         self.losses.finish()
+        if self.skipped:
+            output.complain(
+                f"WARNING: {self.skipped} commands of system() were not run: a signal ended the "
+                "trace before"
+            )
         if self.recorder is not None and self.recorder.lost:
             output.complain(
                 f"WARNING: {self.recorder.lost} records of what processes map were lost: some "
@@ -199,6 +211,16 @@ class Session:
         if not self.exited:
             self.exited = True
             self.code = code
+
+    @property
+    def overdue(self) -> bool:
+        """Whether a signal asked for the end long ago: what takes long must not go on."""
+        if self._signals is None or not self._signals.stop:
+            return False
+        now = monotonic()
+        if not self._deadline:
+            self._deadline = now + GRACE
+        return now >= self._deadline
 
     def consume(self) -> int:
         """Handle one batch of records; how many bytes it had, 0 where there was none."""

@@ -91,6 +91,9 @@ def system(session: Session, spec: RecordSpec) -> Handler:
         import subprocess
 
         for command in commands(view):
+            if session.overdue:
+                session.skipped += 1
+                continue
             session.output.flush()
             try:
                 done = subprocess.run(
