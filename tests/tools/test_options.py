@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import re
 import subprocess
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -233,9 +234,8 @@ def test_container_filter(cgroup: Path, tmp_path: Path) -> None:
         assert wait_for(lambda: not (cgroup / "inner/cgroup.procs").read_text())
 
 
-def wait_for(condition, seconds: float = 10) -> bool:
-    import time
-
+def wait_for(condition: Callable[[], bool], seconds: float = 10) -> bool:
+    """Whether a condition comes true in time."""
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         if condition():
@@ -250,7 +250,7 @@ def test_container_by_files(tmp_path: Path) -> None:
         (tmp_path / pid).mkdir()
         text = f"12:cpu:/x\n0::/system.slice/docker-{name}aaaa.scope\n"
         (tmp_path / pid / "cgroup").write_text(text)
-    with pytest.raises(PrybeeError, match="fits several: ab12cab12c.*, ab12dab12d"):
+    with pytest.raises(PrybeeError, match=r"fits several: ab12cab12c.*, ab12dab12d"):
         containers.find("ab12", str(tmp_path))
     with pytest.raises(PrybeeError, match="no process of a container 'ab1'"):
         containers.find("ab1", str(tmp_path))

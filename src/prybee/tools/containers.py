@@ -83,10 +83,13 @@ def find(wanted: str, proc: str = "/proc") -> tuple[int, tuple[int, ...]]:
         raise PrybeeError(
             f"--container: '{wanted}' fits several: " + ", ".join(sorted(members)[:4])
         )
-    ((_name, (pid, path)),) = members.items()
-    namespace = _namespace(pid, proc)
-    if namespace not in (0, _namespace("self", proc), _namespace("1", proc)):
-        return namespace, ()
+    ((_name, (pids, path)),) = members.items()
+    # Whoever put a process into the container may be in its cgroup, but not in its namespace.
+    ours = (0, _namespace("self", proc), _namespace("1", proc))
+    for pid in pids:
+        namespace = _namespace(pid, proc)
+        if namespace not in ours:
+            return namespace, ()
     if path:
         return 0, cgroup_ids(path)
     raise PrybeeError(
@@ -94,9 +97,9 @@ def find(wanted: str, proc: str = "/proc") -> tuple[int, tuple[int, ...]]:
     )
 
 
-def _members(wanted: str, proc: str) -> dict[str, tuple[str, str]]:
-    """Containers that match: id (or host name) → (a pid, its cgroup v2 path or empty)."""
-    found: dict[str, tuple[str, str]] = {}
+def _members(wanted: str, proc: str) -> dict[str, tuple[list[str], str]]:
+    """Containers that match: id (or host name) → (its pids, its cgroup v2 path or empty)."""
+    found: dict[str, tuple[list[str], str]] = {}
     digits = re.fullmatch("[0-9a-f]{4,64}", wanted) is not None
     host = _namespace("self", proc, "uts")
     for pid in sorted(filter(str.isdecimal, os.listdir(proc)), key=int):
@@ -104,11 +107,11 @@ def _members(wanted: str, proc: str) -> dict[str, tuple[str, str]]:
         ids = _ID.findall(text)
         # The innermost container is the one that a process is in.
         if ids and digits and ids[-1].startswith(wanted):
-            found.setdefault(ids[-1], (pid, _path(text, ids[-1])))
+            found.setdefault(ids[-1], ([], _path(text, ids[-1])))[0].append(pid)
             continue
         namespace = _namespace(pid, proc, "uts")
         if namespace not in (0, host) and _hostname(pid, proc) == wanted:
-            found.setdefault(wanted, (pid, ""))
+            found.setdefault(wanted, ([], ""))[0].append(pid)
     return found
 
 
