@@ -41,9 +41,11 @@ demo: $(VENV)/.ready ## three traces of this machine, a few seconds each (needs 
 bench: $(VENV)/.ready $(BENCH)/.ready ## measure prybee beside bpftrace (needs root); MEASURES="start hit" picks
 	$(BIN)/python -m bench $(MEASURES) $(ARGS)
 
-docs: $(VENV)/.docs ## the manual, as docs/_build/html/index.html
+docs: $(VENV)/.docs ## the manual, as docs/_build/html/index.html, and the man page
+	$(BIN)/python docs/generate.py
 	$(BIN)/sphinx-build -W --keep-going -q -b html docs docs/_build/html
-	@echo docs/_build/html/index.html
+	$(BIN)/sphinx-build -W --keep-going -q -b man docs docs/_build/man
+	@echo docs/_build/html/index.html docs/_build/man/prybee.1
 
 clean: ## remove what the other targets made
 	rm -rf $(VENV) $(BENCH) build dist docs/_build bench/results \
