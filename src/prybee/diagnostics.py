@@ -24,17 +24,62 @@ _MAX_LINES = 8
 
 
 class Source:
-    """A script's text and its name in messages (``stdin`` for ``-e`` and ``-``)."""
+    """A script's text and its name in messages (``stdin`` for ``-e`` and ``-``).
 
-    __slots__ = ("_starts", "name", "text")
+    Offsets behind the text's end can stand for other texts (:meth:`include`): those of imported
+    files, and those of macros, once for each place where they are used.
+    """
+
+    __slots__ = ("_bases", "_limit", "_parts", "_starts", "name", "text")
 
     def __init__(self, name: str, text: str) -> None:
         self.name = name
         self.text = text
         self._starts: list[int] | None = None
+        # Where included texts begin, in order; and for each (source, offset there, place of use).
+        self._bases: list[int] = []
+        self._parts: list[tuple[Source, int, tuple[int, int] | None]] = []
+        self._limit = len(text) + 1
 
     def __repr__(self) -> str:
         return f"Source({self.name!r}, {len(self.text)} characters)"
+
+    def include(self, start: int, length: int, used: tuple[int, int] | None = None) -> int:
+        """Make ``length`` more offsets stand for those from ``start``; the first of them.
+
+        ``used`` is the place (offsets of this source) where the text, a macro's, is expanded.
+        """
+        source, first, _used = self._part(start)
+        return self._add(source, first, length, used)
+
+    def include_source(self, other: Source) -> int:
+        """Make more offsets stand for those of another text; the first of them."""
+        return self._add(other, 0, len(other.text), None)
+
+    def _add(self, source: Source, first: int, length: int, used: tuple[int, int] | None) -> int:
+        base = self._limit
+        self._bases.append(base)
+        self._parts.append((source, first, used))
+        self._limit = base + length + 1
+        return base
+
+    def _part(self, offset: int) -> tuple[Source, int, tuple[int, int] | None]:
+        """The text that an offset stands for, the offset there, and where that is expanded."""
+        if offset <= len(self.text) or not self._bases:
+            return self, offset, None
+        from bisect import bisect_right
+
+        index = bisect_right(self._bases, offset) - 1
+        source, first, used = self._parts[index]
+        return source, first + offset - self._bases[index], used
+
+    def span(self, start: int, end: int) -> Span:
+        """The characters ``start <= offset < end``, in the text that they really belong to."""
+        if start <= len(self.text):
+            return Span(self, start, end)
+        source, first, used = self._part(start)
+        expanded = self.span(*used) if used is not None else None
+        return Span(source, first, first + end - start, expanded)
 
     def _line_starts(self) -> list[int]:
         if self._starts is None:
@@ -63,11 +108,31 @@ class Source:
 
 
 class Span(Data):
-    """The characters ``start <= offset < end`` of a source."""
+    """The characters ``start <= offset < end`` of a source.
+
+    Of a macro's text, ``expanded`` is where the macro was used.
+    """
 
     source: Source
     start: int
     end: int
+    expanded: Span | None = None
+
+    @property
+    def chain(self) -> tuple[Span, ...]:
+        """The uses of macros that led to this text, innermost first."""
+        found = []
+        span = self.expanded
+        while span is not None:
+            found.append(span)
+            span = span.expanded
+        return tuple(found)
+
+    @property
+    def place(self) -> tuple[int, int]:
+        """Where the script has it: the outermost use of a macro."""
+        outer = (self, *self.chain)[-1]
+        return outer.start, outer.end
 
     @property
     def text(self) -> str:
@@ -141,6 +206,9 @@ class Diagnostic(Data):
         else:
             lines.append(f"{self.span.location()}: {self.severity}: {self.message}")
             lines.append(self.span.excerpt())
+            for used in self.span.chain:
+                lines.append(f"{used.location()}: {self.severity}: expanded from")
+                lines.append(used.excerpt())
         for text, span in self.notes:
             lines.append(f"{span.location()}: {self.severity}: {text}")
             lines.append(span.excerpt())

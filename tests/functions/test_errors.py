@@ -86,7 +86,7 @@ ERRORS = {
     'cgroupid("/nonexist")': 'Failed to get `cgroupid` for path: "/nonexist"',
     "cgroupid(1)": "cgroupid() expects a string literal (int provided)",
     'strerror("a")': 'Cannot cast from "string[2]" to "int32"',
-    'is_err("a")': 'Cannot cast from "string[2]" to "int64"',
+    'is_err("a")': 'Cannot cast from "string[2]" to "uint64"',
     "kfunc_exist(1)": "kfunc_exist() accepts a string literal only",
     "kfunc_allowed(comm)": "kfunc_allowed() accepts a string literal only",
     'getopt("a", pid)': "Second argument to 'getopt' must be a string literal, integer literal, "

@@ -25,8 +25,8 @@ _FAMILIES = {
     "cgroups": "cgroup cgroupid cgroup_path",
     "names": "strerror signal_name syscall_name",
     "settings": "config getopt",
-    "compile_time": "is_str is_ptr is_array is_integer is_unsigned_integer is_literal is_err "
-    "kfunc_exist kfunc_allowed assert static_assert",
+    "compile_time": "is_str is_ptr is_array is_integer is_unsigned_integer is_literal "
+    "kfunc_exist kfunc_allowed",
     "acting": "signal signal_thread override write_user",
 }
 

@@ -15,6 +15,7 @@ from prybee.functions.arguments import (
 )
 from prybee.functions.formats import check_format, send_formatted
 from prybee.language import tree
+from prybee.language.checking.rules import TYPE_AS_VALUE
 from prybee.language.lower import globals as global_data
 from prybee.language.lower.operands import Scalar
 from prybee.language.registry import Function
@@ -137,7 +138,7 @@ class Print(Statement):
         subject = call.args[0]
         for argument in call.args:
             if isinstance(argument, tree.TypeExpression):
-                checker.error(argument, "print() does not take a type")
+                checker.error(argument, TYPE_AS_VALUE)
                 return NONE
         if isinstance(subject, tree.Map):
             self._check_map(call, subject, checker)

@@ -129,6 +129,13 @@ class NamedParameter(Function):
             return UINT64
         return StringType(len(value.encode()) + 1)
 
+    def constant(self, call: tree.Call, checker: Checker) -> bool | int | str | None:
+        name = expression(call, 0)
+        default = expression(call, 1) if len(call.args) > 1 else None
+        if not isinstance(name, tree.String):
+            return None
+        return _given(name.value, default, checker)[0]
+
     def lower(self, call: tree.Call, handler: Handler) -> Operand:
         name = expression(call, 0)
         default = expression(call, 1) if len(call.args) > 1 else None

@@ -10,9 +10,11 @@ from __future__ import annotations
 
 from prybee.diagnostics import ERROR, WARNING, Diagnostic, ScriptError
 from prybee.language import tree
-from prybee.language.checking.rules import meant
+from prybee.language.checking.nothing import used_as_values
+from prybee.language.checking.rules import TYPE_AS_VALUE, meant
 from prybee.language.checking.statements import Statements
 from prybee.language.checking.values import offset_in
+from prybee.language.library import INDEX as LIBRARY
 from prybee.language.script import MapSymbol
 from prybee.language.types import INT64, NONE, AggregationType, Type
 
@@ -51,6 +53,10 @@ class Checker(Statements):
             if not self.changed and not self._default_maps():
                 break
         self._check_maps()
+        if not self.errors:
+            for variant in variants:
+                for call in used_as_values(variant.probe):
+                    self.error(call, f"{call.name}() gives nothing: it cannot be used as a value")
         if self.errors:
             raise ScriptError(sorted(self.errors.values(), key=_place))
 
@@ -145,7 +151,7 @@ class Checker(Statements):
 
     def expression(self, node: tree.Expression) -> Type:
         """Check an expression and set its type; :data:`NONE` where that is not known (yet)."""
-        type_ = _EXPRESSIONS[type(node)](self, node)
+        type_ = _EXPRESSIONS.get(type(node), Checker._type_as_value)(self, node)
         node.type = type_
         return type_
 
@@ -157,6 +163,11 @@ class Checker(Statements):
         self.error(node, f"Unknown identifier: '{node.name}'", *meant(node.name, known))
         return NONE
 
+    def _type_as_value(self, node: tree.Expression) -> Type:
+        """A macro's type parameter, where a value is wanted."""
+        self.error(node, TYPE_AS_VALUE)
+        return NONE
+
     def _call(self, node: tree.Call) -> Type:
         function = self.registry.functions.get(node.name)
         if function is None:
@@ -166,7 +177,7 @@ class Checker(Statements):
             self.error(
                 node,
                 f"Unknown function: '{node.name}'",
-                *meant(node.name, self.registry.functions.names()),
+                *meant(node.name, [*self.registry.functions.names(), *LIBRARY]),
             )
             return NONE
         least, most = function.arguments
@@ -183,11 +194,15 @@ class Checker(Statements):
         if function.probes and self.context.provider not in function.probes:
             self._wrong_probe(node, function)
         if not function.raw_arguments:
+            values = True
             for argument in node.args:
                 if isinstance(argument, tree.Expression):
                     self.expression(argument)
                 else:
-                    self.error(argument, f"{node.name}() does not take a type")
+                    values = False
+                    self.error(argument, TYPE_AS_VALUE)
+            if not values:
+                return NONE
         type_ = function.check(node, self)
         if isinstance(type_, AggregationType) and self.assigned_to_map is not node:
             self.error(node, f"{node.name}() must be assigned directly to a map")
@@ -236,7 +251,7 @@ class Checker(Statements):
 
 def _place(diagnostic: Diagnostic) -> tuple[int, int]:
     span = diagnostic.span
-    return (span.start, span.end) if span is not None else (0, 0)
+    return span.place if span is not None else (0, 0)
 
 
 _EXPRESSIONS: dict[type[tree.Expression], Callable[[Checker, Any], Type]] = {

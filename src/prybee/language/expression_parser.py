@@ -275,8 +275,9 @@ class ExpressionParser:
             if op == "/" and self.in_predicate and self.kinds[i + 1] == "{":
                 return left
             self.i = i + 1
+            at = self.starts[i]  # a block among the operands makes other tokens
             right = self.binary(precedence + 1)
-            left = tree.Binary(op, left, right, self.starts[i], left.start, right.end)
+            left = tree.Binary(op, left, right, at, left.start, right.end)
 
     def unary(self) -> tree.Expression:
         """An operand with the operators before and behind it."""

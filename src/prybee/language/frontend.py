@@ -146,10 +146,7 @@ class Front:
 
     def resolve(self, source: Source, registry: Registry) -> None:
         """Replace names by what they mean."""
-        macros: dict[str, list[tree.Macro]] = {}
-        for macro in self.program.macros:
-            macros.setdefault(macro.name, []).append(macro)
-        resolver = Resolver(source, registry, self.types, self.parameters, macros)
+        resolver = Resolver(source, registry, self.types, self.parameters, self.program.macros)
         resolver.run(self.program)
         self.warnings += resolver.warnings
 
@@ -204,4 +201,4 @@ def _check_named(parameters: Parameters) -> None:
 
 def _place(diagnostic: Diagnostic) -> tuple[int, int]:
     span = diagnostic.span
-    return (span.start, span.end) if span is not None else (0, 0)
+    return span.place if span is not None else (0, 0)

@@ -148,6 +148,13 @@ class TypeTable:
             self._by_name[key] = self.from_btf(found) if found else None
         return self._by_name[key]
 
+    def btf_id(self, type_: Type) -> int:
+        """The kernel's number of a struct, union or enum; 0 for what it does not have."""
+        tag, _blank, name = str(type_).partition(" ")
+        if self.btf is None or tag not in ("struct", "union", "enum"):
+            return 0
+        return self.btf.find(name, tag)
+
     def enumerator(self, name: str) -> tuple[int, Type] | None:
         """The value of an enumerator and the enum it belongs to."""
         if self._definitions is not None:
@@ -165,7 +172,9 @@ class TypeTable:
         """The type a type expression means; :data:`NONE`, and an error, where there is none."""
         match node:
             case tree.TypeName():
-                known: Type | None = node.type or self.find(node.tag, node.name)
+                known: Type | None = node.type
+                if known is None or known is NONE:
+                    known = self.find(node.tag, node.name)
                 if known is None:
                     text = f"{node.tag} {node.name}".strip()
                     checker.error(

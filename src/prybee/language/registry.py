@@ -56,6 +56,10 @@ class Function:
         """
         raise NotImplementedError
 
+    def constant(self, call: tree.Call, checker: Checker) -> int | bool | str | None:
+        """The value of a checked call where compiling tells; None where only a run can."""
+        return None
+
     def lower(self, call: tree.Call, handler: Handler) -> Operand | None:
         """Emit code and return the value; None for statements."""
         raise NotImplementedError

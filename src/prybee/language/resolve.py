@@ -12,18 +12,19 @@ import re
 
 from prybee.diagnostics import ERROR, WARNING, Diagnostic, ScriptError
 from prybee.language import tree
+from prybee.language.macros import Macros
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping, Sequence
     from typing import Any
 
-    from prybee.diagnostics import Source, Span
+    from prybee.diagnostics import Source
     from prybee.language.kernel_types import TypeTable
     from prybee.language.registry import Registry
     from prybee.language.script import Parameters
 
-# A macro that expands into itself is stopped here.
+# A #define that stands for itself is stopped here.
 MAX_EXPANSIONS = 100
 
 _INT64_MIN = -(1 << 63)
@@ -39,16 +40,17 @@ class Resolver:
         registry: Registry,
         types: TypeTable,
         parameters: Parameters,
-        macros: dict[str, list[tree.Macro]],
+        definitions: Sequence[tree.Macro] = (),
     ) -> None:
         self.source = source
         self.registry = registry
         self.types = types
         self.parameters = parameters
-        self.macros = macros
         self.errors: list[Diagnostic] = []
         self.warnings: list[Diagnostic] = []
-        self._expansions = 0
+        self.macros = Macros(source, registry, definitions, self.errors)
+        # Arguments of the macro being expanded, by their ids: they are resolved already.
+        self._resolved: Mapping[int, object] = {}
         self._depth = 0
 
     def run(self, program: tree.Program) -> None:
@@ -70,6 +72,8 @@ class Resolver:
 
     def visit(self, node: tree.Expression) -> tree.Expression:
         """``node`` with everything below it resolved; perhaps another node in its place."""
+        if id(node) in self._resolved:
+            return node
         self._below(node)
         change = _CHANGES.get(type(node))
         return change(self, node) if change is not None else node
@@ -82,6 +86,13 @@ class Resolver:
                 return
             if node.name == "str" and node.args:
                 node.args[0] = self._positional_text(node.args[0]) or node.args[0]
+        elif isinstance(node, tree.If) and isinstance(node.condition, tree.Comptime):
+            # The word must not go away before _if() has seen it.
+            condition = node.condition
+            condition.operand = self.visit(condition.operand)
+            if _truth(condition.operand) is None:
+                self._blocks(node)
+            return
         for name in node.fields:
             value = getattr(node, name)
             if isinstance(value, tree.Expression):
@@ -128,8 +139,11 @@ class Resolver:
 
     def _known_name(self, node: tree.Identifier) -> tree.Expression | None:
         name = node.name
-        if name in self.macros:
-            return self._expand(tree.Call(name, [], node.end, node.start, node.end))
+        if self.macros.names_one(name):
+            call = tree.Call(name, [], node.end, node.start, node.end)
+            macro = self.macros.find(call)
+            if macro is not None:
+                return self._expand(call, macro)
         constant = self.types.constants.get(name)
         if isinstance(constant, int):
             return tree.Integer(constant, "", node.start, node.end)
@@ -168,8 +182,9 @@ class Resolver:
         return node
 
     def _call(self, node: tree.Call) -> tree.Expression:
-        if node.name in self.macros:
-            return self._expand(node)
+        macro = self.macros.find(node)
+        if macro is not None:
+            return self._expand(node, macro)
         if node.name == "str" and len(node.args) == 1 and isinstance(node.args[0], tree.String):
             return node.args[0]
         return node
@@ -221,6 +236,11 @@ class Resolver:
 
     # -- folding ---------------------------------------------------------------------------------
 
+    def _comptime(self, node: tree.Comptime) -> tree.Expression:
+        if isinstance(node.operand, tree.Integer | tree.Boolean | tree.String):
+            return node.operand
+        return node
+
     def _unary(self, node: tree.Unary) -> tree.Expression:
         operand = node.operand
         if isinstance(operand, tree.Boolean):
@@ -247,7 +267,7 @@ class Resolver:
     def _binary(self, node: tree.Binary) -> tree.Expression:
         left, right, op = node.left, node.right, node.op
         if isinstance(left, tree.String) and isinstance(right, tree.String):
-            compare = _COMPARE.get(op)
+            compare = COMPARE.get(op)
             if compare is None:
                 return node
             return tree.Boolean(compare(left.value, right.value), node.start, node.end)
@@ -262,10 +282,10 @@ class Resolver:
         if not isinstance(left, tree.Integer) or not isinstance(right, tree.Integer):
             return node
         a, b = left.value, right.value
-        compare_numbers = _COMPARE.get(op)
+        compare_numbers = COMPARE.get(op)
         if compare_numbers is not None:
             return tree.Boolean(compare_numbers(a, b), node.start, node.end)
-        value = _calculate(op, a, b)
+        value = calculate(op, a, b)
         if value is None or not _INT64_MIN <= value <= _UINT64_MAX:
             return self._overflow(node)
         suffix = left.suffix if left.suffix == right.suffix and value >= 0 else ""
@@ -287,13 +307,20 @@ class Resolver:
             return node
         truth = _truth(condition.operand)
         if truth is None:
-            self.error(condition, "Unable to resolve comptime expression")
-            return node
+            return node  # Types may tell: see the checker.
         if truth:
-            return node.then
+            return self.visit(node.then)
         if node.otherwise is not None:
-            return node.otherwise
+            return self.visit(node.otherwise)
         return tree.Block([], None, node.start, node.end)
+
+    def _blocks(self, node: tree.If) -> None:
+        """Resolve both branches of an ``if``."""
+        self.visit(node.then)
+        if node.otherwise is not None:
+            otherwise = self.visit(node.otherwise)
+            assert isinstance(otherwise, tree.If | tree.Block)
+            node.otherwise = otherwise
 
     def _index(self, node: tree.Index) -> tree.Expression:
         if isinstance(node.subject, tree.String) and isinstance(node.index, tree.Integer):
@@ -304,109 +331,15 @@ class Resolver:
 
     # -- macros ----------------------------------------------------------------------------------
 
-    def _expand(self, call: tree.Call) -> tree.Expression:
-        candidates = self.macros[call.name]
-        macro = next((m for m in candidates if _accepts(m, call)), None)
-        if macro is None:
-            self._no_macro(call, candidates)
-            return call
-        self._expansions += 1
-        self._depth += 1
-        if self._depth > MAX_EXPANSIONS:
-            self.error(call, f"macro {call.name} expands into itself")
-            self._depth -= 1
+    def _expand(self, call: tree.Call, macro: tree.Macro) -> tree.Expression:
+        expanded = self.macros.enter(call, macro)
+        if expanded is None:
             return tree.Integer(0, "", call.start, call.end)
-        body = tree.copy(macro.body)
-        substitution = _Substitution(macro, call, self._expansions)
-        expanded = substitution.apply(body)
-        # What the macro's text says is shown at the place where it is used.
-        for each in tree.walk(expanded):
-            if id(each) not in substitution.given:
-                each.start, each.end = call.start, call.end
-        result = self.visit(expanded)
-        self._depth -= 1
+        outer, self._resolved = self._resolved, expanded.given
+        result = self.visit(expanded.body)
+        self._resolved = outer
+        self.macros.leave(expanded)
         return result
-
-    def _no_macro(self, call: tree.Call, candidates: list[tree.Macro]) -> None:
-        notes: list[tuple[str, Span]] = []
-        closest = next((m for m in candidates if len(m.parameters) == len(call.args)), None)
-        if closest is None:
-            closest = candidates[0]
-            expected, given = len(closest.parameters), len(call.args)
-            text = (
-                f"The closest definition of {call.name}() has a different number of "
-                f"arguments. Expected: {expected} but got {given}"
-            )
-            notes.append((text, closest.span(self.source)))
-        else:
-            for parameter, argument in zip(closest.parameters, call.args, strict=True):
-                if isinstance(parameter, tree.Identifier) or type(argument) is type(parameter):
-                    continue
-                wanted = "a variable" if isinstance(parameter, tree.Scratch) else "a map"
-                text = (
-                    f"Mismatched arg. {call.name}() expects {wanted} for arg "
-                    f"{parameter.name} but got {_kind(argument)}."
-                )
-                notes.append((text, argument.span(self.source)))
-                text = "This is the argument in the closest definition."
-                notes.append((text, parameter.span(self.source)))
-        message = f"Call to {call.name}() has arguments that do not match any definition."
-        self.errors.append(Diagnostic(ERROR, message, call.span(self.source), (), tuple(notes)))
-
-
-def _kind(node: tree.Node) -> str:
-    if isinstance(node, tree.Scratch):
-        return "a variable"
-    return "a map" if isinstance(node, tree.Map) else "an expression"
-
-
-def _accepts(macro: tree.Macro, call: tree.Call) -> bool:
-    if len(macro.parameters) != len(call.args):
-        return False
-    return all(
-        isinstance(parameter, tree.Identifier) or type(argument) is type(parameter)
-        for parameter, argument in zip(macro.parameters, call.args, strict=True)
-    )
-
-
-class _Substitution:
-    """Puts arguments in the place of a macro's parameters; other variables get new names."""
-
-    def __init__(self, macro: tree.Macro, call: tree.Call, number: int) -> None:
-        self.arguments = {
-            parameter.name: argument
-            for parameter, argument in zip(macro.parameters, call.args, strict=True)
-        }
-        self.suffix = f".{number}"
-        self.given: set[int] = set()
-
-    def apply(self, node: tree.Expression) -> tree.Expression:
-        """``node`` with parameters replaced, in place where the node stays."""
-        if isinstance(node, tree.Identifier | tree.Scratch | tree.Map):
-            argument = self.arguments.get(node.name)
-            if isinstance(argument, tree.Expression):
-                fresh = tree.copy(argument)
-                self.given.update(id(each) for each in tree.walk(fresh))
-                return fresh
-            if isinstance(node, tree.Scratch):
-                node.name += self.suffix
-            return node
-        self._below(node)
-        return node
-
-    def _below(self, node: tree.Node) -> None:
-        for name in node.fields:
-            value = getattr(node, name)
-            if isinstance(value, tree.Expression):
-                setattr(node, name, self.apply(value))
-            elif isinstance(value, tree.Node):
-                self._below(value)
-            elif isinstance(value, list):
-                for index, element in enumerate(value):
-                    if isinstance(element, tree.Expression):
-                        value[index] = self.apply(element)
-                    elif isinstance(element, tree.Node):
-                        self._below(element)
 
 
 def _number(text: str) -> int | None:
@@ -436,7 +369,7 @@ def _fold_logical(node: tree.Binary) -> tree.Expression:
     return tree.Boolean(value, node.start, node.end)
 
 
-_COMPARE: dict[str, Callable[[object, object], bool]] = {
+COMPARE: dict[str, Callable[[object, object], bool]] = {
     "==": lambda a, b: a == b,
     "!=": lambda a, b: a != b,
     "<": lambda a, b: a < b,  # type: ignore[operator]
@@ -446,7 +379,7 @@ _COMPARE: dict[str, Callable[[object, object], bool]] = {
 }
 
 
-def _calculate(op: str, a: int, b: int) -> int | None:
+def calculate(op: str, a: int, b: int) -> int | None:
     """``a op b`` as C has it, without a limit; None where there is no result."""
     match op:
         case "+":

@@ -15,14 +15,12 @@ Deviations from the text of a script are few: ``@m[a, b]`` has a :class:`TupleLi
 
 from __future__ import annotations
 
-from prybee.diagnostics import Span
-
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from typing import Any, TypeVar
 
-    from prybee.diagnostics import Source
+    from prybee.diagnostics import Source, Span
     from prybee.language.types import Type
 
     N = TypeVar("N", bound="Node")
@@ -45,7 +43,7 @@ class Node:
 
     def span(self, source: Source) -> Span:
         """The node's characters in ``source``."""
-        return Span(source, self.start, self.end)
+        return source.span(self.start, self.end)
 
     def __repr__(self) -> str:
         body = "".join(f"{name}={getattr(self, name)!r}, " for name in self.fields)
@@ -363,7 +361,7 @@ class Call(Expression):
 
     def name_span(self, source: Source) -> Span:
         """The name without the arguments."""
-        return Span(source, self.start, self.name_end)
+        return source.span(self.start, self.name_end)
 
 
 # --- operators ----------------------------------------------------------------------------------
@@ -415,7 +413,7 @@ class Binary(Expression):
 
     def op_span(self, source: Source) -> Span:
         """The operator's own characters."""
-        return Span(source, self.op_start, self.op_start + len(self.op))
+        return source.span(self.op_start, self.op_start + len(self.op))
 
 
 class Ternary(Expression):
@@ -494,26 +492,28 @@ class Offsetof(Expression):
 
 
 class Typeinfo(Expression):
-    """``typeinfo(subject)``."""
+    """``typeinfo(subject)``. ``value`` is the record that it stands for, once types are known."""
 
-    __slots__ = ("subject",)
+    __slots__ = ("subject", "value")
     fields = ("subject",)
 
     def __init__(self, subject: Expression | TypeExpression, start: int, end: int) -> None:
         self.type = _UNSET
+        self.value: RecordLiteral | None = None
         self.subject = subject
         self.start = start
         self.end = end
 
 
 class Comptime(Expression):
-    """``comptime operand``: must fold to a literal."""
+    """``comptime operand``: must fold to a literal, ``value``, which the checker sets."""
 
-    __slots__ = ("operand",)
+    __slots__ = ("operand", "value")
     fields = ("operand",)
 
     def __init__(self, operand: Expression, start: int, end: int) -> None:
         self.type = _UNSET
+        self.value: Integer | Boolean | String | None = None
         self.operand = operand
         self.start = start
         self.end = end
@@ -584,10 +584,11 @@ class Block(Expression):
 class If(Expression):
     """``if condition { … } else …``, as a value or (inside an ExpressionStatement) a statement.
 
-    ``otherwise`` is a Block, another If (``else if``), or None.
+    ``otherwise`` is a Block, another If (``else if``), or None.  ``decided`` is what the checker
+    finds a ``comptime`` condition to be: the other branch is not part of the program.
     """
 
-    __slots__ = ("condition", "otherwise", "then")
+    __slots__ = ("condition", "decided", "otherwise", "then")
     fields = ("condition", "then", "otherwise")
 
     def __init__(
@@ -602,6 +603,7 @@ class If(Expression):
         self.condition = condition
         self.then = then
         self.otherwise = otherwise
+        self.decided: bool | None = None
         self.start = start
         self.end = end
 
@@ -1039,6 +1041,21 @@ def copy(node: N) -> N:
                 value = [copy(each) if isinstance(each, Node) else each for each in value]
         setattr(new, name, value)
     return new
+
+
+# Attributes that are offsets, by class.
+_OFFSETS: dict[type[Node], tuple[str, ...]] = {}
+
+
+def shift(node: Node, distance: int) -> None:
+    """Move a node, without what is below it, by a number of characters."""
+    kind = type(node)
+    names = _OFFSETS.get(kind)
+    if names is None:
+        slots = [name for base in kind.__mro__ for name in base.__dict__.get("__slots__", ())]
+        names = _OFFSETS[kind] = tuple(n for n in slots if n.endswith(("start", "end")))
+    for name in names:
+        setattr(node, name, getattr(node, name) + distance)
 
 
 def equal(left: object, right: object) -> bool:

@@ -53,11 +53,16 @@ class TextOutput(Output):
         run = self.texts(spec)
         place = f"{spec.span.location()}: " if spec.span is not None else ""
         head = f"{place}{severity}: ".encode()
+        chain = spec.span.chain if spec.span is not None else ()
+        uses = "".join(
+            f"{use.location()}: {severity}: expanded from\n{use.excerpt()}\n" for use in chain
+        ).encode()
 
         def handle(view: memoryview) -> None:
             self.out.flush()
             for text in run(view):
-                self.errors.write(head + text + (b"" if text.endswith(b"\n") else b"\n"))
+                end = b"" if text.endswith(b"\n") else b"\n"
+                self.errors.write(head + text + end + uses)
 
         def ignore(view: memoryview) -> None:
             pass

@@ -10,6 +10,7 @@ from prybee.language.checking.rules import (
     fits_declared,
     holds,
     meant,
+    plain,
     storable,
 )
 from prybee.language.script import MapSymbol, VariableSymbol
@@ -101,19 +102,33 @@ class Names:
         """Check a block in a scope of its own; its value's type."""
         raise NotImplementedError
 
+    def decide(self, node: tree.If) -> bool:
+        """Whether ``node`` has a ``comptime`` condition: then ``node.decided`` is set."""
+        raise NotImplementedError
+
     # -- messages ------------------------------------------------------------------------------
 
     def error(
         self, node: tree.Node, message: str, *hints: str, notes: tuple[tuple[str, Span], ...] = ()
     ) -> None:
         """Note a mistake at ``node``; a second one with the same text and place is the same."""
+        message = plain(message)
         span = node.span(self.source)
         self.errors[message, node.start, node.end] = Diagnostic(ERROR, message, span, hints, notes)
 
     def warn(self, node: tree.Node, message: str, *hints: str) -> None:
         """Note something that works but may not be meant."""
+        message = plain(message)
         span = node.span(self.source)
         self.warnings[message, node.start, node.end] = Diagnostic(WARNING, message, span, hints)
+
+    def warn_unstable(self, feature: str) -> None:
+        """Say that a script uses something that may change."""
+        message = (
+            f"Script is using an unstable feature: {feature}. To prevent this warning you must "
+            f"explicitly enable it in the config e.g. unstable_{feature}=enable"
+        )
+        self.warnings[message, 0, 0] = Diagnostic(WARNING, message)
 
     @property
     def context(self) -> ProbeContext:

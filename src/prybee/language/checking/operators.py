@@ -189,6 +189,9 @@ class Operators(Names):
         return self._join(node, then, otherwise)
 
     def _if(self, node: tree.If, used: bool = True) -> Type:
+        if self.decide(node):
+            node.type = self._decided(node, used)
+            return node.type
         self.condition(node.condition, node)
         then = self.block(node.then)
         otherwise: Type = NONE
@@ -198,6 +201,15 @@ class Operators(Names):
             otherwise = self.block(node.otherwise)
         node.type = self._join(node, then, otherwise) if used else NONE
         return node.type
+
+    def _decided(self, node: tree.If, used: bool) -> Type:
+        """The type of the branch that ``comptime`` chose; the other one is not looked at."""
+        if node.decided is None:
+            return NONE
+        chosen = node.then if node.decided else node.otherwise
+        if isinstance(chosen, tree.If):
+            return self._if(chosen, used)
+        return self.block(chosen) if chosen is not None else NONE
 
     def _join(self, node: tree.Node, then: Type, otherwise: Type) -> Type:
         if isinstance(then, NoneType) or isinstance(otherwise, NoneType):

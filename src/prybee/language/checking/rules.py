@@ -27,6 +27,11 @@ CAST_WARNING = (
     "Use an explicit cast to suppress this warning."
 )
 
+TYPE_AS_VALUE = (
+    "When used as a call argument, `typeof` builtin only valid for macro calls that are expecting "
+    "a type parameter"
+)
+
 LOGICAL = frozenset(("&&", "||"))
 COMPARE = frozenset(("==", "!=", "<", ">", "<=", ">="))
 
@@ -35,6 +40,15 @@ def meant(word: str, known: Any) -> tuple[str, ...]:
     """The hint that names what may have been meant; none without near names."""
     found = did_you_mean(word, known)
     return (f"did you mean {' or '.join(repr(name) for name in found)}?",) if found else ()
+
+
+def plain(message: str) -> str:
+    """A message in which macros' variables have the names that are written."""
+    if "$" not in message or "." not in message:
+        return message
+    import re
+
+    return re.sub(r"(\$[A-Za-z_]\w*)\.\d+\b", r"\1", message)
 
 
 def storable(type_: Type) -> bool:

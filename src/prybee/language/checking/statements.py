@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from prybee.diagnostics import WARNING, Diagnostic
 from prybee.language import tree
-from prybee.language.checking.rules import CAST_WARNING, article, first_use, storable
-from prybee.language.checking.values import Values
+from prybee.language.checking.compile_time import CompileTime
+from prybee.language.checking.rules import CAST_WARNING, article, first_use, plain, storable
 from prybee.language.types import (
     INT64,
     NONE,
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from typing import Any
 
 
-class Statements(Values):
+class Statements(CompileTime):
     """Checks statements."""
 
     def block(self, node: tree.Block) -> Type:
@@ -52,7 +52,7 @@ class Statements(Values):
         _block, names = self._scopes.pop()
         for symbol in names.values():
             if symbol.declared and not symbol.assigned and symbol.span is not None:
-                message = f"Variable {symbol.name} was never assigned to."
+                message = plain(f"Variable {symbol.name} was never assigned to.")
                 key = (message, symbol.span.start, symbol.span.end)
                 self.warnings[key] = Diagnostic(WARNING, message, symbol.span)
         return node.type

@@ -158,20 +158,6 @@ class Values(Access):
             return NONE
         return type_
 
-    def _comptime(self, node: tree.Comptime) -> Type:
-        type_ = self.expression(node.operand)
-        if not isinstance(node.operand, tree.Integer | tree.Boolean | tree.String):
-            self.error(node, "Unable to resolve comptime expression")
-        return type_
-
-    def _typeinfo(self, node: tree.Typeinfo) -> Type:
-        self.error(
-            node,
-            "typeinfo is not available in this release",
-            "compare sizes with sizeof(), or use a cast",
-        )
-        return NONE
-
 
 def offset_in(checker: Names, node: tree.Offsetof, type_: Type) -> int:
     """The byte offset that an ``offsetof`` means; errors go to the checker."""

@@ -124,7 +124,12 @@ def _offsetof(h: Handler, node: tree.Offsetof) -> Operand:
 
 
 def _comptime(h: Handler, node: tree.Comptime) -> Operand:
-    return h.lower(node.operand)
+    return h.lower(node.value if node.value is not None else node.operand)
+
+
+def _typeinfo(h: Handler, node: tree.Typeinfo) -> Operand:
+    assert node.value is not None
+    return h.lower(node.value)
 
 
 # -- maps ----------------------------------------------------------------------------------------
@@ -522,6 +527,10 @@ def _if(h: Handler, node: tree.If) -> Operand:
     def nothing() -> Operand:
         return Scalar(h.const(0), INT64)
 
+    if node.decided is not None:
+        chosen = node.then if node.decided else otherwise
+        return h.lower(chosen) if chosen is not None else nothing()
+
     return _choice(
         h,
         h.truth(h.lower(node.condition)),
@@ -552,6 +561,9 @@ def _cast(h: Handler, node: tree.Cast) -> Operand:
             value = scalar.value
             if value.type is I1:
                 value = h.b.zext(value, I64)
+            elif isinstance(have, IntType) and have.signed and have.width < 8:
+                # As bpftrace has it: (uint8*)-1 is 0xff.
+                value = h.extend(value, int_type(have.width, False))
             return Scalar(value, want)
         place = h.in_memory(operand)
         return Scalar(h.address(place), want)
@@ -607,6 +619,7 @@ _LOWER: dict[type[tree.Expression], Callable[[Handler, Any], Operand]] = {
     tree.Sizeof: _sizeof,
     tree.Offsetof: _offsetof,
     tree.Comptime: _comptime,
+    tree.Typeinfo: _typeinfo,
     tree.TupleLiteral: _tuple,
     tree.RecordLiteral: _tuple,
 }

@@ -39,10 +39,10 @@ class Counters:
 
     def __init__(self, data: GlobalData) -> None:
         self._data = data
-        self.specs: dict[tuple[str, str, int, int], CounterSpec] = {}
+        self.specs: dict[tuple[str, str, Span | None], CounterSpec] = {}
 
     def _counter(self, kind: str, name: str, span: Span | None) -> int:
-        key = (kind, name, span.start, span.end) if span is not None else (kind, name, 0, 0)
+        key = (kind, name, span)
         spec = self.specs.get(key)
         if spec is None:
             spec = CounterSpec(kind, name, self._data.single(16).offset, span)

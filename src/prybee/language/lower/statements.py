@@ -29,30 +29,48 @@ def lower_block(h: Handler, block: tree.Block) -> None:
 
 
 def _expression(h: Handler, node: tree.ExpressionStatement) -> None:
-    expression = node.expression
+    _value(h, node.expression)
+
+
+def _branch(h: Handler, block: tree.Block) -> None:
+    """A block whose value nobody wants: it has one where it was a macro's argument or body."""
+    lower_block(h, block)
+    if block.value is not None and not h.b.terminated:
+        _value(h, block.value)
+
+
+def _value(h: Handler, expression: tree.Expression) -> None:
+    """An expression whose value nobody wants."""
     if isinstance(expression, tree.If):
         _if(h, expression)
     elif isinstance(expression, tree.IncDec):
         increment(h, expression, used=False)
     elif isinstance(expression, tree.Block):
-        lower_block(h, expression)
+        _branch(h, expression)
     elif isinstance(expression, tree.Call):
         h.script.function(expression.name).lower(expression, h)
-    else:
+    elif isinstance(expression, tree.MapAccess):
+        h.lower(expression.key)  # Only that may do something.
+    elif not isinstance(expression, tree.Map):
         h.lower(expression)
 
 
 def _if(h: Handler, node: tree.If) -> None:
+    if node.decided is not None:
+        chosen = node.then if node.decided else node.otherwise
+        if chosen is not None:
+            _value(h, chosen)
+        return
     condition = h.truth(h.lower(node.condition))
     otherwise = node.otherwise
     if otherwise is None:
-        h.when(condition, lambda: lower_block(h, node.then))
+        h.when(condition, lambda: _branch(h, node.then))
     elif isinstance(otherwise, tree.If):
         chained = otherwise
-        h.choose(condition, lambda: lower_block(h, node.then), lambda: _if(h, chained))
+        h.choose(condition, lambda: _branch(h, node.then), lambda: _if(h, chained))
     else:
         block = otherwise
-        h.choose(condition, lambda: lower_block(h, node.then), lambda: lower_block(h, block))
+        h.choose(condition, lambda: _branch(h, node.then), lambda: _branch(h, block))
 
 
 def _discard(h: Handler, node: tree.Discard) -> None:
