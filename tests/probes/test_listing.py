@@ -73,6 +73,11 @@ def test_all_of_the_kernel(kernel: TableTarget) -> None:
         ("sched_swit", ""),
         ("rt:vmlinux:*other", "rawtracepoint:vmlinux:sched_other"),
         ("software:c*k", "software:cpu-clock:"),
+        ("s*are:c*k", "software:cpu-clock:"),
+        (
+            "*tracepoint:*switch",
+            ("rawtracepoint:vmlinux:sched_switch tracepoint:sched:sched_switch"),
+        ),
         ("software:cpu", "software:cpu:"),
         ("software:cpu-clock:", "software:cpu-clock:"),
         ("hardware:*misses*", "hardware:branch-misses: hardware:cache-misses:"),
@@ -158,6 +163,15 @@ def test_programs(build: Callable[..., str]) -> None:
         of_process = list(list_probes("usdt:*", target, pid=42))
         assert "usdt:/bin/noted:app:memory" in of_process
         assert list(list_probes("uprobe:*:six", target, pid=42)) == ["uprobe:/bin/app:six"]
+        # No provider is any provider.
+        assert lines("usdt:/bin/noted::twice", target) == ["usdt:/bin/noted:app:twice"]
+        assert list(list_probes("usdt::app:tw*", target, pid=42)) == ["usdt:/bin/noted:app:twice"]
+        # A path is looked at by the probe types of programs.
+        assert lines("*:/bin/app:six", target) == ["uprobe:/bin/app:six", "uretprobe:/bin/app:six"]
+        assert "usdt:/bin/noted:other:bare" in lines("*:/bin/noted:*", target)
+        everything = list(list_probes("", target, pid=42))
+        assert {"uprobe:/bin/app:six", "usdt:/bin/noted:other:bare"} <= set(everything)
+        assert "software:cpu-clock:" in everything
 
 
 @pytest.mark.live

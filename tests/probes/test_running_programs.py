@@ -154,5 +154,7 @@ def test_usdt_in_several_places(build: Build) -> None:
     found, plan = trace(f"usdt:{path}:* {{ @ = count(); }}", run(path, 2))
     assert found == {"@": 2 * 9}
     assert len(plan.programs) == 1
+    found, _plan = trace(f"usdt:{path}::tw* {{ @[probe] = count(); }}", run(path, 2))
+    assert list(found["@"]) == [f"usdt:{path}:app:twice"]
     found, plan = trace(f"usdt:{path}:twice {{ @[probe] = sum(arg0); }}", run(path))
     assert found == {"@": {f"usdt:{path}:app:twice": 5 + 6 + 7}}

@@ -8,12 +8,14 @@ from prybee.diagnostics import PrybeeError
 from prybee.language import attach_point
 from prybee.language.registry import ExpandScope
 from prybee.probes import TABLE
+from prybee.probes.patterns import is_pattern, matcher
 from prybee.probes.provider import ProbeType
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from prybee.language.attach_point import AttachPoint
     from prybee.language.config_table import Config
     from prybee.plan.target import Target
 
@@ -76,18 +78,32 @@ def _probes(word: str, scope: ExpandScope, verbose: bool) -> Iterator[str]:
         point = attach_point.parse(word if ":" in word else f"*:{word}")
     except attach_point.AttachPointError as failure:
         raise PrybeeError(f"no search for probes: {failure}") from None
-    if point.provider == "*":
-        providers = [each for each in _providers() if each.of_kernel]
-        providers.sort(key=lambda provider: provider.name)
-    else:
-        named = TABLE.get(point.provider) or TABLE.get(point.provider.lower())
-        providers = [named] if isinstance(named, ProbeType) else []
-    for provider in providers:
+    for provider in _searched(point, scope):
         for name, match in provider.search(point.parts, scope):
             yield name
             if verbose and match is not None:
                 for line in provider.describe(match, scope):
                     yield f"    {line}"
+
+
+def _searched(point: AttachPoint, scope: ExpandScope) -> Sequence[ProbeType]:
+    """The probe types that a search goes through.
+
+    A pattern for the type means those of the kernel; those of programs where a path follows, and
+    all where everything is searched for a process.
+    """
+    if not is_pattern(point.provider):
+        named = TABLE.get(point.provider) or TABLE.get(point.provider.lower())
+        return [named] if isinstance(named, ProbeType) else []
+    path = bool(point.parts) and "/" in point.parts[0]
+    everything = scope.pid is not None and point.parts == ("*",)
+    fits = matcher(point.provider)
+    found = [
+        each
+        for each in _providers()
+        if fits(each.name) and (everything or each.of_kernel is not path)
+    ]
+    return sorted(found, key=lambda provider: provider.name)
 
 
 def _providers() -> Iterator[ProbeType]:

@@ -118,9 +118,7 @@ class Usdt(ProbeType):
     pid_filter = "attach"
 
     def expand(self, point: AttachPoint, scope: ExpandScope) -> Sequence[Match]:
-        given = self.arguments(point)
-        file, name = given[0], given[-1]
-        group = given[1] if len(given) == 3 else "*"
+        file, group, name = _parts(self.arguments(point), scope)
         if not file:
             raise self.malformed(
                 "usdt probe must specify at least path or pid to probe. "
@@ -134,11 +132,9 @@ class Usdt(ProbeType):
         return found
 
     def missing(self, point: AttachPoint, scope: ExpandScope) -> tuple[str, tuple[str, ...]]:
-        file, *rest = point.parts
+        file, group, name = _parts(point.parts, scope)
         if is_pattern(file):
             return "", ()
-        group = rest[0] if len(rest) == 2 else "*"
-        name = rest[-1]
         path = next(iter(binaries.find_paths(file, scope)), file)
         # Without a provider it may be any, so this is a pattern.
         exact = not is_pattern(group) and not is_pattern(name)
@@ -195,15 +191,22 @@ class Usdt(ProbeType):
     def search(
         self, arguments: Sequence[str], scope: ExpandScope
     ) -> Iterable[tuple[str, Match | None]]:
-        file, *rest = arguments
-        group = rest[0] if len(rest) == 2 else "*"
-        name = rest[-1] if rest else "*"
+        file, group, name = _parts(arguments, scope)
         for path in binaries.find_paths(file, scope):
             elf = scope.target.elf(path)
             if elf is not None:
                 names = {_name(path, probe) for probe in _fitting(elf, group, name)}
                 for each in sorted(names):
                     yield each, None
+
+
+def _parts(arguments: Sequence[str], scope: ExpandScope) -> tuple[str, str, str]:
+    """File, provider and name. No provider is any; no file, with -p, all that the process has."""
+    file, *rest = arguments
+    if not file and scope.pid is not None and not scope.child:
+        file = "*"
+    group = rest[0] if len(rest) == 2 else ""
+    return file, group or "*", rest[-1] if rest else "*"
 
 
 def _fitting(elf: ElfFile, group: str, name: str) -> Iterator[UsdtProbe]:
