@@ -29,6 +29,21 @@ def test_parts(raw: str, provider: str, parts: tuple[str, ...]) -> None:
     assert (point.provider, point.parts) == (provider, parts)
 
 
+@pytest.mark.parametrize(
+    ("raw", "provider", "parts"),
+    [
+        ("$1", "interval", ("s", "1")),
+        ("$1:2", "interval", ("s", "1", "2")),
+        # Behind the type they are one part, whatever they hold.
+        ("uprobe:$1:f", "uprobe", ("interval:s:1", "f")),
+    ],
+)
+def test_parameter_of_several_parts(raw: str, provider: str, parts: tuple[str, ...]) -> None:
+    point = parse(raw, 5, positional=("interval:s:1",))
+    assert (point.provider, point.parts) == (provider, parts)
+    assert len(point.starts) == len(parts)
+
+
 def test_places() -> None:
     point = parse("t:ab:cde", 10)
     assert (point.start, point.starts, point.end) == (10, (12, 15), 18)

@@ -81,7 +81,13 @@ def parse(raw: str, start: int = 0, positional: Sequence[str] = ()) -> AttachPoi
             if index == 0:
                 raise AttachPointError("param $0 is out of integer range [1, 2147483647]")
             if index <= len(positional):
-                parts[-1] += positional[index - 1]
+                first, *rest = [positional[index - 1]]
+                if len(parts) == 1:
+                    # `$1` may stand for a probe type and what follows it.
+                    first, *rest = first.split(":")
+                parts[-1] += first
+                parts += rest
+                starts += [start + match.start()] * len(rest)
         elif plain == '"':
             raise AttachPointError(f"the quote is not closed: {raw}")
         else:

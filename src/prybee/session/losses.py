@@ -92,8 +92,8 @@ def describe(spec: CounterSpec, code: int) -> tuple[str, str]:
         return _DIVISION, ""
     if spec.kind == "bounds":
         return (
-            f"Array access out of bounds: the array has {spec.name} elements. 0 is being used as "
-            "the result."
+            "Array access out of bounds. This can lead to unexpected results. The array has "
+            f"{spec.name} elements; 0 is being used as the result."
         ), ""
     if spec.kind == "delete":
         return _MISSING, "map_delete_elem"

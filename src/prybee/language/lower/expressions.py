@@ -187,6 +187,7 @@ def place_value(h: Handler, place: Place) -> Operand:
 
 def _field(h: Handler, node: tree.FieldAccess) -> Operand:
     place = subject_place(h, node.subject)
+    h.at(node)
     struct = place.type
     if isinstance(struct, TupleType):
         index = struct.names.index(node.field)
@@ -252,6 +253,7 @@ def _index(h: Handler, node: tree.Index) -> Operand:
         assert isinstance(node.index, tree.Integer)
         return _tuple_element(h, node, node.index.value)
     subject = h.lower(node.subject)
+    h.at(node)
     if isinstance(subject.type, PointerType):
         place = pointee(h, subject)
         count = 0
@@ -262,6 +264,7 @@ def _index(h: Handler, node: tree.Index) -> Operand:
         return place_value(h, h.element(place, node.index.value, node.type))
     index = h.lower_integer(node.index)
     if not count:
+        h.at(node)
         return place_value(h, h.element(place, index, node.type))
     return _checked_index(h, node, place, index, count)
 
@@ -308,6 +311,7 @@ def _bounded(h: Handler, place: Place) -> Place:
 
 def _unary(h: Handler, node: tree.Unary) -> Operand:
     operand = h.lower(node.operand)
+    h.at(node)
     if node.op == "*":
         if isinstance(operand.type, PointerType):
             place = pointee(h, operand)
