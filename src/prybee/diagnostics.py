@@ -52,9 +52,12 @@ class Source:
         source, first, _used = self._part(start)
         return self._add(source, first, length, used)
 
-    def include_source(self, other: Source) -> int:
-        """Make more offsets stand for those of another text; the first of them."""
-        return self._add(other, 0, len(other.text), None)
+    def include_source(self, other: Source, used: tuple[int, int] | None = None) -> int:
+        """Make more offsets stand for those of another text; the first of them.
+
+        ``used`` is the place that asks for it.
+        """
+        return self._add(other, 0, len(other.text), used)
 
     def _add(self, source: Source, first: int, length: int, used: tuple[int, int] | None) -> int:
         base = self._limit

@@ -195,6 +195,8 @@ def _run(arguments: Arguments) -> int:
         pid=pid,
         unsafe=arguments.flag("unsafe"),
         environment=os.environ,
+        folders=tuple(arguments.all("I")),
+        headers=tuple(arguments.all("include")),
         stages=tuple(stage for stage in stages if stage in ("ast", "types", "ssa", "asm")),
     )
     if arguments.flag("list"):

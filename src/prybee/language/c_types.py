@@ -327,7 +327,20 @@ class Definitions:
         """
         self._tokens = tokens(text)
         self._at = 0
-        self._specifier()
+        if self._peek() == "typedef":
+            self._at += 1
+            self._typedef()
+        else:
+            self._specifier()
+
+    def _typedef(self) -> None:
+        base = self._specifier()
+        while True:
+            name, type_ = self._declarator(base)
+            self.types[name] = type_
+            if self._peek() != ",":
+                return
+            self._at += 1
 
     # -- tokens --
 
@@ -411,7 +424,7 @@ class Definitions:
                     self._balanced()
             else:
                 name = self._word("a type")
-                found = TYPEDEFS.get(name) or self._outer("", name)
+                found = self.types.get(name) or TYPEDEFS.get(name) or self._outer("", name)
                 if found is None:
                     self._at -= 1
                     raise self._fail(f"unknown type name '{name}'")

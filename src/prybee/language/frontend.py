@@ -44,6 +44,8 @@ class CompileOptions(Data):
         unsafe: functions that change the system are allowed.
         environment: variables, for settings.
         stages: those of :data:`STAGES` whose text is wanted.
+        folders: where imports are looked for behind the script's own folder (``-I``).
+        headers: C headers to read before the script (``--include``).
         edit: changes the tree as parsed, before anything else looks at it.
     """
 
@@ -54,6 +56,8 @@ class CompileOptions(Data):
     unsafe: bool = False
     environment: Mapping[str, str] = {}
     stages: tuple[str, ...] = ()
+    folders: tuple[str, ...] = ()
+    headers: tuple[str, ...] = ()
     edit: Callable[[tree.Program], None] | None = None
 
 
@@ -119,18 +123,11 @@ class Front:
         self.program = parse(source)
         if options.edit is not None:
             options.edit(self.program)
-        if self.program.imports:
-            span = self.program.imports[0].span(source)
-            raise ScriptError(
-                [
-                    Diagnostic(
-                        ERROR,
-                        "import is not supported yet",
-                        span,
-                        ("put what it holds into this script",),
-                    )
-                ]
-            )
+        if self.program.imports or options.headers:
+            from prybee.language import imports
+
+            imports.load(self.program, source, options.folders)
+            imports.read_headers(self.program, source, options.headers)
         if self.program.subprograms:
             function = self.program.subprograms[0]
             hint = f"write it as a macro: macro {function.name}($a) {{ … }}"

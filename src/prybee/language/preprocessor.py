@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from prybee.diagnostics import ERROR, Diagnostic, ScriptError, Span
+from prybee.diagnostics import ERROR, Diagnostic, ScriptError
 from prybee.language import tree
 from prybee.language.c_types import CError, Definitions, Evaluator
 
@@ -62,8 +62,10 @@ class CPart:
 
     def _error(self, node: tree.Node, message: str, at: int = -1, *hints: str) -> None:
         if at >= 0:
-            word = re.compile(r"\w+|.|\Z", re.DOTALL).match(self.source.text, at)
-            span = Span(self.source, at, word.end() if word is not None else at)
+            start = self.source.span(at, at)
+            word = re.compile(r"\w+|.|\Z", re.DOTALL).match(start.source.text, start.start)
+            end = word.end() if word is not None else start.start
+            span = self.source.span(at, at + end - start.start)
         else:
             span = node.span(self.source)
         self.errors.append(Diagnostic(ERROR, f"syntax: {message}", span, hints))
