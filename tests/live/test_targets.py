@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import shutil
 import subprocess
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -212,20 +211,19 @@ def test_process_ends_while_attaching(program: str) -> None:
 def test_hundreds_of_probes(program: str, options: tuple[str, ...]) -> None:
     """A wildcard over 300 functions, with a name for each hit, in one link or in 300."""
     script = f"uprobe:{program}:many_* {{ @[probe] = count(); @all = count(); }}"
-    begin = time.monotonic()
     done = run(*options, "-c", program, "-e", script)
     assert f"Attached {FUNCTIONS} probes\n" in done.stderr, done.stderr
     assert len(re.findall(rf"^@\[uprobe:{program}:many_\d+\]: 1$", done.stdout, re.M)) == FUNCTIONS
     assert f"@all: {FUNCTIONS}\n" in done.stdout
-    assert time.monotonic() - begin < 15
 
 
 def test_end_of_many_tracepoints() -> None:
-    """With more than 600 tracepoints attached, Ctrl-C still ends within a second and a bit."""
+    """With hundreds of tracepoints attached, Ctrl-C ends it and prints what each has counted.
+
+    (How long that takes beside bpftrace is in bench/measures/many.py.)
+    """
     with Trace("-e", "t:syscalls:sys_enter_* { @[probe] = count() }") as trace:
-        begin = time.monotonic()
-        trace.finish()
-        assert time.monotonic() - begin < 4
+        assert "@[tracepoint:syscalls:sys_enter_" in trace.finish()
 
 
 def test_too_many_probes() -> None:
