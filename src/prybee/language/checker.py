@@ -55,8 +55,8 @@ class Checker(Statements):
         self._check_maps()
         if not self.errors:
             for variant in variants:
-                for call in used_as_values(variant.probe):
-                    self.error(call, f"{call.name}() gives nothing: it cannot be used as a value")
+                for node, name in used_as_values(variant.probe):
+                    self.error(node, f"{name} gives nothing: it cannot be used as a value")
         if self.errors:
             raise ScriptError(sorted(self.errors.values(), key=_place))
 
