@@ -105,6 +105,10 @@ class Resolver:
                         value[index] = self.visit(element)
                     elif isinstance(element, tree.Node):
                         self._below(element)
+        if isinstance(node, tree.Typeof) and isinstance(node.subject, tree.Identifier):
+            # No value has that name: it is a type's.
+            word = node.subject
+            node.subject = tree.TypeName(word.name, "", word.start, word.end)
 
     def _raw(
         self, node: tree.Expression | tree.TypeExpression
