@@ -32,9 +32,12 @@ def examples(page: Path) -> list[tuple[str, list[str]]]:
     found = []
     text = page.read_text()
     blocks = re.findall(r"^```console\n(.*?)^```", text, re.M | re.S)
-    blocks += re.findall(r"(?:^    .*\n|^\n)+", text, re.M)
+    # Indented blocks, outside of those.
+    outside = re.sub(r"^```.*?^```", "", text, flags=re.M | re.S)
+    for block in re.findall(r"(?:^    .*\n|^\n)+", outside, re.M):
+        blocks.append(re.sub("^    ", "", block, flags=re.M))
     for block in blocks:
-        lines = [line.removeprefix("    ") for line in block.splitlines()]
+        lines = block.splitlines()
         while lines:
             line = lines.pop(0)
             if not PROMPT.match(line):
