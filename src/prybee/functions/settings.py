@@ -9,6 +9,7 @@ from prybee.language.registry import Function
 from prybee.language.types import (
     BOOL,
     BPF,
+    INT64,
     NONE,
     UINT64,
     BoolType,
@@ -126,7 +127,7 @@ class NamedParameter(Function):
         if isinstance(value, bool):
             return BOOL
         if isinstance(value, int):
-            return UINT64
+            return INT64 if value < 0 else UINT64
         return StringType(len(value.encode()) + 1)
 
     def constant(self, call: tree.Call, checker: Checker) -> bool | int | str | None:
@@ -179,9 +180,9 @@ def _given(
         return text, ""
     if name not in named:
         return isinstance(default, tree.Boolean) and default.value, ""
-    if text is None or text in _TRUE:
+    if text is None or text.lower() in _TRUE:
         return True, ""
-    if text in _FALSE:
+    if text.lower() in _FALSE:
         return False, ""
     return False, f"{option} expects a boolean (e.g. 'true') (value: {text})"
 
