@@ -57,8 +57,10 @@ def main(words: Sequence[str] | None = None) -> int:
     except MemoryError:
         return fail("out of memory")
     except OSError as error:
-        _forget_output()
-        return fail(f"{error.filename or 'cannot write output'}: {error.strerror}")
+        if error.filename is None:
+            _forget_output()
+            return fail(f"cannot write output: {error.strerror}")
+        return fail(f"{error.filename}: {error.strerror}")
     except Exception as error:
         return fail(_mistake_of_ours(error))
 
