@@ -170,6 +170,10 @@ class CsvRows(JsonRows):
         super().__init__(tool, most, out, errors, names)
         self._head: tuple[str, ...] = ()
 
+    def attached(self, count: int) -> None:
+        if self._tool.columns:
+            self.table(self._tool.keys, [])
+
     def show(self, rows: Sequence[bytes]) -> None:
         if rows:
             from json import loads
