@@ -1,6 +1,7 @@
 """The command ``prybee``: which part of it serves a command line, and how it fails.
 
-Each command is a module of this room with ``main(words) -> exit status``, imported when it is used.
+Each command is a module of this room with ``main(words) -> exit status``, imported when it is used;
+``module:function`` where it is another function.
 """
 
 from __future__ import annotations
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
 # Commands by their first word; everything else is a trace, with bpftrace's options.
 COMMANDS = {
     "doctor": "prybee.cli.doctor",
+    "fmt": "prybee.cli.fmt",
+    "--fmt": "prybee.cli.fmt:printed",
     "tools": "prybee.cli.tools",
 }
 TRACE = "prybee.cli.trace"
@@ -41,8 +44,9 @@ def main(words: Sequence[str] | None = None) -> int:
 
             status = run(words)
         else:
-            module = __import__(name or TRACE, fromlist=["main"])
-            status = module.main(words[1:] if name else words)
+            path, _, function = (name or TRACE).partition(":")
+            module = __import__(path, fromlist=["main"])
+            status = getattr(module, function or "main")(words[1:] if name else words)
         sys.stdout.flush()
         return status
     except BrokenPipeError:

@@ -98,6 +98,8 @@ class Formatter:
         self.blocks: dict[int, tree.Block] = {}
         self.casts: set[int] = set()
         self.loops: dict[int, tree.For] = {}
+        # Where blocks begin that belong to what is before them.
+        self.bodies: set[int] = set()
         for node in tree.walk(program):
             if isinstance(node, tree.Binary):
                 self.binary.add(node.op_start)
@@ -107,6 +109,10 @@ class Formatter:
                 self.casts.add(node.target_end)
             elif isinstance(node, tree.For):
                 self.loops[node.start] = node
+            if isinstance(node, tree.For | tree.While | tree.Unroll):
+                self.bodies.add(node.body.start)
+            elif isinstance(node, tree.If):
+                self.bodies.add(node.then.start)
 
     def run(self) -> str:
         """The whole text."""
@@ -283,6 +289,10 @@ class Writer:
         closing = self.kinds[i] == "}" and i not in self.inline
         if closing and self.line:
             self._end_statement()
+        elif self.kinds[i] == ";" and self.line and gap.comments:
+            # The semicolon first, or a comment would swallow it.
+            self._flush(";")
+            self.skipped.add(i)
         if self.line:
             for comment in gap.comments:
                 self.line.add(comment.text, True)
@@ -295,7 +305,7 @@ class Writer:
             if number == 0 and self.kinds[i - 1] == "{":
                 comment.apart = False
             formatter._comment(comment, True, self.indent)
-        if gap.apart and not opened and not closing and self.kinds[i] != "else":
+        if gap.apart and not opened and not closing and self.kinds[i] not in ("else", ";"):
             formatter._blank()
 
     def _end_statement(self) -> None:
@@ -312,13 +322,14 @@ class Writer:
         elif kind == ";":
             self._semicolon(i)
         else:
+            space = self._space(i)
             if kind in "([":
                 self.open.append((kind, False))
             elif kind in ")]" and self.open:
                 self.open.pop()
             if kind == "else" and not self.line and self._follows_brace():
                 self.line = Line(self.indent, self.formatter.lines.pop().strip())
-            self.line.add(text, self._space(i), len(self.open))
+            self.line.add(text, space, len(self.open))
             if kind == "for":
                 self._loop(i)
 
@@ -357,6 +368,7 @@ class Writer:
         goes_on = (
             following in ("else", ";", ")", ",", "]", "?", ":", "..")
             or self.starts[i + 1] in self.formatter.binary
+            or self.starts[i + 1] in self.formatter.bodies
             or (bool(self.open) and self.open[-1][0] in ("(", "[", "{ }"))
         )
         if following == ";" and not self._needs_semicolon(i):
@@ -370,8 +382,6 @@ class Writer:
 
     def _needs_semicolon(self, i: int) -> bool:
         """Whether the ``;`` behind the ``}`` at token ``i`` says anything."""
-        if self.formatter.lines and len(self.line.words) > 1:
-            return True  # An inline block: `$x = { 1 };`.
         at = self.ends[i]
         for block in self.formatter.blocks.values():
             for statement in block.statements:
@@ -397,7 +407,7 @@ class Writer:
         if not self.line or i == 0:
             return False
         kind, before = self.kinds[i], self.kinds[i - 1]
-        if i - 1 in self.skipped:
+        if i - 1 in self.skipped or before == "{":
             return True
         binary = self.formatter.binary
         if before in ("(", "[", ".", "->", "..") or kind in (")", "]", ",", ".", "->", ".."):
@@ -430,7 +440,7 @@ _UNARY = frozenset(("-", "+", "!", "~", "*", "&", "++", "--"))
 
 def _is_word(kind: str) -> bool:
     """Whether a token is made of letters or digits, or is a string."""
-    return kind.isalpha() and kind != END or kind == NAME
+    return (kind.isalpha() and kind != END) or kind == NAME
 
 
 def changed_lines(before: str, after: str, name: str) -> Iterator[str]:
