@@ -21,6 +21,7 @@ from prybee.compiler.ir import (
     MAP_VALUE,
     STACK,
     STORABLE,
+    TERMINATORS,
     USER,
     VOID,
     Block,
@@ -39,7 +40,6 @@ if TYPE_CHECKING:
 
     from prybee.diagnostics import Span
 
-_TERMINATORS = ("jump", "branch", "ret")
 _SHIFTS = frozenset(("shl", "lshr", "ashr"))
 
 
@@ -88,7 +88,7 @@ class Builder:
     def terminated(self) -> bool:
         """Whether the current block already ends in a jump, a branch or a return."""
         code = self.current.code
-        return bool(code) and code[-1].op in _TERMINATORS
+        return bool(code) and code[-1].op in TERMINATORS
 
     def seal(self, block: Block) -> None:
         """Declare that all jumps to ``block`` have been built."""
@@ -213,7 +213,7 @@ class Builder:
     ) -> Value:
         block = self.current
         code = block.code
-        if code and code[-1].op in _TERMINATORS:
+        if code and code[-1].op in TERMINATORS:
             raise CompilerError(f"{self.function.name}: {op} after the end of block {block.name}")
         value = Value(op, type, args, imm, off, aux, operand, self.span)
         function = self.function

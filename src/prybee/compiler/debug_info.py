@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from struct import Struct
 
+from prybee.btf.format import FUNC_GLOBAL, FUNC_STATIC
 from prybee.data import Data
 
 TYPE_CHECKING = False
@@ -31,10 +32,6 @@ _MOST_COLUMN = (1 << 10) - 1
 # The kernel formats a line into 1024 bytes, and warns in its own log where that is too short
 # (bpf_verifier_vlog()).
 _MOST_TEXT = 240
-
-# Linkage of a function (enum btf_func_linkage).  A static one is checked together with its callers.
-_STATIC = 0
-_GLOBAL = 1
 
 
 class DebugInfo(Data):
@@ -124,7 +121,9 @@ class _Writer:
         if proto is None:
             parameters = [(f"a{index}", kind) for index, kind in enumerate(key[1:])]
             proto = self._protos[key] = self.builder.func_proto(returns, parameters)
-        return self.builder.func(identifier(function.name), proto, _GLOBAL if entry else _STATIC)
+        # A static function is checked together with its callers (enum btf_func_linkage).
+        linkage = FUNC_GLOBAL if entry else FUNC_STATIC
+        return self.builder.func(identifier(function.name), proto, linkage)
 
     def _type(self, kind: Type) -> int:
         known = self._types.get(kind)

@@ -265,7 +265,7 @@ def kprobe_multi(
 
 
 def iterator(program: Program, target: str, info: bytes = b"") -> Link:
-    """Attaches an iterator program; :func:`read_iterator` then runs it.
+    """Attaches an iterator program; :func:`iterator_pieces` then runs it.
 
     Args:
         info: ``union bpf_iter_link_info``, for iterators of one map, cgroup or task.
@@ -305,15 +305,6 @@ def iterator_pieces(link: Link, chunk: int = 1 << 16) -> Iterator[bytes]:
             yield part
     finally:
         syscalls.kernel.close(fd)
-
-
-def read_iterator(link: Link) -> bytes:
-    """All that :func:`iterator_pieces` gives.
-
-    Raises:
-        KernelError: the walk failed.
-    """
-    return b"".join(iterator_pieces(link))
 
 
 def _words(values: Sequence[int]) -> bytes:

@@ -18,7 +18,6 @@ LENGTHS = {"": 4, "hh": 1, "h": 2, "l": 8, "ll": 8, "j": 8, "z": 8, "t": 8, "L":
 
 # What each conversion takes.
 SIGNED = frozenset("di")
-UNSIGNED = frozenset("uoxX")
 INTEGER = frozenset(("d", "i", "u", "o", "x", "X", "c", "p"))
 BUFFER = frozenset(("r", "rx", "rh"))
 ANY = frozenset("s")

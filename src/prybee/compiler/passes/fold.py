@@ -21,6 +21,8 @@ from prybee.compiler.ir import (
     INVERSE,
     SWAPPED,
 )
+from prybee.compiler.numbers import EVALUATE, compare, signed
+from prybee.compiler.passes import fold_memory
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -40,61 +42,6 @@ if TYPE_CHECKING:
         def decided(self, cond: Value) -> bool | None: ...
 
     Rule = Callable[[Maker, Value], Value | None]
-
-
-def signed(n: int, bits: int) -> int:
-    """The two's complement reading of an unsigned ``n``."""
-    return n - (1 << bits) if n >> (bits - 1) & 1 else n
-
-
-def _sdiv(a: int, b: int, bits: int) -> int:
-    x, y = signed(a, bits), signed(b, bits)
-    if y == 0:
-        return 0
-    quotient = abs(x) // abs(y)
-    return -quotient if (x < 0) != (y < 0) else quotient
-
-
-def _smod(a: int, b: int, bits: int) -> int:
-    x, y = signed(a, bits), signed(b, bits)
-    if y == 0:
-        return x
-    rest = abs(x) % abs(y)
-    return -rest if x < 0 else rest
-
-
-# op -> result of two unsigned numbers of `bits` bits, not yet wrapped (RFC 9669 semantics)
-EVALUATE: dict[str, Callable[[int, int, int], int]] = {
-    "add": lambda a, b, bits: a + b,
-    "sub": lambda a, b, bits: a - b,
-    "mul": lambda a, b, bits: a * b,
-    "udiv": lambda a, b, bits: a // b if b else 0,
-    "umod": lambda a, b, bits: a % b if b else a,
-    "sdiv": _sdiv,
-    "smod": _smod,
-    "and": lambda a, b, bits: a & b,
-    "or": lambda a, b, bits: a | b,
-    "xor": lambda a, b, bits: a ^ b,
-    "shl": lambda a, b, bits: a << (b % bits),
-    "lshr": lambda a, b, bits: a >> (b % bits),
-    "ashr": lambda a, b, bits: signed(a, bits) >> (b % bits),
-}
-
-COMPARE: dict[str, Callable[[int, int], bool]] = {
-    "eq": lambda a, b: a == b,
-    "ne": lambda a, b: a != b,
-    "lt": lambda a, b: a < b,
-    "le": lambda a, b: a <= b,
-    "gt": lambda a, b: a > b,
-    "ge": lambda a, b: a >= b,
-}
-
-
-def compare(pred: str, a: int, b: int, bits: int) -> bool:
-    """Whether the comparison of two unsigned numbers of ``bits`` bits holds."""
-    if pred[0] == "s":
-        return COMPARE[pred[1:]](signed(a, bits), signed(b, bits))
-    return COMPARE[pred if pred in ("eq", "ne") else pred[1:]](a, b)
 
 
 def _log2(n: int) -> int:
@@ -203,11 +150,6 @@ def _umod(m: Maker, v: Value) -> Value | None:
         if a.width < b.imm.bit_length():
             return a
     return None
-
-
-def _negative(m: Maker, x: Value) -> Value:
-    """1 where ``x`` is negative, else 0, in ``x``'s type."""
-    return m.make("lshr", x.type, x, m.const(x.type.bits - 1, x.type))
 
 
 def _sdiv_rule(m: Maker, v: Value) -> Value | None:
@@ -580,109 +522,10 @@ def _select(m: Maker, v: Value) -> Value | None:
     return None
 
 
-def _ptr_add(m: Maker, v: Value) -> Value | None:
-    p, n = v.args
-    if n.op == "const":
-        if n.imm == 0:
-            return p
-        if p.op == "ptr_add" and p.args[1].op == "const":
-            return m.make("ptr_add", v.type, p.args[0], m.const(p.args[1].imm + n.imm))
-    return None
-
-
-def _ptr_to_int(m: Maker, v: Value) -> Value | None:
-    p = v.args[0]
-    if p.op == "const":
-        return m.const(p.imm)
-    if p.op == "int_to_ptr":
-        return p.args[0]
-    return None
-
-
-def _int_to_ptr(m: Maker, v: Value) -> Value | None:
-    a = v.args[0]
-    if a.op == "ptr_to_int" and a.args[0].type is v.type:
-        return a.args[0]
-    v.width = a.width
-    return None
-
-
-def _map_value(m: Maker, v: Value) -> Value | None:
-    if v.imm == 0:
-        return None
-    # One base per map: its address is loaded once for neighbouring accesses.
-    base = m.make("map_value", v.type, aux=v.aux)
-    return m.make("ptr_add", v.type, base, m.const(v.imm))
-
-
-def _load(m: Maker, v: Value) -> Value | None:
-    if not v.imm:
-        v.width = v.operand.bits
-    p = v.args[0]
-    while p.op == "ptr_add" and p.args[1].op == "const":
-        v.off += signed(p.args[1].imm, 64)
-        p = p.args[0]
-    v.args[0] = p
-    return None
-
-
-def _store(m: Maker, v: Value) -> Value | None:
-    """Only the low bits reach memory: what merely clears or extends the rest is skipped."""
-    _base(m, v)
-    mask = v.operand.mask
-    x = v.args[1]
-    while x.op == "trunc" or x.op == "sext" or x.op == "and":
-        if x.op == "and":
-            if x.args[1].op != "const" or x.args[1].imm & mask != mask:
-                break
-        elif (x.operand if x.op == "sext" else x.type).bits < v.operand.bits:
-            break
-        x = x.args[0]
-    if x.op == "const" and x.type.bits > v.operand.bits:
-        x = m.const(x.imm, v.operand)
-    v.args[1] = x
-    return None
-
-
-def _base(m: Maker, v: Value) -> Value | None:
-    p = v.args[0]
-    while p.op == "ptr_add" and p.args[1].op == "const":
-        v.off += signed(p.args[1].imm, 64)
-        p = p.args[0]
-    v.args[0] = p
-    return None
-
-
-def _copy(m: Maker, v: Value) -> Value | None:
-    _base(m, v)
-    p = v.args[1]
-    while p.op == "ptr_add" and p.args[1].op == "const":
-        v.aux += signed(p.args[1].imm, 64)
-        p = p.args[0]
-    v.args[1] = p
-    return None
-
-
-_32_BITS = frozenset(("get_smp_processor_id", "get_prandom_u32"))
-
-
-def _call(m: Maker, v: Value) -> Value | None:
-    name = v.aux.name
-    if name in _32_BITS:
-        v.width = 32
-    elif name == "loop" and v.args[0].op == "const" and not v.args[0].imm:
-        # Its verifier then never looks at the callback, removes it as dead code, and stumbles over
-        # the reference that is left (EFAULT, "No program to jit"; seen on 6.18).
-        return m.const(0)
-    return None
-
-
 RULES: dict[str, Rule] = {
     "add": _add, "sub": _sub, "mul": _mul, "udiv": _udiv, "umod": _umod,
     "sdiv": _sdiv_rule, "smod": _smod_rule, "and": _and, "or": _or, "xor": _xor,
     "shl": _shl, "lshr": _lshr, "ashr": _ashr, "neg": _neg, "bswap": _bswap,
     "zext": _zext, "sext": _sext, "trunc": _trunc, "icmp": _icmp, "select": _select,
-    "ptr_add": _ptr_add, "ptr_to_int": _ptr_to_int, "int_to_ptr": _int_to_ptr,
-    "map_value": _map_value, "load": _load, "store": _store, "atomic": _base,
-    "zero": _base, "copy": _copy, "call": _call,
+    **fold_memory.RULES,
 }  # fmt: skip

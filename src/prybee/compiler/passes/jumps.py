@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from prybee.compiler.ir import Block, Value
-from prybee.compiler.passes.fold import compare
+from prybee.compiler.numbers import compare
 from prybee.compiler.passes.simplify import remove_edge
 
 TYPE_CHECKING = False

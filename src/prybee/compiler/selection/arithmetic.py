@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from prybee.compiler.ir import I32, I64, KERNEL, USER, CompilerError, Function, Value
+from prybee.compiler.ir import COMMUTATIVE, I32, I64, KERNEL, USER, CompilerError, Function, Value
 from prybee.compiler.machine import (
     ADD,
     ALU32,
@@ -27,7 +27,7 @@ from prybee.compiler.machine import (
     XOR,
     X,
 )
-from prybee.compiler.passes.fold import signed
+from prybee.compiler.numbers import signed
 from prybee.compiler.selection.selector import Selector, fits
 
 _ALU = {
@@ -35,7 +35,6 @@ _ALU = {
     "and": AND, "or": OR, "xor": XOR, "shl": LSH, "lshr": RSH, "ashr": ARSH,
 }  # fmt: skip
 _SIGNED_DIVISION = frozenset(("sdiv", "smod"))
-_COMMUTATIVE = frozenset(("add", "mul", "and", "or", "xor"))
 # Results that stay canonical in a type narrower than the 32 bits they are computed in.  (So do
 # those of unsigned division, but the verifier does not see it.)
 _STAYS_NARROW = frozenset(("and", "or", "xor", "lshr"))
@@ -46,7 +45,7 @@ def binary(s: Selector, v: Value) -> None:
     a, b = v.args
     op = v.op
     kind = v.type
-    if op in _COMMUTATIVE and b.op != "const" and a.uses > 1 and b.uses == 1:
+    if op in COMMUTATIVE and b.op != "const" and a.uses > 1 and b.uses == 1:
         a, b = b, a  # the one that dies here lends its register
     if kind is I64:
         if b.op == "const":

@@ -20,7 +20,7 @@ from prybee.compiler.machine import (
     Op,
     X,
 )
-from prybee.compiler.passes.fold import signed
+from prybee.compiler.numbers import signed
 from prybee.compiler.selection.arithmetic import extend
 from prybee.compiler.selection.selector import Selector, fits
 

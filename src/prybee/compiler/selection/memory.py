@@ -16,7 +16,7 @@ from prybee.compiler.machine import (
     ST,
     STX,
 )
-from prybee.compiler.passes.fold import signed
+from prybee.compiler.numbers import signed
 from prybee.compiler.selection.selector import Selector
 
 # Above these sizes a helper is called.  probe_read_kernel copies any memory, and from address 0,

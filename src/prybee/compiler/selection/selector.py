@@ -20,7 +20,7 @@ from prybee.compiler.machine import (
     MBlock,
     Op,
 )
-from prybee.compiler.passes.fold import signed
+from prybee.compiler.numbers import signed
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
