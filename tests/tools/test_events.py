@@ -72,6 +72,15 @@ def test_execsnoop_failed(tmp_path: Path) -> None:
     assert row["ret"] == -2
 
 
+def test_execsnoop_by_the_new_name() -> None:
+    with Tool("execsnoop", "--comm", "true") as tool:
+        subprocess.run(["/bin/false"], check=False)
+        child = subprocess.Popen(["/bin/true"])
+        child.wait()
+        tool.wait(lambda row: row["pid"] == child.pid)
+        assert {row["comm"] for row in tool.rows()} == {"true"}
+
+
 def test_exitsnoop() -> None:
     with Tool("exitsnoop") as tool:
         child = subprocess.Popen(["/bin/sh", "-c", "sleep 0.2; exit 3"])
@@ -120,6 +129,17 @@ def test_capable(tmp_path: Path) -> None:
         os.chown(file, 12345, 12345)
         row = tool.wait(lambda row: row["name"] == "CHOWN")
     assert (row["cap"], row["result"], row["uid"]) == (0, 0, os.getuid())
+
+
+def test_capable_unique(tmp_path: Path) -> None:
+    file = tmp_path / "file"
+    file.touch()
+    with Tool("capable", "--unique", "-p", str(ME)) as tool:
+        for _ in range(3):
+            os.chown(file, 12345, 12345)
+        tool.wait(lambda row: row["name"] == "CHOWN")
+        tool.finish()
+        assert [row["name"] for row in tool.rows()].count("CHOWN") == 1
 
 
 def test_bashreadline() -> None:
