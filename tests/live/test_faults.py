@@ -452,6 +452,7 @@ def test_files_that_cannot_be_read(tmp_path: Path) -> None:
         assert done.stderr == f"ERROR: failed to open file '{name}': {message}\n"
 
 
+@pytest.mark.slow
 def test_long_program() -> None:
     """Thousands of statements in one probe are compiled, or refused by the kernel, in seconds."""
     done = run("--dry-run", "-e", "begin { " + "print(1); " * 1000 + "}", limit=20)
