@@ -16,9 +16,11 @@ if TYPE_CHECKING:
 
 # Commands by their first word; everything else is a trace, with bpftrace's options.
 COMMANDS = {
+    "check": "prybee.cli.check",
     "doctor": "prybee.cli.doctor",
     "fmt": "prybee.cli.fmt",
     "--fmt": "prybee.cli.fmt:printed",
+    "target": "prybee.cli.target",
     "tools": "prybee.cli.tools",
 }
 TRACE = "prybee.cli.trace"

@@ -1,0 +1,43 @@
+"""What is wrong with a script, without running it: for ``prybee check`` and editors."""
+
+from __future__ import annotations
+
+from prybee.diagnostics import ERROR, Diagnostic, PrybeeError, ScriptError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from prybee.diagnostics import Source
+    from prybee.language.frontend import CompileOptions
+    from prybee.language.registry import Registry
+    from prybee.plan.target import Target
+
+
+def diagnose(
+    source: Source, target: Target, registry: Registry, options: CompileOptions
+) -> list[Diagnostic]:
+    """Errors and warnings of a script, compiled for a target."""
+    from prybee.language.frontend import compile_script
+
+    try:
+        return list(compile_script(source, target, registry, options).warnings)
+    except ScriptError as error:
+        return list(error.diagnostics)
+    except PrybeeError as error:
+        return [Diagnostic(ERROR, str(error))]
+
+
+def as_json(diagnostic: Diagnostic, name: str) -> dict[str, object]:
+    """A diagnostic as editors and CI read it: lines and columns from 1, ends exclusive."""
+    found: dict[str, object] = {
+        "file": name,
+        "severity": diagnostic.severity.lower(),
+        "message": diagnostic.message,
+    }
+    span = diagnostic.span
+    if span is not None:
+        line, column = span.source.position(span.start)
+        end_line, end_column = span.source.position(span.end)
+        found |= {"line": line, "column": column, "end_line": end_line, "end_column": end_column}
+    if diagnostic.hints:
+        found["hints"] = list(diagnostic.hints)
+    return found
