@@ -309,3 +309,19 @@ def test_no_points(text: str) -> None:
 def test_no_return(text: str) -> None:
     with pytest.raises(PrybeeError, match="has no return"):
         operands.returning(text)
+
+
+# -- the manual ----------------------------------------------------------------------------------
+
+
+def test_the_page_of_the_manual_is_up_to_date() -> None:
+    """`python docs/tools_page.py` writes it."""
+    import importlib.util
+
+    docs = Path(__file__).parent.parent.parent / "docs"
+    spec = importlib.util.spec_from_file_location("tools_page", docs / "tools_page.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    assert (docs / "tools.md").read_text() == module.page()
