@@ -241,8 +241,6 @@ def test_raw_tracepoints_without_types_say_so() -> None:
         "fexit:vmlinux:vfs_read",
         "kfunc:vfs_read",
         "w:0x1000:4:w",
-        "test:x",
-        "bench:x",
     ],
 )
 def test_types_of_later_releases(text: str) -> None:

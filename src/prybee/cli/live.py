@@ -84,6 +84,8 @@ def trace(
             if compilation is None:
                 return 0
             _show(compilation, stages)
+            if options.mode:
+                return _try_out(compilation, target, options.mode, arguments)
             if watch is None and child is None:
                 watch = options.pid
             return _run(compilation, target, watch, arguments, stages, times, child, output)
@@ -227,6 +229,28 @@ def _run(
                 print(f"-- verifier: {name}\n{log}")
     times.print()
     return status
+
+
+def _try_out(compilation: Compilation, target: LiveTarget, mode: str, arguments: Arguments) -> int:
+    """Run the tests or benchmarks of a script."""
+    from prybee.session.trials import Trials
+
+    config = compilation.config
+    names = Names(
+        _kernel_symbols,
+        lambda: _user_symbols(config, compilation.plan),
+        config.str_trunc_trailer.encode("utf-8", "surrogateescape"),
+    )
+    engine = KernelEngine(compilation.plan, target)
+    as_json = arguments.text("format", "text") == "json"
+    try:
+        return Trials(compilation.plan, engine, names, mode, as_json).run()
+    except VerifierRejected as error:
+        return _refused(error, arguments.flag("verbose"))
+    except ScriptError:
+        raise
+    except PrybeeError as error:
+        return fail(str(error), 1 if _is_the_users(error) else LOAD_FAILED)
 
 
 def _is_the_users(error: PrybeeError) -> bool:

@@ -84,6 +84,15 @@ OPTIONS: tuple[tuple[str, tuple[Option, ...]], ...] = (
         ),
     ),
     (
+        "tests and benchmarks",
+        (
+            Option("--test", "", "run the test: probes of a script, and tell which fail"),
+            Option("--bench", "", "run the bench: probes of a script, and tell how long they take"),
+            Option("--mode", "MODE", "test or bench: the same as --test or --bench"),
+            Option("--probe-filter", "REGEX", "run only those whose name matches REGEX"),
+        ),
+    ),
+    (
         "information",
         (
             Option("--info", "", "what this kernel can do, as bpftrace prints it"),

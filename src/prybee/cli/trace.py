@@ -34,6 +34,7 @@ STAGES = {
     "all": ("ast", "types", "ssa", "asm", "plan", "verifier"),
 }
 ATTACH_FAILED = 255
+MODES = ("test", "bench")
 
 
 def main(words: Sequence[str]) -> int:
@@ -175,6 +176,29 @@ def _files_like(name: str) -> str:
     return f"\nHINT: did you mean '{near[0]}'?" if near else ""
 
 
+def _mode(arguments: Arguments) -> str:
+    """``test``, ``bench``, or empty for a trace.
+
+    Raises:
+        UsageError: there is no such mode, the filter is no regular expression.
+    """
+    mode = arguments.text("mode")
+    if mode and mode not in MODES:
+        raise UsageError(f"--mode: no mode '{mode}' (there are {', '.join(MODES)})")
+    pattern = arguments.text("probe_filter")
+    if pattern:
+        import re
+
+        try:
+            re.compile(pattern)
+        except re.error as error:
+            raise UsageError(f"--probe-filter: {error}: {pattern}") from None
+    for each in MODES:
+        if arguments.flag(each):
+            mode = each
+    return mode
+
+
 def _run(arguments: Arguments) -> int:
     stages = STAGES.get(arguments.text("debug"), ())
     times = Times("times" in stages)
@@ -196,6 +220,8 @@ def _run(arguments: Arguments) -> int:
         unsafe=arguments.flag("unsafe"),
         environment=os.environ,
         folders=tuple(arguments.all("I")),
+        mode=_mode(arguments),
+        probe_filter=arguments.text("probe_filter"),
         headers=tuple(arguments.all("include")),
         stages=tuple(stage for stage in stages if stage in ("ast", "types", "ssa", "asm")),
     )

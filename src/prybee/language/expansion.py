@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from prybee.diagnostics import (
     ERROR,
     WARNING,
@@ -47,6 +49,19 @@ _MORE_PROBES = (
 _MORE_PROGRAMS = (
     "You can increase the limit through the BPFTRACE_MAX_BPF_PROGS environment variable."
 )
+
+
+# Probes that are run only when asked for.
+_TRIALS = ("test", "bench")
+
+
+def _kind(probe: tree.Probe) -> str:
+    """The probe type of a probe's first attach point, in lower case."""
+    return probe.attach_points[0].raw.partition(":")[0].lower()
+
+
+def _name(probe: tree.Probe) -> str:
+    return probe.attach_points[0].raw.partition(":")[2]
 
 
 class Found:
@@ -106,7 +121,8 @@ class Expansion:
             ScriptError: unknown probe types, malformed or missing probes, too many of them.
         """
         self._warnings = warnings
-        for probe in program.probes:
+        probes = self._wanted(program.probes)
+        for probe in probes:
             block = ProbeBlock(probe, len(self.blocks))
             before = len(self._errors)
             seen: set[object] = set()
@@ -120,8 +136,27 @@ class Expansion:
         if self._errors:
             raise ScriptError(self._errors)
         if not self.blocks:
-            raise ScriptError([Diagnostic(ERROR, "No probes to attach")])
+            raise ScriptError([Diagnostic(ERROR, self._no_blocks(program))])
         self._limit()
+
+    def _wanted(self, probes: list[tree.Probe]) -> list[tree.Probe]:
+        """Those that take part: tests and benchmarks only where they are asked for, and then
+        nothing that has to be attached."""
+        mode = self.options.mode
+        if not mode:
+            return [probe for probe in probes if _kind(probe) not in _TRIALS]
+        kept = [probe for probe in probes if _kind(probe) in (mode, "begin", "end")]
+        if self.options.probe_filter:
+            wanted = re.compile(self.options.probe_filter)
+            kept = [p for p in kept if _kind(p) != mode or wanted.search(_name(p))]
+        return kept
+
+    def _no_blocks(self, program: tree.Program) -> str:
+        kinds = {_kind(probe) for probe in program.probes}
+        for kind in _TRIALS:
+            if kind in kinds and self.options.mode != kind:
+                return f"No probes attached; use --{kind} to run {kind} probes."
+        return "No probes to attach"
 
     def _point(
         self, block: ProbeBlock, point: tree.AttachPoint, seen: set[object]

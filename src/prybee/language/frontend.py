@@ -46,6 +46,8 @@ class CompileOptions(Data):
         stages: those of :data:`STAGES` whose text is wanted.
         folders: where imports are looked for behind the script's own folder (``-I``).
         headers: C headers to read before the script (``--include``).
+        mode: ``test`` or ``bench``: only probes of this type (and ``begin`` and ``end``) take part.
+        probe_filter: of these, only those whose name this regular expression finds.
         edit: changes the tree as parsed, before anything else looks at it.
     """
 
@@ -58,6 +60,8 @@ class CompileOptions(Data):
     stages: tuple[str, ...] = ()
     folders: tuple[str, ...] = ()
     headers: tuple[str, ...] = ()
+    mode: str = ""
+    probe_filter: str = ""
     edit: Callable[[tree.Program], None] | None = None
 
 

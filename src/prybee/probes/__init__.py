@@ -27,8 +27,8 @@ _MODULES = {
     "fentry": "later",
     "fexit": "later",
     "watchpoint": "later",
-    "test": "later",
-    "bench": "later",
+    "test": "special",
+    "bench": "special",
 }
 
 _ALIASES = {

@@ -120,18 +120,4 @@ PROVIDERS = (
         "memory is read, written or executed",
         "probe the functions that use the memory with uprobe",
     ),
-    Later(
-        ("test",),
-        ("test:NAME",),
-        (1,),
-        "a test of the script itself",
-        "use begin and exit(CODE)",
-    ),
-    Later(
-        ("bench",),
-        ("bench:NAME",),
-        (1,),
-        "a benchmark of the script itself",
-        "use begin with a loop and nsecs",
-    ),
 )

@@ -1,4 +1,4 @@
-"""``begin``, ``end`` and ``self``: run by prybee itself, in its own process."""
+"""``begin``, ``end``, ``self``, ``test`` and ``bench``: run by prybee in its own process."""
 
 from __future__ import annotations
 
@@ -79,8 +79,41 @@ class Self(_Special):
                 yield f"self:signal:{signal}", None
 
 
+class PacketContext(SpecialContext):
+    """A packet of nothing: programs of this type can be run many times with one call."""
+
+    program_type = "xdp"
+
+
+class Trial(_Special):
+    """Tests and benchmarks of the script itself."""
+
+    counts = (1,)
+
+    def __init__(self, name: str, summary: str) -> None:
+        self.names = (name,)
+        self.syntax = (f"{name}:NAME",)
+        self.summary = summary
+
+    def expand(self, point: AttachPoint, scope: ExpandScope) -> Sequence[Match]:
+        (name,) = self.arguments(point)
+        if not name:
+            raise ProbeSyntaxError(f"{self.name} probe must have a name")
+        full = f"{self.name}:{name}"
+        return [Match(full, (full,))]
+
+    def context(self, match: Match, scope: ExpandScope) -> ProbeContext:
+        context = super().context(match, scope)
+        if self.name == "bench":
+            context = PacketContext(match.name)
+            context.provider = self.name
+        return context
+
+
 PROVIDERS = (
     Once("begin", "before anything is attached"),
     Once("end", "after everything is detached"),
     Self(),
+    Trial("test", "a test of the script itself, run with --test"),
+    Trial("bench", "a benchmark of the script itself, run with --bench"),
 )
