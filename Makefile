@@ -43,6 +43,7 @@ bench: $(VENV)/.ready $(BENCH)/.ready ## measure prybee beside bpftrace (needs r
 
 docs: $(VENV)/.docs ## the manual, as docs/_build/html/index.html, and the man page
 	$(BIN)/python docs/generate.py
+	$(BIN)/python docs/tools_page.py
 	$(BIN)/sphinx-build -W --keep-going -q -b html docs docs/_build/html
 	$(BIN)/sphinx-build -W --keep-going -q -b man docs docs/_build/man
 	@echo docs/_build/html/index.html docs/_build/man/prybee.1
