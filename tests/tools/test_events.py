@@ -1,4 +1,8 @@
-"""Each tool on this very kernel: the event is caused, and the row that tells of it is looked at."""
+"""Each tool on this very kernel: the event is caused, and the row that tells of it is looked at.
+
+Starting a tool and taking it down again are waits for the kernel, half a second together: variants
+are marked slow.
+"""
 
 from __future__ import annotations
 
@@ -62,6 +66,7 @@ def test_execsnoop() -> None:
     assert (row["comm"], row["ppid"], row["ret"]) == ("true", ME, 0)
 
 
+@pytest.mark.slow
 def test_execsnoop_failed(tmp_path: Path) -> None:
     with Tool("execsnoop", "--failed") as tool:
         subprocess.run(["/bin/true"], check=True)
@@ -72,6 +77,7 @@ def test_execsnoop_failed(tmp_path: Path) -> None:
     assert row["ret"] == -2
 
 
+@pytest.mark.slow
 def test_execsnoop_by_the_new_name() -> None:
     with Tool("execsnoop", "--comm", "true") as tool:
         subprocess.run(["/bin/false"], check=False)
@@ -131,6 +137,7 @@ def test_capable(tmp_path: Path) -> None:
     assert (row["cap"], row["result"], row["uid"]) == (0, 0, os.getuid())
 
 
+@pytest.mark.slow
 def test_capable_unique(tmp_path: Path) -> None:
     file = tmp_path / "file"
     file.touch()
@@ -195,6 +202,7 @@ def test_statsnoop(tmp_path: Path) -> None:
     assert third["path"] == str(tmp_path)
 
 
+@pytest.mark.slow
 def test_filetop(tmp_path: Path) -> None:
     path = tmp_path / "of-prybee"
     with Tool("filetop", "-p", str(ME), "-i", "0.5") as tool:
@@ -258,6 +266,7 @@ def test_biosnoop(written: list[str]) -> None:
     assert 0 < row["lat_us"] < 10_000_000
 
 
+@pytest.mark.slow
 def test_biotop(written: list[str]) -> None:
     with Tool("biotop", "--comm", "dd", "-i", "500ms") as tool:
         subprocess.run(written, check=True)
@@ -274,6 +283,7 @@ def test_biolatency(written: list[str]) -> None:
     assert count(found["@usecs"]) >= 4
 
 
+@pytest.mark.slow
 def test_biolatency_disks(written: list[str]) -> None:
     with Tool("biolatency", "--disks", "--queued", "--comm", "dd") as tool:
         subprocess.run(written, check=True)
@@ -318,6 +328,7 @@ def test_cpudist() -> None:
     assert count(found["@usecs"]) >= 15
 
 
+@pytest.mark.slow
 def test_cpudist_off() -> None:
     with Tool("cpudist", "--off", "--processes", "--comm", "sleep") as tool:
         subprocess.run(["sleep", "0.3"], check=True)
@@ -336,6 +347,7 @@ def test_offcputime() -> None:
     assert "nanosleep" in stack
 
 
+@pytest.mark.slow
 def test_profile() -> None:
     with Tool("profile", "-p", str(ME)) as tool:
         busy(0.5)
@@ -357,7 +369,7 @@ def test_syscount() -> None:
 # -- network -------------------------------------------------------------------------------------
 
 
-@pytest.fixture(params=["127.0.0.1", "::1"])
+@pytest.fixture(params=["127.0.0.1", pytest.param("::1", marks=pytest.mark.slow)])
 def server(request: pytest.FixtureRequest) -> Iterator[socket.socket]:
     """A listening socket."""
     family = socket.AF_INET6 if ":" in request.param else socket.AF_INET
@@ -420,6 +432,7 @@ def test_tcplife(server: socket.socket) -> None:
     assert (other["pid"], other["rx_bytes"] // 1000) == (ME, 1)
 
 
+@pytest.mark.slow
 def test_tcpstates(server: socket.socket) -> None:
     port = server.getsockname()[1]
     with Tool("tcpstates", "--port", str(port)) as tool:
@@ -445,6 +458,7 @@ def test_tcpdrop(server: socket.socket) -> None:
     assert "rcv" in row["function"]
 
 
+@pytest.mark.slow
 def test_tcpretrans() -> None:
     with socket.socket() as listener, Tool("tcpretrans") as tool:
         listener.bind(("127.0.0.1", 0))
@@ -487,6 +501,7 @@ def test_funclatency_function() -> None:
     assert found["@nsecs"][0]["min"] >= 1 << 20
 
 
+@pytest.mark.slow
 def test_funclatency_syscall() -> None:
     words = ("funclatency", "t:syscalls:sys_enter_clock_nanosleep", "--processes")
     with Tool(*words, "-p", str(ME)) as tool:
@@ -506,6 +521,7 @@ def test_argdist_count() -> None:
     assert found["@values"]["0"] == 7
 
 
+@pytest.mark.slow
 def test_argdist_text(tmp_path: Path) -> None:
     words = ("argdist", "t:syscalls:sys_enter_openat", "str(args.filename)", "-p", str(ME))
     with Tool(*words) as tool:
@@ -516,6 +532,7 @@ def test_argdist_text(tmp_path: Path) -> None:
     assert found["@values"][str(tmp_path / "nothing")] == 3
 
 
+@pytest.mark.slow
 def test_argdist_histogram() -> None:
     libc = ctypes.CDLL(None)
     with Tool("argdist", "libc:usleep", "hist(arg0)", "-p", str(ME)) as tool:

@@ -81,6 +81,7 @@ def test_a_table_as_csv() -> None:
     assert sum(int(row["count"]) for row in rows) >= 100
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("value", "expected"),
     [
@@ -102,6 +103,7 @@ def test_maps_as_csv(value: str, expected: list[str]) -> None:
     assert lines == expected
 
 
+@pytest.mark.slow
 def test_maps_as_text_every_so_often() -> None:
     words = ("argdist", "tracepoint:syscalls:sys_enter_kill", "args.sig", "-p", ME)
     with Tool(*words, "-i", "0.3", "-d", "1", form="") as tool:
@@ -113,6 +115,7 @@ def test_maps_as_text_every_so_often() -> None:
     assert tool.errors == b"Tracing; Ctrl-C ends it.\n"
 
 
+@pytest.mark.slow
 def test_times_in_json() -> None:
     with Tool("runqlen", "-i", "0.2", "-d", "0.7") as tool:
         rows = [json.loads(line) for line in tool.finish(by=0).splitlines()]
@@ -127,6 +130,7 @@ def test_duration() -> None:
     assert done.stdout.startswith("TIME")
 
 
+@pytest.mark.slow
 def test_ends_with_the_process() -> None:
     child = subprocess.Popen(["sleep", "1"])
     with Tool("runqlat", "-p", str(child.pid)) as tool:
@@ -134,6 +138,7 @@ def test_ends_with_the_process() -> None:
         tool.finish(by=0)
 
 
+@pytest.mark.slow
 def test_output_to_a_file(tmp_path: Path) -> None:
     path = tmp_path / "out"
     done = prybee("opensnoop", "-d", "200ms", "--csv", "-o", str(path), "-p", ME)
@@ -141,6 +146,7 @@ def test_output_to_a_file(tmp_path: Path) -> None:
     assert path.read_text() == "time,pid,comm,fd,err,path\n"
 
 
+@pytest.mark.slow
 def test_nobody_reads() -> None:
     """`prybee opensnoop | head -1` ends by itself."""
     import sys
