@@ -103,15 +103,14 @@ def test_internal_maps_are_cleared(tool: catalogue.Tool) -> None:
 
 @ALL
 @pytest.mark.live
-def test_compiles_here(tool: catalogue.Tool) -> None:
-    with LiveTarget() as target:
-        answer = support.ask(tool, target, Registry(FUNCTIONS, PROBES))
+def test_compiles_here(tool: catalogue.Tool, target: LiveTarget) -> None:
+    answer = support.ask(tool, target, Registry(FUNCTIONS, PROBES))
     assert answer.works, answer.why
 
 
 @ALL
 @pytest.mark.live
-def test_compiles_with_every_option(tool: catalogue.Tool) -> None:
+def test_compiles_with_every_option(tool: catalogue.Tool, target: LiveTarget) -> None:
     """All switches, a filter of every kind, a duration and an interval: no errors, no warnings."""
     words = ("libc:malloc", "arg0")[: len(tool.operands)]
     own = options.own(options.program_of(tool))
@@ -122,13 +121,12 @@ def test_compiles_with_every_option(tool: catalogue.Tool) -> None:
         words, named, wanted, 1000, 500 if tool.interval or tool.prints else 0
     )
     source = Source(tool.path, tool.read().decode())
-    with LiveTarget() as target:
-        compilation = compile_script(
-            source,
-            target,
-            Registry(FUNCTIONS, PROBES),
-            CompileOptions(named=named, edit=lambda program: options.edit(tool, settings, program)),
-        )
+    compilation = compile_script(
+        source,
+        target,
+        Registry(FUNCTIONS, PROBES),
+        CompileOptions(named=named, edit=lambda each: options.edit(tool, settings, each)),
+    )
     assert not [warning.message for warning in compilation.warnings]
     assert any(probe.name.startswith("interval:ms:1000") for probe in compilation.plan.probes)
 
@@ -270,12 +268,13 @@ def test_doctor_tells_of_each_tool() -> None:
         ("tracepoint:sched:sched_switch", "begin { curtask.nothing }", "nothing"),
     ],
 )
-def test_why_a_tool_does_not_work(tmp_path: Path, needs: str, script: str, why: str) -> None:
+def test_why_a_tool_does_not_work(
+    tmp_path: Path, target: LiveTarget, needs: str, script: str, why: str
+) -> None:
     path = tmp_path / "x.bt"
     path.write_text(f"// Sum.\n//\n// columns: A\n// needs: {needs}\n{script}\n")
     tool = catalogue.parse("x", str(path), path.read_text())
-    with LiveTarget() as target:
-        answer = support.ask(tool, target, Registry(FUNCTIONS, PROBES))
+    answer = support.ask(tool, target, Registry(FUNCTIONS, PROBES))
     assert not answer.works
     assert why in answer.why
 

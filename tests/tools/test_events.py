@@ -32,12 +32,11 @@ ME = os.getpid()
 
 
 @pytest.fixture(autouse=True)
-def works(request: pytest.FixtureRequest) -> None:
+def works(request: pytest.FixtureRequest, target: LiveTarget) -> None:
     """Skip a tool that has nothing to show on this machine, with the reason."""
     name = request.node.originalname.removeprefix("test_").partition("_")[0]
     if catalogue.exists(name):
-        with LiveTarget() as target:
-            answer = support.ask(catalogue.load(name), target, Registry(FUNCTIONS, PROBES))
+        answer = support.ask(catalogue.load(name), target, Registry(FUNCTIONS, PROBES))
         if not answer.works:
             pytest.skip(answer.why)
 
