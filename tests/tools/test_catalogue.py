@@ -239,6 +239,12 @@ def test_help_by_command() -> None:
     assert prybee("argdist", "--help").stdout == expected
 
 
+def test_a_name_that_is_nearly_right() -> None:
+    done = prybee("opensnop")
+    assert done.returncode == 1
+    assert "did you mean 'opensnoop'?" in done.stderr
+
+
 @pytest.mark.live
 def test_a_file_goes_before_a_tool(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "opensnoop").write_text('begin { printf("mine\\n"); exit() }')

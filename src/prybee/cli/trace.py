@@ -166,10 +166,11 @@ def _read(name: str) -> bytes:
 def _files_like(name: str) -> str:
     from prybee.cli import COMMANDS
     from prybee.diagnostics import did_you_mean
+    from prybee.tools.catalogue import names
 
     folder = os.path.dirname(name) or "."
     try:
-        known = [*COMMANDS, *os.listdir(folder)]
+        known = [*COMMANDS, *names(), *os.listdir(folder)]
     except OSError:
         return ""
     near = did_you_mean(os.path.basename(name), known, limit=1)
