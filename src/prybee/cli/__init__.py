@@ -20,6 +20,7 @@ COMMANDS = {
     "doctor": "prybee.cli.doctor",
     "fmt": "prybee.cli.fmt",
     "--fmt": "prybee.cli.fmt:printed",
+    "lsp": "prybee.cli.lsp",
     "target": "prybee.cli.target",
     "tools": "prybee.cli.tools",
 }

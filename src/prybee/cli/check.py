@@ -58,11 +58,16 @@ def main(words: Sequence[str]) -> int:
             names.append(word)
     if not names:
         raise UsageError(f"prybee check: which script?\n{USAGE.rstrip()}")
-    target = _target(saved)
+    target = find_target(saved)
     return max([_check(name, target, flags, parameters) for name in names])
 
 
-def _target(saved: str) -> Target:
+def find_target(saved: str) -> Target:
+    """The kernel in the file ``saved``, or with an empty name the running one.
+
+    Raises:
+        SavedTargetError: the file holds no target.
+    """
     if saved:
         from prybee.engines.saved import SavedTarget
 

@@ -7,6 +7,7 @@ from prybee.diagnostics import ERROR, Diagnostic, PrybeeError, ScriptError
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from prybee.diagnostics import Source
+    from prybee.language import tree
     from prybee.language.frontend import CompileOptions
     from prybee.language.registry import Registry
     from prybee.plan.target import Target
@@ -16,14 +17,22 @@ def diagnose(
     source: Source, target: Target, registry: Registry, options: CompileOptions
 ) -> list[Diagnostic]:
     """Errors and warnings of a script, compiled for a target."""
+    return diagnose_with_tree(source, target, registry, options)[0]
+
+
+def diagnose_with_tree(
+    source: Source, target: Target, registry: Registry, options: CompileOptions
+) -> tuple[list[Diagnostic], tree.Program | None]:
+    """The same, and the script's tree with types, where it can be compiled."""
     from prybee.language.frontend import compile_script
 
     try:
-        return list(compile_script(source, target, registry, options).warnings)
+        made = compile_script(source, target, registry, options)
     except ScriptError as error:
-        return list(error.diagnostics)
+        return list(error.diagnostics), None
     except PrybeeError as error:
-        return [Diagnostic(ERROR, str(error))]
+        return [Diagnostic(ERROR, str(error))], None
+    return list(made.warnings), made.program
 
 
 def as_json(diagnostic: Diagnostic, name: str) -> dict[str, object]:
