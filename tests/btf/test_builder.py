@@ -49,17 +49,17 @@ def add(b: BtfBuilder, step: tuple) -> int:
     return getattr(b, kind)(*arguments)
 
 
-def ends(plan: list, id: int) -> bool:
+def ends(plan: list, number: int) -> bool:
     """Whether the names and modifiers from a type on lead to a type that there is."""
     for _ in range(len(plan) + 1):
-        if id == 0:
+        if number == 0:
             return True
-        if id > len(plan):
+        if number > len(plan):
             return False
-        kind, *arguments = plan[id - 1]
+        kind, *arguments = plan[number - 1]
         if kind not in ("typedef", "const", "volatile", "restrict", "type_tag"):
             return True
-        id = arguments[-1]
+        number = arguments[-1]
     return False
 
 
