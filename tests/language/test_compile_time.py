@@ -33,6 +33,7 @@ VALUES: dict[str, Any] = {
     "offsetof(struct out, y.b)": 12,
     "offsetof(struct out, z)": 24,
     "sizeof((1, (uint32)2))": 8,
+    '((bool)"x", (bool)"", (bool)probetype)': (True, False, True),
 }
 
 
@@ -109,3 +110,24 @@ def test_each_attach_point_decides() -> None:
     )
     with pytest.raises(ScriptError, match=r"next_pid|args"):
         compile_text(script.replace("comptime", ""))
+
+
+# Statements → the type that $x has then, as in bpftrace 0.27.1.
+LITERALS = {
+    "$x = 1; $x = (uint64)2;": "uint64",
+    "$x = (uint64)2; $x = 1;": "uint64",
+    "$x = (uint64)2; $x = -1;": "int64",
+    "$y = 1; $x = (uint64)2; $x = $y;": "int64",
+    "$x = (1, 2); $x = ((uint64)1, (uint32)2);": "(uint64,uint32)",
+    "$x = (a=1, b=2); $x = (b=3, a=(uint64)1);": "record { .a = uint64, .b = int8 }",
+    "$x = 300; $x = (uint8)1;": "uint16",
+    "@m = 1; @m = (uint32)2; $x = @m;": "uint32",
+}
+
+
+@pytest.mark.parametrize("statements", LITERALS)
+def test_literals_take_the_sign_of_what_they_meet(statements: str) -> None:
+    compile_text(
+        f"{TYPEINFO} begin {{ {statements} "
+        f'static_assert(typeinfo($x).full_type == "{LITERALS[statements]}", "no") }}'
+    )

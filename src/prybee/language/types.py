@@ -510,13 +510,42 @@ def int_type(size: int, signed: bool) -> IntType:
 _INTS = {(t.width, t.signed): t for t in (INT8, INT16, INT32, INT64, UINT8, UINT16, UINT32, UINT64)}
 
 
+# Types of literals that are not negative: equal to the plain ones, but told apart by identity,
+# because such a literal takes the sign of what it meets.
+_LITERALS = {size: IntType(size, True) for size in (1, 2, 4, 8)}
+_LITERAL_IDS = frozenset(id(type_) for type_ in _LITERALS.values())
+
+
 def literal_type(value: int) -> IntType:
     """Type of an integer literal: the smallest signed one that holds it, else ``uint64``."""
     for size in (1, 2, 4, 8):
         bound = 1 << (size * 8 - 1)
         if -bound <= value < bound:
-            return _INTS[size, True]
+            return _LITERALS[size] if value >= 0 else _INTS[size, True]
     return UINT64
+
+
+def settled(type_: Type) -> Type:
+    """The type of what is read back: no longer that of a literal."""
+    if isinstance(type_, IntType):
+        return _INTS[type_.width, True] if id(type_) in _LITERAL_IDS else type_
+    if isinstance(type_, TupleType):
+        elements = tuple(settled(element) for element in type_.elements)
+        return TupleType(elements, type_.names)
+    return type_
+
+
+def _with_literal(old: IntType, new: IntType) -> IntType | None:
+    """What a literal's type and another become; None where neither is a literal's."""
+    if id(old) in _LITERAL_IDS:
+        literal, other = old, new
+    elif id(new) in _LITERAL_IDS:
+        literal, other = new, old
+    else:
+        return None
+    if other.width >= literal.width:
+        return other
+    return literal if other.signed else int_type(literal.width, False)
 
 
 def is_integer(type_: Type | None) -> bool:
@@ -586,10 +615,10 @@ def promote(old: Type, new: Type) -> Type | None:
     Integers widen (a mix with ``uint64`` gives ``int64``), strings and buffers grow, tuples and
     records go element by element, arrays must agree.
     """
-    if old == new:
+    if old == new and not isinstance(old, IntType | TupleType):
         return old
     if isinstance(old, IntType) and isinstance(new, IntType):
-        joined = common_integer(old, new) or INT64
+        joined = _with_literal(old, new) or common_integer(old, new) or INT64
         if joined.tag and old.tag != new.tag:
             joined = int_type(joined.width, joined.signed)
         return joined

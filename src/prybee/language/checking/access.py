@@ -25,6 +25,7 @@ from prybee.language.types import (
     VoidType,
     int_type,
     is_integer,
+    settled,
 )
 
 
@@ -40,7 +41,7 @@ class Access(Operators):
         node.variable = symbol
         if symbol.declared and not symbol.assigned:
             self.warn(node, f"Variable used before it was assigned: {node.name}")
-        return symbol.type or NONE
+        return settled(symbol.type or NONE)
 
     def _map(self, node: tree.Map) -> Type:
         return self.map_read(node)

@@ -31,6 +31,7 @@ from prybee.language.types import (
     is_castable_aggregation,
     is_integer,
     promote,
+    settled,
 )
 
 TYPE_CHECKING = False
@@ -193,8 +194,8 @@ class Names:
             )
         else:
             self._warn_sign(key, type_, joined)
+            symbol.key_type = joined
             if joined != known:
-                symbol.key_type = joined
                 self.changed = True
         return symbol
 
@@ -222,8 +223,8 @@ class Names:
             )
             return
         self._warn_sign(node, type_, joined)
+        symbol.value_type = joined
         if joined != known:
-            symbol.value_type = joined
             self.changed = True
 
     def _warn_sign(self, node: tree.Node, have: Type, want: Type) -> None:
@@ -232,7 +233,7 @@ class Names:
 
     def map_read(self, node: tree.Map | tree.MapAccess) -> Type:
         """The type that reading a map's value gives, where an aggregation counts as its integer."""
-        type_ = self.map_reference(node)
+        type_ = settled(self.map_reference(node))
         if isinstance(type_, NoneType):
             self.map(node.map if isinstance(node, tree.MapAccess) else node).read_before = True
         if not isinstance(type_, AggregationType):
@@ -311,8 +312,8 @@ class Names:
                 self._settle(symbol, known, type_)
             return
         self._warn_sign(node, type_, joined)
+        symbol.type = joined
         if joined != known:
-            symbol.type = joined
             self.changed = True
 
     def _settle(self, symbol: VariableSymbol, declared: PointerType, given: PointerType) -> None:

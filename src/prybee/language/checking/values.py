@@ -17,6 +17,7 @@ from prybee.language.types import (
     USER,
     AggregationType,
     ArrayType,
+    BoolType,
     BufferType,
     IntType,
     NoneType,
@@ -105,6 +106,8 @@ class Values(Access):
                 return True
             if isinstance(have, ArrayType) and is_integer(have.element):
                 return have.size == want.size or (have.size <= 8 and want.size == have.size)
+            if isinstance(want, BoolType) and isinstance(have, StringType):
+                return True
             return is_scalar(have) and want.size == 8
         if isinstance(want, ArrayType):
             if is_integer(have):

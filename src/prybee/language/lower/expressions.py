@@ -14,6 +14,7 @@ from prybee.language.types import (
     UINT32,
     UINT64,
     ArrayType,
+    BoolType,
     BufferType,
     IntType,
     Member,
@@ -576,6 +577,11 @@ def _cast(h: Handler, node: tree.Cast) -> Operand:
         if value.type is I1:
             value = h.b.zext(value, I64)
         return Scalar(h.extend(value, want) if is_integer(want) else value, want)
+    if isinstance(want, BoolType) and isinstance(have, StringType):
+        # A string that is not empty.
+        place = h.in_memory(operand)
+        first = h.load(Place(place.pointer, place.offset, int_type(1, False), BPF))
+        return Scalar(h.b.icmp("ne", first.value, 0), want)
     if is_scalar(want):
         # An array of bytes as an integer of the same size.
         place = h.in_memory(operand)
