@@ -309,7 +309,6 @@ def test_endless_macros() -> None:
             "let @x = hash(5); begin { @x[1] = count() }",
             "Type mismatch for @x: values of type 'count_t' cannot be kept in a hash",
         ),
-        ("fn f($a : int8) : int8 { return 1; } begin { }", "functions (fn) are not supported yet"),
         ('import "x.bt"; begin { }', "Unable to find suitable path for import"),
         ("macro a() { 1 }", "No probes to attach"),
         ("", "No probes to attach"),

@@ -12,7 +12,7 @@ from prybee.diagnostics import ERROR, WARNING, Diagnostic, ScriptError
 from prybee.language import tree
 from prybee.language.checking.nothing import used_as_values
 from prybee.language.checking.rules import TYPE_AS_VALUE, meant
-from prybee.language.checking.statements import Statements
+from prybee.language.checking.subprograms import Subprograms
 from prybee.language.checking.values import offset_in
 from prybee.language.library import INDEX as LIBRARY
 from prybee.language.script import MapSymbol
@@ -33,7 +33,7 @@ MAX_ROUNDS = 50
 MAP_KINDS = ("percpulruhash", "percpuhash", "lruhash", "hash")
 
 
-class Checker(Statements):
+class Checker(Subprograms):
     """Checks one script for one target. Use :meth:`check_all`."""
 
     # -- whole scripts -------------------------------------------------------------------------
@@ -104,6 +104,7 @@ class Checker(Statements):
         self._scopes = []
         self._depth = 0
         self._loops = 0
+        self._checked = {}
         probe = variant.probe
         if probe.predicate is not None:
             self.condition(probe.predicate, probe.predicate)
@@ -169,6 +170,9 @@ class Checker(Statements):
         return NONE
 
     def _call(self, node: tree.Call) -> Type:
+        subprogram = self.subprograms.get(node.name)
+        if subprogram is not None:
+            return self.own_call(node, subprogram)
         function = self.registry.functions.get(node.name)
         if function is None:
             for argument in node.args:

@@ -109,6 +109,8 @@ class Expansion:
         self.options = options
         self.scope = ExpandScope(target, config, options.pid, options.child, options.unsafe)
         self.blocks: list[ProbeBlock] = []
+        # Functions of the script, which any handler may call.
+        self.functions: list[tree.Subprogram] = []
         # (name, reason) of attach points that were left out.
         self.skipped: list[tuple[str, str]] = []
         self._errors: list[Diagnostic] = []
@@ -121,6 +123,7 @@ class Expansion:
             ScriptError: unknown probe types, malformed or missing probes, too many of them.
         """
         self._warnings = warnings
+        self.functions = program.subprograms
         probes = self._wanted(program.probes)
         for probe in probes:
             block = ProbeBlock(probe, len(self.blocks))
@@ -270,7 +273,7 @@ def expand(expansion: Expansion, registry: Registry) -> list[ProbeBlock]:
     programs = 0
     limit = expansion.config.max_bpf_progs
     for block in expansion.blocks:
-        _expand_block(block, expansion.scope)
+        _expand_block(block, expansion.scope, expansion.functions)
         programs += len(block.variants)
         if programs > limit:
             raise ScriptError(
@@ -287,8 +290,10 @@ def expand(expansion: Expansion, registry: Registry) -> list[ProbeBlock]:
     return expansion.blocks
 
 
-def _expand_block(block: ProbeBlock, scope: ExpandScope) -> None:
-    uses, by_name = _uses(block.probe)
+def _expand_block(
+    block: ProbeBlock, scope: ExpandScope, functions: Sequence[tree.Subprogram]
+) -> None:
+    uses, by_name = _uses(block.probe, functions)
     groups: dict[object, tuple[Provider, list[Match], list[Span]]] = {}
     for found in block.found:
         provider, match = found.provider, found.match
@@ -310,11 +315,11 @@ def _expand_block(block: ProbeBlock, scope: ExpandScope) -> None:
         block.spans.append(spans)
 
 
-def _uses(probe: tree.Probe) -> tuple[frozenset[str], bool]:
+def _uses(probe: tree.Probe, functions: Sequence[tree.Subprogram]) -> tuple[frozenset[str], bool]:
     """What of its context a handler looks at, and whether it wants its attach point's name."""
     uses: set[str] = set()
     by_name = False
-    parts: list[tree.Node] = [probe.body]
+    parts: list[tree.Node] = [probe.body, *functions]
     if probe.predicate is not None:
         parts.append(probe.predicate)
     for part in parts:

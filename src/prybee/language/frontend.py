@@ -119,7 +119,9 @@ def compile_script(
 class Front:
     """A script's tree with its settings, types and attach points: what ``-l FILE`` needs, too."""
 
-    __slots__ = ("config", "expansion", "parameters", "program", "types", "warnings")
+    __slots__ = (
+        "config", "expansion", "parameters", "program", "subprograms", "types", "warnings",
+    )  # fmt: skip
 
     def __init__(
         self, source: Source, target: Target, registry: Registry, options: CompileOptions
@@ -132,11 +134,7 @@ class Front:
 
             imports.load(self.program, source, options.folders)
             imports.read_headers(self.program, source, options.headers)
-        if self.program.subprograms:
-            function = self.program.subprograms[0]
-            hint = f"write it as a macro: macro {function.name}($a) {{ … }}"
-            message = "functions (fn) are not supported yet"
-            raise ScriptError([Diagnostic(ERROR, message, function.span(source), (hint,))])
+        self.subprograms = _subprograms(self.program, source)
         self.config, self.warnings = config_table.load(
             self.program.config, source, options.environment
         )
@@ -174,6 +172,7 @@ def _compile(
         options.unsafe,
         options.pid if options.child else None,
     )
+    checker.subprograms = front.subprograms
     checker.declare_maps(program.map_declarations)
     variants = [variant for block in blocks for variant in block.variants]
     checker.check_all(variants)
@@ -185,6 +184,22 @@ def _compile(
         dumps["types"] = tree_text(program, types=True)
     plan = assemble(source, target, checker, front.expansion, blocks, options, dumps)
     return Compilation(plan, config, tuple(warnings), program, front.parameters, dumps)
+
+
+def _subprograms(program: tree.Program, source: Source) -> dict[str, tree.Subprogram]:
+    """The functions of a script by name.
+
+    Raises:
+        ScriptError: two have the same name.
+    """
+    found: dict[str, tree.Subprogram] = {}
+    for subprogram in program.subprograms:
+        first = found.setdefault(subprogram.name, subprogram)
+        if first is not subprogram:
+            notes = (("This is the original definition.", first.span(source)),)
+            message = f"Redefinition of function: {subprogram.name}"
+            raise ScriptError([Diagnostic(ERROR, message, subprogram.span(source), (), notes)])
+    return found
 
 
 def _check_named(parameters: Parameters) -> None:

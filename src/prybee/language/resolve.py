@@ -63,6 +63,8 @@ class Resolver:
             if probe.predicate is not None:
                 probe.predicate = self.visit(probe.predicate)
             self.visit(probe.body)
+        for subprogram in program.subprograms:
+            self.visit(subprogram.body)
         if self.errors:
             raise ScriptError(self.errors)
 

@@ -84,6 +84,12 @@ class Names:
         self._scopes: list[tuple[int, dict[str, VariableSymbol]]] = []
         self._depth = 0
         self._loops = 0
+        # Functions of the script; those whose body was checked for this handler, and whether they
+        # can be called; those being checked, outermost first; what the innermost returns.
+        self.subprograms: dict[str, tree.Subprogram] = {}
+        self._checked: dict[str, bool] = {}
+        self._calling: list[str] = []
+        self._returns: Type | None = None
         # How often each builtin is used in the handler, for those worth fetching once.
         self.final = False
         # The expression right of a plain `@x =`: the only place for an aggregation.

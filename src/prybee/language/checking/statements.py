@@ -20,12 +20,14 @@ from prybee.language.types import (
     TseriesType,
     TupleType,
     Type,
+    VoidType,
     aggregation_value,
     as_integer,
     common_integer,
     int_type,
     is_castable_aggregation,
     is_integer,
+    promote,
 )
 
 TYPE_CHECKING = False
@@ -273,8 +275,17 @@ class Statements(CompileTime):
     def _return(self, node: tree.Return) -> None:
         if node.value is not None:
             type_ = self.expression(node.value)
-            if not is_integer(type_) and not isinstance(type_, NoneType):
+            if self._returns is not None:
+                self._return_own(node, type_, self._returns)
+            elif not is_integer(type_) and not isinstance(type_, NoneType):
                 self.error(node, f"Probe return values can only be integers. Found {type_}")
+
+    def _return_own(self, node: tree.Return, type_: Type, wanted: Type) -> None:
+        """``return value`` of a function of the script."""
+        if isinstance(type_, NoneType) or (is_integer(type_) and is_integer(wanted)):
+            return
+        if isinstance(wanted, VoidType) or promote(wanted, type_) is None:
+            self.error(node, f"The function returns {wanted}, not {type_}")
 
     def _nothing(self, node: tree.Statement) -> None:
         self.error(node, "import statements only work at the top of a script")

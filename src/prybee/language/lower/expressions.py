@@ -60,7 +60,7 @@ def lower_expression_into(
             index = type_.names.index(field.name)
             h.lower_into(field.value, type_.elements[index], pointer, offset + type_.offsets[index])
         return
-    if isinstance(node, tree.Call):
+    if isinstance(node, tree.Call) and node.name not in h.script.checker.subprograms:
         function = h.script.function(node.name)
         h.at(node)
         if function.lower_into(node, h, type_, pointer, offset, pad):
@@ -104,6 +104,11 @@ def _scratch(h: Handler, node: tree.Scratch) -> Operand:
 
 
 def _call(h: Handler, node: tree.Call) -> Operand:
+    subprogram = h.script.checker.subprograms.get(node.name)
+    if subprogram is not None:
+        from prybee.language.lower import subprograms
+
+        return subprograms.call(h, node, subprogram)
     function = h.script.function(node.name)
     operand = function.lower(node, h)
     if h.b.terminated:

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from prybee.compiler.builder import Builder, Variable
-    from prybee.compiler.ir import Block, Module, Value
+    from prybee.compiler.ir import Block, Function, Module, Value
     from prybee.language import tree
     from prybee.language.lower.loops import Environment
     from prybee.language.lower.operands import Operand
@@ -95,6 +95,8 @@ class Handler:
         self.b = self.frame.builder
         # Variables whose pointers the verifier knows, beside their plain numbers.
         self.trusted_variables: dict[VariableSymbol, Variable] = {}
+        # Functions of the script that were built for this program (subprograms.py).
+        self.own_functions: dict[str, Function] = {}
         # Variables shared with loop bodies (loops.py).
         self.environment: Environment | None = None
         # Number of the probe block, for its loss counter.

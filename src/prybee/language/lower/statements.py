@@ -47,12 +47,16 @@ def _value(h: Handler, expression: tree.Expression) -> None:
         increment(h, expression, used=False)
     elif isinstance(expression, tree.Block):
         _branch(h, expression)
-    elif isinstance(expression, tree.Call):
+    elif isinstance(expression, tree.Call) and not _own(h, expression):
         h.script.function(expression.name).lower(expression, h)
     elif isinstance(expression, tree.MapAccess):
         h.lower(expression.key)  # Only that may do something.
     elif not isinstance(expression, tree.Map):
         h.lower(expression)
+
+
+def _own(h: Handler, node: tree.Call) -> bool:
+    return node.name in h.script.checker.subprograms
 
 
 def _if(h: Handler, node: tree.If) -> None:
