@@ -179,3 +179,16 @@ def test_old_idioms_are_told_once_each() -> None:
         "BEGIN is an old form of begin",
         "delete(@x[1]) is an old form of delete(@x, 1)",
     ]
+
+
+def test_a_run_warns_of_old_idioms() -> None:
+    from tests.language.running import compile_text
+
+    found = compile_text("BEGIN { @x[1] = 1; delete(@x[1]); delete(@x[1]); } END { }").warnings
+    assert [w.message for w in found] == [
+        "BEGIN is an old form of begin",
+        "delete(@x[1]) is an old form of delete(@x, 1)",
+        "END is an old form of end",
+    ]
+    assert "prybee fmt --modernize" in found[0].hints[0]
+    assert compile_text("begin { @x[1] = 1; delete(@x, 1); }").warnings == ()

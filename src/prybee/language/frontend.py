@@ -6,6 +6,7 @@ enters the kernel: what is to be known of it comes from the :class:`~prybee.plan
 
 from __future__ import annotations
 
+import re
 import sys
 
 from prybee.data import Data
@@ -28,6 +29,9 @@ if TYPE_CHECKING:
     from prybee.language.registry import Registry
     from prybee.plan.plan import Plan
     from prybee.plan.target import Target
+
+# Where a script may have idioms of old releases.
+_OLD = re.compile(r"\b(?:BEGIN|END|kfunc|kretfunc)\b|\bargs\s*->|\bdelete\s*\(\s*@\w*\s*\[")
 
 # What -d can show.
 STAGES = ("ast", "types", "ssa", "asm")
@@ -138,6 +142,10 @@ class Front:
         self.config, self.warnings = config_table.load(
             self.program.config, source, options.environment
         )
+        if _OLD.search(source.text):
+            from prybee.language import modern
+
+            self.warnings += modern.warnings(source, self.program)
         self.types = TypeTable(lambda: target.btf, source, self.program.c_part)
         self.parameters = Parameters(options.positional, dict(options.named))
         self.expansion = Expansion(source, target, registry, self.config, options)
