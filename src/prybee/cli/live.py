@@ -233,7 +233,7 @@ def _run(
 
 def _try_out(compilation: Compilation, target: LiveTarget, mode: str, arguments: Arguments) -> int:
     """Run the tests or benchmarks of a script."""
-    from prybee.session.trials import Trials
+    from prybee.cli.trials import Trials
 
     config = compilation.config
     names = Names(
