@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from prybee.compiler.ir import I64
 from prybee.functions.arguments import aliased, literal_text, text_of
-from prybee.functions.symbols import store_usym
+from prybee.functions.in_memory import InMemory
+from prybee.functions.symbols import hit_address, store_usym
 from prybee.language import tree
 from prybee.language.lower.loops import context
-from prybee.language.lower.operands import Place, Scalar, Text
+from prybee.language.lower.operands import Scalar, Text
 from prybee.language.registry import Function
 from prybee.language.types import (
-    BPF,
     INT64,
     NONE,
     UINT64,
@@ -29,8 +29,8 @@ if TYPE_CHECKING:
 
 # Probe types that prybee itself triggers.
 _SPECIAL = frozenset(("begin", "end", "self"))
-# Where func() is a user function, and where one of the kernel; true: at its entry.
-_USER_FUNCTION = {"uprobe": True, "uretprobe": False}
+# Where func() is a user function, and where one of the kernel.
+_USER_FUNCTION = frozenset(("uprobe", "uretprobe"))
 _KERNEL_FUNCTION = frozenset(("kprobe", "kretprobe", "fentry", "fexit"))
 
 # Arguments that have names of their own; no machine passes more of them.
@@ -166,7 +166,7 @@ class Register(Function):
         return Scalar(handler.b.load(I64, context(handler), offset), UINT64)
 
 
-class TracedFunction(Function):
+class TracedFunction(InMemory):
     """``func``: the function that the probe is in."""
 
     name = signature = "func"
@@ -182,12 +182,9 @@ class TracedFunction(Function):
         return KsymType()
 
     def lower(self, call: tree.Call, handler: Handler) -> Operand:
-        address = self._address(handler)
         if isinstance(call.type, KsymType):
-            return Scalar(address, KsymType())
-        buffer = handler.slot(UsymType(), "func")
-        store_usym(handler, address, buffer, 0)
-        return Place(buffer, 0, UsymType(), BPF)
+            return Scalar(handler.b.call("get_func_ip", [context(handler)]), call.type)
+        return super().lower(call, handler)
 
     def lower_into(
         self,
@@ -198,19 +195,13 @@ class TracedFunction(Function):
         offset: int,
         pad: bool,
     ) -> bool:
-        if not isinstance(type_, UsymType):
-            return False
-        store_usym(handler, self._address(handler), pointer, offset)
-        return True
+        # The kernel's is a number like others.
+        return isinstance(type_, UsymType) and super().lower_into(
+            call, handler, type_, pointer, offset, pad
+        )
 
-    @staticmethod
-    def _address(h: Handler) -> Value:
-        # At the entry of a user function the instruction pointer is its address, on all kernels.
-        if _USER_FUNCTION.get(h.context.provider):
-            offset = h.context.register("pc")
-            if offset is not None:
-                return h.b.load(I64, context(h), offset)
-        return h.b.call("get_func_ip", [context(h)])
+    def write(self, call: tree.Call, h: Handler, type_: Type, pointer: Value, offset: int) -> None:
+        store_usym(h, hit_address(h), pointer, offset)
 
 
 class ProbeText(Function):

@@ -14,6 +14,7 @@ from prybee.functions.arguments import (
     want_integer,
 )
 from prybee.functions.byte_order import compare
+from prybee.functions.in_memory import InMemory
 from prybee.functions.text_memory import address_of, warn_unknown_space
 from prybee.language import tree
 from prybee.language.checker import offset_in
@@ -50,7 +51,7 @@ if TYPE_CHECKING:
 _USED = 4
 
 
-class Buffer(Function):
+class Buffer(InMemory):
     """``buf()``: bytes at an address, printed with escapes."""
 
     name = "buf"
@@ -81,26 +82,7 @@ class Buffer(Function):
             return BufferType(most)
         return BufferType(min(max(0, length), most))
 
-    def lower(self, call: tree.Call, handler: Handler) -> Operand:
-        buffer = handler.slot(call.type, "buf")
-        self._write(call, handler, call.type, buffer, 0)
-        return Place(buffer, 0, call.type, BPF)
-
-    def lower_into(
-        self,
-        call: tree.Call,
-        handler: Handler,
-        type_: Type,
-        pointer: Value,
-        offset: int,
-        pad: bool,
-    ) -> bool:
-        if not isinstance(type_, BufferType):
-            return False
-        self._write(call, handler, type_, pointer, offset)
-        return True
-
-    def _write(self, call: tree.Call, h: Handler, type_: Type, pointer: Value, offset: int) -> None:
+    def write(self, call: tree.Call, h: Handler, type_: Type, pointer: Value, offset: int) -> None:
         own = call.type
         assert isinstance(own, BufferType)
         assert isinstance(type_, BufferType)

@@ -11,6 +11,7 @@ from prybee.functions.arguments import (
     known,
     want_integer,
 )
+from prybee.functions.in_memory import InMemory
 from prybee.functions.text_memory import address_of, warn_unknown_space
 from prybee.language import tree
 from prybee.language.lower.handler import WIDTHS
@@ -45,43 +46,13 @@ _V4, _V6 = 4, 16
 _MAC = 6
 
 
-class _InMemory(Function):
-    """A function whose value is written to memory, wherever that is wanted."""
-
-    result: Type
-
-    def lower(self, call: tree.Call, handler: Handler) -> Operand:
-        buffer = handler.slot(self.result, self.name)
-        self.write(call, handler, buffer, 0)
-        return Place(buffer, 0, self.result, BPF)
-
-    def lower_into(
-        self,
-        call: tree.Call,
-        handler: Handler,
-        type_: Type,
-        pointer: Value,
-        offset: int,
-        pad: bool,
-    ) -> bool:
-        if type_ != self.result:
-            return False
-        self.write(call, handler, pointer, offset)
-        return True
-
-    def write(self, call: tree.Call, h: Handler, pointer: Value, offset: int) -> None:
-        """Write the value."""
-        raise NotImplementedError
-
-
-class NetworkAddress(_InMemory):
+class NetworkAddress(InMemory):
     """``ntop()``: an IP address, printed as one."""
 
     name = "ntop"
     signature = "ntop([family, ]address)"
     summary = "an IP address"
     arguments = (1, 2)
-    result = InetType()
 
     def check(self, call: tree.Call, checker: Checker) -> Type:
         if len(call.args) == 2:
@@ -92,9 +63,9 @@ class NetworkAddress(_InMemory):
                 checker.error(call, "ntop() argument must be 4 or 16 bytes in size")
         elif known(type_) and not is_integer(type_):
             checker.error(call, f"ntop() expects an integer or array argument, got {kind(type_)}")
-        return self.result
+        return InetType()
 
-    def write(self, call: tree.Call, h: Handler, pointer: Value, offset: int) -> None:
+    def write(self, call: tree.Call, h: Handler, type_: Type, pointer: Value, offset: int) -> None:
         node = expression(call, len(call.args) - 1)
         operand = h.lower(node)
         long = operand.type.size == _V6
@@ -157,14 +128,13 @@ def _parse(text: str) -> bytes | None:
     return None
 
 
-class HardwareAddress(_InMemory):
+class HardwareAddress(InMemory):
     """``macaddr()``: six bytes, printed as a MAC address."""
 
     name = "macaddr"
     signature = "macaddr(address or char[6])"
     summary = "a MAC address"
     arguments = (1, 1)
-    result = MacType()
 
     def check(self, call: tree.Call, checker: Checker) -> Type:
         node = expression(call, 0)
@@ -181,12 +151,12 @@ class HardwareAddress(_InMemory):
             )
         else:
             warn_unknown_space(call, 0, checker)
-        return self.result
+        return MacType()
 
-    def write(self, call: tree.Call, h: Handler, pointer: Value, offset: int) -> None:
+    def write(self, call: tree.Call, h: Handler, type_: Type, pointer: Value, offset: int) -> None:
         operand = h.lower(expression(call, 0))
         bytes_ = ArrayType(UINT8, _MAC)
-        h.b.zero(pointer, offset + _MAC, self.result.size - _MAC)
+        h.b.zero(pointer, offset + _MAC, type_.size - _MAC)
         if isinstance(operand, Place):
             place = Place(operand.pointer, operand.offset, bytes_, operand.space, operand.trusted)
         else:

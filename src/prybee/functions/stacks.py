@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from prybee.compiler.ir import I32, I64
 from prybee.functions.arguments import aliased, argument_type, expression, known
+from prybee.functions.in_memory import InMemory
 from prybee.functions.process import process_id
 from prybee.language import tree
 from prybee.language.lower.loops import context
-from prybee.language.lower.operands import Place, Scalar
+from prybee.language.lower.operands import Scalar
 from prybee.language.registry import Function
-from prybee.language.types import BPF, INT64, StackType, Type
+from prybee.language.types import INT64, StackType, Type
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ BPF_F_USER_STACK = 1 << 8
 BPF_F_USER_BUILD_ID = 1 << 11
 
 
-class Stack(Function):
+class Stack(InMemory):
     """``kstack`` and ``ustack``."""
 
     arguments = (0, 2)
@@ -77,31 +78,13 @@ class Stack(Function):
                 limit = number.value
         return StackType(self.user, mode, limit)
 
-    def lower(self, call: tree.Call, handler: Handler) -> Operand:
-        type_ = call.type
-        assert isinstance(type_, StackType)
-        buffer = handler.slot(type_, self.name)
-        self._write(handler, type_, buffer, 0)
-        return Place(buffer, 0, type_, BPF)
-
-    def lower_into(
-        self,
-        call: tree.Call,
-        handler: Handler,
-        type_: Type,
-        pointer: Value,
-        offset: int,
-        pad: bool,
-    ) -> bool:
-        if not isinstance(type_, StackType):
-            return False
+    def write(self, call: tree.Call, h: Handler, type_: Type, pointer: Value, offset: int) -> None:
         # A destination for more frames than are asked for gets zeros behind them.
         asked = call.type
         assert isinstance(asked, StackType)
-        self._write(handler, asked, pointer, offset)
+        self._write(h, asked, pointer, offset)
         if asked.size < type_.size:
-            handler.b.zero(pointer, offset + asked.size, type_.size - asked.size)
-        return True
+            h.b.zero(pointer, offset + asked.size, type_.size - asked.size)
 
     def _write(self, h: Handler, type_: StackType, pointer: Value, offset: int) -> None:
         """The kernel writes the frames where they shall be, and clears what it does not use.

@@ -12,12 +12,12 @@ from prybee.functions.arguments import (
     want_address,
     want_integer,
 )
+from prybee.functions.in_memory import InMemory
 from prybee.functions.process import process_id
 from prybee.language.lower.loops import context
 from prybee.language.lower.operands import Place, Scalar
 from prybee.language.registry import Function
 from prybee.language.types import (
-    BPF,
     KERNEL,
     UINT64,
     USER,
@@ -55,6 +55,16 @@ def store_usym(h: Handler, address: Value, pointer: Value, offset: int) -> None:
     h.b.store(pointer, offset + 12, h.const(h.block_index), I32)
 
 
+def hit_address(h: Handler) -> Value:
+    """The run-time address of the place in a program that the probe is at."""
+    # At an entry the instruction pointer is that address, on all kernels.
+    if h.context.provider != "uretprobe":
+        offset = h.context.register("pc")
+        if offset is not None:
+            return h.b.load(I64, context(h), offset)
+    return h.b.call("get_func_ip", [context(h)])
+
+
 class KernelSymbol(Function):
     """``ksym()``: a kernel address that prints as a name."""
 
@@ -71,7 +81,7 @@ class KernelSymbol(Function):
         return Scalar(handler.lower_integer(expression(call, 0)), KsymType())
 
 
-class UserSymbol(Function):
+class UserSymbol(InMemory):
     """``usym()``: an address of the running process that prints as a name."""
 
     name = "usym"
@@ -83,25 +93,8 @@ class UserSymbol(Function):
         want_address(call, 0, checker)
         return UsymType()
 
-    def lower(self, call: tree.Call, handler: Handler) -> Operand:
-        buffer = handler.slot(UsymType(), "usym")
-        store_usym(handler, handler.lower_integer(expression(call, 0)), buffer, 0)
-        return Place(buffer, 0, UsymType(), BPF)
-
-    def lower_into(
-        self,
-        call: tree.Call,
-        handler: Handler,
-        type_: Type,
-        pointer: Value,
-        offset: int,
-        pad: bool,
-    ) -> bool:
-        if not isinstance(type_, UsymType):
-            return False
-        address = handler.lower_integer(expression(call, 0))
-        store_usym(handler, address, pointer, offset)
-        return True
+    def write(self, call: tree.Call, h: Handler, type_: Type, pointer: Value, offset: int) -> None:
+        store_usym(h, h.lower_integer(expression(call, 0)), pointer, offset)
 
 
 class KernelAddress(Function):
@@ -229,7 +222,7 @@ class UserAddress(Function):
         value = handler.const(symbol.value)
         if probed.relocated:
             assert probed.address is not None
-            moved = handler.b.sub(_hit_address(handler), probed.address)
+            moved = handler.b.sub(hit_address(handler), probed.address)
             value = handler.b.add(moved, symbol.value)
         return Scalar(value, call.type)
 
@@ -268,15 +261,6 @@ class _Probed:
         """A symbol of the program."""
         found = self.file.symbols(name)
         return found[0] if found else None
-
-
-def _hit_address(h: Handler) -> Value:
-    """The run-time address of the place that the probe is at."""
-    if h.context.provider != "uretprobe":
-        offset = h.context.register("pc")
-        if offset is not None:
-            return h.b.load(I64, context(h), offset)
-    return h.b.call("get_func_ip", [context(h)])
 
 
 FUNCTIONS = aliased(KernelSymbol(), UserSymbol(), KernelAddress(), PerCpuAddress(), UserAddress())
