@@ -6,6 +6,20 @@ scripts/syscall.tbl of Linux 6.18): rows of (first number, names in order).
 
 from __future__ import annotations
 
+# New calls have the same number on all machines since Linux 5.1.
+_COMMON = (
+    424,
+    """
+pidfd_send_signal io_uring_setup io_uring_enter io_uring_register open_tree move_mount fsopen
+fsconfig fsmount fspick pidfd_open clone3 close_range openat2 pidfd_getfd faccessat2
+process_madvise epoll_pwait2 mount_setattr quotactl_fd landlock_create_ruleset landlock_add_rule
+landlock_restrict_self memfd_secret process_mrelease futex_waitv set_mempolicy_home_node
+cachestat fchmodat2 map_shadow_stack futex_wake futex_wait futex_requeue statmount listmount
+lsm_get_self_attr lsm_set_self_attr lsm_list_modules mseal setxattrat getxattrat listxattrat
+removexattrat open_tree_attr file_getattr file_setattr
+    """,
+)
+
 # x86-64, the 64-bit calls.
 _X86_64 = (
     (
@@ -49,18 +63,7 @@ kexec_file_load bpf execveat userfaultfd membarrier mlock2 copy_file_range pread
 pkey_mprotect pkey_alloc pkey_free statx io_pgetevents rseq uretprobe uprobe
         """,
     ),
-    (
-        424,
-        """
-pidfd_send_signal io_uring_setup io_uring_enter io_uring_register open_tree move_mount fsopen
-fsconfig fsmount fspick pidfd_open clone3 close_range openat2 pidfd_getfd faccessat2
-process_madvise epoll_pwait2 mount_setattr quotactl_fd landlock_create_ruleset landlock_add_rule
-landlock_restrict_self memfd_secret process_mrelease futex_waitv set_mempolicy_home_node
-cachestat fchmodat2 map_shadow_stack futex_wake futex_wait futex_requeue statmount listmount
-lsm_get_self_attr lsm_set_self_attr lsm_list_modules mseal setxattrat getxattrat listxattrat
-removexattrat open_tree_attr file_getattr file_setattr
-        """,
-    ),
+    _COMMON,
 )
 
 # arm64 and other machines with the generic table.
@@ -107,18 +110,7 @@ mlock2 copy_file_range preadv2 pwritev2 pkey_mprotect pkey_alloc pkey_free statx
 rseq kexec_file_load
         """,
     ),
-    (
-        424,
-        """
-pidfd_send_signal io_uring_setup io_uring_enter io_uring_register open_tree move_mount fsopen
-fsconfig fsmount fspick pidfd_open clone3 close_range openat2 pidfd_getfd faccessat2
-process_madvise epoll_pwait2 mount_setattr quotactl_fd landlock_create_ruleset landlock_add_rule
-landlock_restrict_self memfd_secret process_mrelease futex_waitv set_mempolicy_home_node
-cachestat fchmodat2 map_shadow_stack futex_wake futex_wait futex_requeue statmount listmount
-lsm_get_self_attr lsm_set_self_attr lsm_list_modules mseal setxattrat getxattrat listxattrat
-removexattrat open_tree_attr file_getattr file_setattr
-        """,
-    ),
+    _COMMON,
 )
 
 _TABLES = {"x86_64": _X86_64, "aarch64": _GENERIC, "arm64": _GENERIC}
