@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from prybee.functions import TABLE as FUNCTIONS
-from prybee.language import config_table
+from prybee.language import config_table, library
 from prybee.plan import formats
 from prybee.probes import TABLE as PROBES
 from prybee.probes.later import Later
@@ -91,6 +91,10 @@ def functions() -> str:
             for f in members
         ]
         parts.append(f"### {title}\n\n" + table(("form", "what it is"), rows))
+    rows = [(code(form), summary) for form, summary in library.describe()]
+    parts.append(
+        "### Assertions, written in the language\n\n" + table(("form", "what it is"), rows)
+    )
     return "\n\n".join(parts)
 
 

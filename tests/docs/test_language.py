@@ -9,6 +9,7 @@ import pytest
 
 from docs import generate
 from prybee.functions import TABLE as FUNCTIONS
+from prybee.language.library import INDEX as LIBRARY
 from prybee.language import config_table
 from prybee.plan import formats
 from prybee.probes import TABLE as PROBES
@@ -28,7 +29,8 @@ def test_tables_are_those_of_the_code() -> None:
 
 def test_every_function_and_builtin() -> None:
     written = set(re.findall(r"^\| `(\w+)", part("functions"), re.M))
-    names = {"argN" if re.fullmatch(r"arg\d+", name) else name for name in FUNCTIONS.names()}
+    known = [*FUNCTIONS.names(), *LIBRARY]
+    names = {"argN" if re.fullmatch(r"arg\d+", name) else name for name in known}
     assert written == {name for name in names if not name.startswith("__builtin_")}
 
 

@@ -22,6 +22,20 @@ _FILES = {
 INDEX = {name: file for file, names in _FILES.items() for name in names.split()}
 
 
+def describe() -> list[tuple[str, str]]:
+    """Each macro of the library: its form, and what the comment above it says."""
+    import re
+    from pathlib import Path
+
+    found = []
+    for file in _FILES:
+        text = (Path(__file__).parent / "stdlib" / f"{file}.bt").read_text(encoding="utf-8")
+        for match in re.finditer(r"((?://.*\n)+)macro (\w+\([^)]*\))", text):
+            summary = " ".join(line[2:].strip() for line in match[1].splitlines())
+            found.append((match[2], summary))
+    return found
+
+
 class Library:
     """The library as one script sees it: its nodes' places are offsets of the script's source."""
 
