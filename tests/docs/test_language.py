@@ -9,8 +9,8 @@ import pytest
 
 from docs import generate
 from prybee.functions import TABLE as FUNCTIONS
-from prybee.language.library import INDEX as LIBRARY
 from prybee.language import config_table
+from prybee.language.library import INDEX as LIBRARY
 from prybee.plan import formats
 from prybee.probes import TABLE as PROBES
 
