@@ -211,7 +211,7 @@ def _run(
         ),
         child,
         watched,
-        _recorder(plan, user, child),
+        _recorder(plan, user, child, warnings),
     )
     try:
         status = session.run()
@@ -334,7 +334,9 @@ def _user_symbols(config: Config, plan: Plan) -> UserSymbols:
     )
 
 
-def _recorder(plan: Plan, symbols: UserSymbols | None, child: Child | None) -> Recorder | None:
+def _recorder(
+    plan: Plan, symbols: UserSymbols | None, child: Child | None, warnings: bool
+) -> Recorder | None:
     """Records what processes map from now on, where their addresses will be shown."""
     if symbols is None:
         return None
@@ -346,6 +348,11 @@ def _recorder(plan: Plan, symbols: UserSymbols | None, child: Child | None) -> R
         if child is not None and pid == child.pid:
             return Recorder(symbols, child=pid)
         return Recorder(symbols, only=pid)
-    except KernelError:
-        # Without the right to that: processes are looked at when their addresses are shown.
+    except KernelError as error:
+        # Processes are then looked at when their addresses are shown.
+        if warnings:
+            print(
+                f"WARNING: addresses of processes that have ended may have no names: {error}",
+                file=sys.stderr,
+            )
         return None
