@@ -39,12 +39,10 @@ class Privileges(Data):
     uid: int
     effective: frozenset[str]
     bounding: frozenset[str]
-    no_new_privileges: bool
     seccomp: int
     initial_user_namespace: bool
     container: str
     lockdown: str
-    lsms: tuple[str, ...]
     unprivileged_bpf_disabled: int | None
     perf_event_paranoid: int | None
     kptr_restrict: int | None
@@ -75,12 +73,10 @@ def read() -> Privileges:
         uid=os.geteuid(),
         effective=capability_names(int(status.get("CapEff", "0"), 16)),
         bounding=capability_names(int(status.get("CapBnd", "0"), 16)),
-        no_new_privileges=status.get("NoNewPrivs", "0") == "1",
         seccomp=int(status.get("Seccomp", "0")),
         initial_user_namespace=_initial_user_namespace(),
         container=container(),
         lockdown=lockdown(),
-        lsms=tuple(filter(None, _security("lsm").strip().split(","))),
         unprivileged_bpf_disabled=_number("/proc/sys/kernel/unprivileged_bpf_disabled"),
         perf_event_paranoid=_number("/proc/sys/kernel/perf_event_paranoid"),
         kptr_restrict=_number("/proc/sys/kernel/kptr_restrict"),
