@@ -36,6 +36,7 @@ _ACTIONS = {
     "maps": "clear zero delete has_key find len",
     "aggregations": "count sum min max avg stats hist lhist",
     "tseries": "tseries",
+    "later": "dw_ustack skboutput socket_cookie unwatch",
 }
 
 _INDEX = {
