@@ -18,7 +18,7 @@ export PYTHON
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 10
 
-test: lint quick $(VENV)/.ready ## lint, quick tests, then all other tests: what CI runs
+test: lint quick $(VENV)/.docs ## lint, quick tests, then all other tests: what CI runs
 	$(PYTEST) -m "slow" $(ARGS)
 
 quick: $(VENV)/.ready ## the tests that take seconds (live ones too, when root)

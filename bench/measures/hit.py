@@ -62,7 +62,8 @@ def measure(ours: Tracer, peer: Tracer, rounds: int) -> list[Row]:
 
 def _costs(ours: Tracer, peer: Tracer, rounds: int, script: str) -> tuple[list[float], list[float]]:
     costs: tuple[list[float], list[float]] = ([], [])
-    for _ in range(max(3, rounds // 2)):
+    # Where a map's memory comes to lie decides about a third of the cost: many maps are tried.
+    for _ in range(max(5, rounds)):
         for index, tracer in enumerate((ours, peer)):
             costs[index].append(cost(tracer, script))
     return costs

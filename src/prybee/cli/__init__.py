@@ -6,6 +6,7 @@ Each command is a module of this room with ``main(words) -> exit status``, impor
 
 from __future__ import annotations
 
+import gc
 import sys
 
 from prybee.diagnostics import PrybeeError
@@ -39,6 +40,10 @@ def main(words: Sequence[str] | None = None) -> int:
     if words is None:
         words = sys.argv[1:]
         _prepare()
+        if not words or words[0] not in COMMANDS:
+            # What a start makes, stays: looking for garbage in it is time lost. The engine of a
+            # trace switches the collector on again (live.py).
+            gc.disable()
     name = COMMANDS.get(words[0]) if words else None
     try:
         status: int

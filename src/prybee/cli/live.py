@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 from errno import EPERM
@@ -275,6 +276,9 @@ class _Engine(KernelEngine):
     def attach(self) -> AttachReport:
         report = super().attach()
         self.times.mark("attach")
+        if not gc.isenabled():
+            gc.freeze()
+            gc.enable()
         return report
 
 

@@ -7,7 +7,6 @@ from time import monotonic
 
 from prybee.data import Data
 from prybee.plan.plan import IterAttach, SpecialAttach
-from prybee.session.actions import handler
 from prybee.session.losses import Losses
 from prybee.session.maps import Maps
 from prybee.session.waiting import Quit, Signals, Waiter
@@ -237,6 +236,9 @@ class Session:
                 break
             found = handlers.get(kind)
             if found is None:
+                # Many traces send no records until they end.
+                from prybee.session.actions import handler
+
                 found = handlers[kind] = handler(self, self._specs[kind])
             found(view[offset : offset + step * count])
         return len(view)
