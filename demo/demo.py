@@ -36,9 +36,12 @@ end { clear(@start); }""",
 )
 
 
+stop = threading.Event()
+
+
 def work(until: float) -> None:
     """Something to see: short processes that read directories."""
-    while time.monotonic() < until:
+    while time.monotonic() < until and not stop.is_set():
         subprocess.run(["ls", "/usr/bin"], stdout=subprocess.DEVNULL, check=False)
         subprocess.run(["date"], stdout=subprocess.DEVNULL, check=False)
         time.sleep(0.3)
@@ -56,7 +59,14 @@ def main() -> int:
         timed = f"{script}\ninterval:s:{SECONDS} {{ exit(); }}"
         worker = threading.Thread(target=work, args=(time.monotonic() + SECONDS,))
         worker.start()
-        status = subprocess.run([prybee, "-e", timed], check=False).returncode
+        try:
+            status = subprocess.run([prybee, "-e", timed], check=False).returncode
+        except OSError as error:
+            print(f"{prybee} cannot be run: {error.strerror}", file=sys.stderr)
+            status = 1
+        if status:
+            # What is missing was said; nothing is to be seen by waiting for the worker.
+            stop.set()
         worker.join()
         if status:
             return status
