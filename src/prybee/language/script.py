@@ -20,14 +20,12 @@ class MapSymbol:
         "declared_entries",
         "declared_kind",
         "declared_span",
-        "key_span",
         "key_type",
         "keyed",
         "name",
         "read_before",
         "span",
         "unwritten",
-        "value_span",
         "value_type",
         "written",
     )
@@ -43,8 +41,6 @@ class MapSymbol:
         self.declared_entries = 0
         self.declared_span: Span | None = None
         self.span: Span | None = None
-        self.key_span: Span | None = None
-        self.value_span: Span | None = None
         # Read while nothing was known of its values.
         self.read_before = False
         self.written = False

@@ -359,10 +359,6 @@ class Call(Expression):
         self.start = start
         self.end = end
 
-    def name_span(self, source: Source) -> Span:
-        """The name without the arguments."""
-        return source.span(self.start, self.name_end)
-
 
 # --- operators ----------------------------------------------------------------------------------
 
@@ -410,10 +406,6 @@ class Binary(Expression):
         self.op_start = op_start
         self.start = start
         self.end = end
-
-    def op_span(self, source: Source) -> Span:
-        """The operator's own characters."""
-        return source.span(self.op_start, self.op_start + len(self.op))
 
 
 class Ternary(Expression):

@@ -213,7 +213,6 @@ class Names:
         known = symbol.value_type
         if known is None:
             symbol.value_type = type_
-            symbol.value_span = node.span(self.source)
             self.changed = True
             return
         joined = promote(known, type_)

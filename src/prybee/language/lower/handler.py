@@ -116,10 +116,6 @@ class Handler:
 
         return lower_expression(self, node)
 
-    def lower_scalar(self, node: tree.Expression) -> Value:
-        """The value of an expression that fits a register."""
-        return self.scalar(self.lower(node)).value
-
     def lower_integer(self, node: tree.Expression) -> Value:
         """The value of an integer, pointer or boolean expression as a plain 64-bit number."""
         return self.number(self.lower(node))
@@ -455,10 +451,6 @@ class Handler:
         from prybee.language.lower.records import send
 
         send(self, action, fields, detail, node)
-
-    def kernel_place(self, value: Value, type_: Type, space: str, trusted: bool = False) -> Place:
-        """What a pointer points to."""
-        return Place(value, 0, type_, space, trusted)
 
     def element(self, place: Place, index: Value | int, element: Type) -> Place:
         """The place of ``place[index]`` where ``place`` is an array of ``element``."""
