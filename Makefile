@@ -13,10 +13,10 @@ export PYTHON
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help test quick lint format demo bench docs clean
+.PHONY: help test quick lint format demo bench conformance docs clean
 
 help: ## list the targets
-	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 10
+	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 13
 
 test: lint quick $(VENV)/.docs ## lint, quick tests, then all other tests: what CI runs
 	$(PYTEST) -m "slow" $(ARGS)
@@ -41,6 +41,9 @@ demo: $(VENV)/.ready ## three traces of this machine, a few seconds each (needs 
 bench: $(VENV)/.ready $(BENCH)/.ready ## measure prybee beside bpftrace (needs root); MEASURES="start hit" picks
 	$(BIN)/python -m bench $(MEASURES) $(ARGS)
 
+conformance: $(VENV)/.ready ## bpftrace's own tests against prybee (root): SUITE=CHECKOUT-OF-BPFTRACE
+	$(BIN)/python -m conformance $(if $(SUITE),$(SUITE),$(error SUITE=DIR: a checkout of bpftrace)) $(ARGS)
+
 docs: $(VENV)/.docs ## the manual, as docs/_build/html/index.html, and the man page
 	$(BIN)/python docs/generate.py
 	$(BIN)/python docs/tools_page.py
@@ -49,9 +52,9 @@ docs: $(VENV)/.docs ## the manual, as docs/_build/html/index.html, and the man p
 	@echo docs/_build/html/index.html docs/_build/man/prybee.1
 
 clean: ## remove what the other targets made
-	rm -rf $(VENV) $(BENCH) build dist docs/_build bench/results \
+	rm -rf $(VENV) $(BENCH) build dist docs/_build bench/results conformance/build \
 		.pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
-	find src tests bench dev demo -name __pycache__ -type d -prune -exec rm -rf {} +
+	find src tests bench conformance dev demo -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(VENV)/.ready: pyproject.toml dev/setup.sh
 	dev/setup.sh $(VENV)

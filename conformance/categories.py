@@ -1,0 +1,59 @@
+"""What tests need of kernel and machine, told from their text, and the bounds we hold."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from conformance.suite import Case
+
+
+@dataclass
+class Category:
+    """Tests that need the same things.
+
+    Attributes:
+        title: how tables name it.
+        bound: share of the eligible that must pass, in percent; None: no bound.
+        eligible: whether they are run without being asked for.
+    """
+
+    title: str
+    bound: float | None
+    eligible: bool
+
+
+CORE = "core"
+DWARF = "dwarf"
+KPROBE = "kprobe"
+HARDWARE = "hardware"
+FENTRY = "fentry"
+
+CATEGORIES = {
+    CORE: Category("neither kprobes, PMU, fentry nor DWARF", 97.0, True),
+    DWARF: Category("DWARF", 80.0, True),
+    KPROBE: Category("kprobes", None, False),
+    HARDWARE: Category("hardware counters and breakpoints", None, False),
+    FENTRY: Category("fentry and fexit", None, False),
+}
+
+# A provider where an attach point may begin, and what may follow it (bitfields have numbers there).
+_PROVIDER = r"(?:^|(?<=[\s,;}}'\"])){}:(?=[a-z_*$]|0x)"
+# First match counts.  Features are those of REQUIRES_FEATURE, files those of tests/runtime.
+_RULES: tuple[tuple[str, str, tuple[str, ...], tuple[str, ...]], ...] = (
+    (KPROBE, "(?:kprobe|kretprobe|kr?)", ("kprobe_multi", "kprobe_session"), ()),
+    (HARDWARE, "(?:hardware|h|watchpoint|asyncwatchpoint|w|aw)", (), ("watchpoint",)),
+    (FENTRY, "(?:fentry|fexit|kfunc|kretfunc|fr?)", ("fentry", "dpath"), ()),
+    (DWARF, "", ("dwarf", "dwunwind", "blazesym"), ("dwarf", "dwunwind")),
+)
+
+
+def category(case: Case) -> str:
+    """The category of a test."""
+    features = set(case.words("REQUIRES_FEATURE"))
+    for name, providers, needed, files in _RULES:
+        if features & set(needed) or case.file in files:
+            return name
+        if providers and re.search(_PROVIDER.format(providers), case.program, re.M):
+            return name
+    return CORE

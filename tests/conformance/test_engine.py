@@ -1,0 +1,174 @@
+"""What bpftrace's engine prints, taken apart; the engine itself is made up here."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from conformance.__main__ import judged, ratchet, update
+from conformance.engine import FAILED, PASSED, SKIPPED, Engine, Result, parse
+from conformance.report import failure, files_table, missed_bounds
+from conformance.suite import Case
+
+OUTPUT = r"""[==========] Running 5 tests from 1 test cases.
+
+[----------] 5 tests from made
+[ RUN      ] made.good
+[       OK ] made.good (120 ms)
+[ RUN      ] made.bad
+[  FAILED  ] made.bad (80 ms)
+	Command: bpftrace -e 'begin {
+  exit() }'
+	Expected: one
+two
+	Found:
+one\nthree\n
+	Expected no REGEX: ^t
+	Found:
+one\nthree\n
+[ RUN      ] made.status
+[  FAILED  ] made.status (80 ms)
+	Command: bpftrace x
+	Unclean exit code: 255
+	Output: ERROR: no\n
+[ RUN      ] made.slow
+[  TIMEOUT ] made.slow
+	Command: bpftrace y
+	Timeout: 5
+	Current output: waiting
+still
+[ RUN      ] made.other
+[   SKIP   ] made.other
+[----------] 5 tests from made
+
+[==========] 5 tests from 1 test cases ran. (900 ms total)
+[  PASSED  ] 1 tests.
+[   SKIP   ] 1 tests, listed below:
+[   SKIP   ] made.other (missed feature: 'dwarf')
+[  FAILED  ] 3 tests, listed below:
+[  FAILED  ] made.bad
+"""
+
+
+def _cases(*names: str) -> list[Case]:
+    return [Case("made", name, [("PROG", "p"), ("EXPECT", "e")]) for name in names]
+
+
+def test_verdicts() -> None:
+    """One for each test, with what the engine says of it."""
+    results, running = parse(OUTPUT, _cases("good", "bad", "status", "slow", "other"))
+    assert running is None
+    assert [(r.case.name, r.verdict, r.reason) for r in results] == [
+        ("good", PASSED, ""),
+        ("bad", FAILED, "printed something else"),
+        ("status", FAILED, "exit status 255"),
+        ("slow", FAILED, "timed out"),
+        ("other", SKIPPED, "missed feature: 'dwarf'"),
+    ]
+    _good, bad, status, slow, _other = results
+    assert bad.command == "bpftrace -e 'begin {\n  exit() }'"
+    assert bad.expected == [("EXPECT", "one\ntwo"), ("EXPECT_REGEX_NONE", "^t")]
+    assert bad.found == "one\nthree\n"
+    assert bad.seconds == 0.08
+    assert status.expected == [("EXPECT", "e")]
+    assert status.found == "ERROR: no\n"
+    assert slow.found == "waiting\nstill"
+
+
+def test_failure_text() -> None:
+    """Command, what was expected, what came."""
+    results, _running = parse(OUTPUT, _cases("bad"))
+    assert failure(results[0]) == (
+        "## made.bad: printed something else\n"
+        "    $ bpftrace -e 'begin {\n"
+        "      exit() }'\n"
+        "  - EXPECT one\n"
+        "  -        two\n"
+        "  - EXPECT_REGEX_NONE ^t\n"
+        "  + one\n"
+        "  + three\n"
+    )
+
+
+def test_a_test_that_ends_the_engine() -> None:
+    """It is named."""
+    results, running = parse("[ RUN      ] made.bad\nTraceback\nIndexError: x\n", _cases("bad"))
+    assert results == []
+    assert running is not None
+    assert running.name == "bad"
+
+
+def _made_up_engine(folder: Path, body: str) -> Engine:
+    (folder / "runtime" / "engine").mkdir(parents=True)
+    (folder / "runtime" / "engine" / "main.py").write_text(
+        "import os, subprocess, sys\n"
+        "names = open(sys.argv[4]).read().splitlines()\n"
+        "for name in names:\n"
+        "    print(f'[ RUN      ] {name}')\n"
+        f"    {body}\n"
+        "    print(f'[       OK ] {name} (1 ms)')\n"
+        "print('[==========] ran')\n"
+    )
+    return Engine(folder, folder / "bpftrace")
+
+
+def test_the_rest_is_run_without_it(tmp_path: Path) -> None:
+    """One test that ends the engine costs only its own verdict."""
+    engine = _made_up_engine(tmp_path, "if 'bad' in name: raise ValueError('broken')")
+    results = engine.run("made", _cases("good", "bad", "better"))
+    assert [(r.case.name, r.verdict) for r in results] == [
+        ("good", PASSED), ("bad", FAILED), ("better", PASSED)
+    ]  # fmt: skip
+    assert results[1].reason == "ended the engine: ValueError: broken"
+
+
+def test_commands_go_to_bash(tmp_path: Path) -> None:
+    """The suite's commands are bash's."""
+    engine = _made_up_engine(
+        tmp_path, "assert subprocess.run('[[ -n $BASH_VERSION ]]', shell=True).returncode == 0"
+    )
+    assert [r.verdict for r in engine.run("made", _cases("good"))] == [PASSED]
+
+
+def test_what_we_lack_has_failed() -> None:
+    """A feature that the kernel cannot give excuses a test; one that we do not have does not."""
+    case = _cases("x")[0]
+    ours = judged(Result(case, SKIPPED, "missed feature: 'dwarf'"))
+    assert (ours.verdict, ours.reason) == (FAILED, "--info does not say yes to dwarf")
+    assert judged(Result(case, SKIPPED, "missed feature: 'kprobe_multi'")).verdict == SKIPPED
+    assert judged(Result(case, SKIPPED, "missed feature: '!dwarf'")).verdict == SKIPPED
+    assert judged(Result(case, SKIPPED, "unmet condition: 'x'")).verdict == SKIPPED
+
+
+def test_table_and_bounds() -> None:
+    """Skipped tests are not in the share; a category below its bound is named."""
+    good, bad, other = _cases("good", "bad", "other")
+    results = [Result(good, PASSED), Result(bad, FAILED), Result(other, SKIPPED)]
+    assert files_table(results).splitlines()[2:] == [
+        "| made | 1 | 2 | 50 | 1 |  |",
+        "| **all** | **1** | **2** | **50.0** | 1 | 0 |",
+    ]
+    assert missed_bounds(results) == [
+        "neither kprobes, PMU, fentry nor DWARF: 50.0 %, and it must be 97 %"
+    ]
+    assert missed_bounds(results[:1]) == []
+
+
+def test_ratchet(tmp_path: Path) -> None:
+    """What once passed must pass; what passes now is added; what was not run is no failure."""
+    path = tmp_path / "passed.txt"
+    good, bad = _cases("good", "bad")
+    assert ratchet([Result(good, PASSED), Result(bad, FAILED)], path) == []
+    assert path.read_text() == "made.good\n"
+    assert ratchet([Result(good, FAILED), Result(bad, PASSED)], path) == ["made.good passed before"]
+    assert path.read_text() == "made.bad\nmade.good\n"
+    assert ratchet([Result(good, PASSED)], path) == []
+
+
+def test_update(tmp_path: Path) -> None:
+    """Tables stand between markers, the rest of the page stays."""
+    page = tmp_path / "page.md"
+    page.write_text("a\n<!-- files -->\nold\n<!-- end -->\nb\n<!-- machine -->\n<!-- end -->\n")
+    update(page, {"files": "new\n", "machine": "here\n"})
+    assert page.read_text() == (
+        "a\n<!-- files -->\nnew\n<!-- end -->\nb\n<!-- machine -->\nhere\n<!-- end -->\n"
+    )
