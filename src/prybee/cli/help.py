@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 _USAGE = """\
 prybee - see inside a running Linux system
 
-usage:
+USAGE:
   prybee [options] -e 'PROGRAM' [PARAMETER ...] [-- --NAME=VALUE ...]
   prybee [options] FILE [PARAMETER ...] [-- --NAME=VALUE ...]     (FILE - is standard input)
   prybee -l [SEARCH]         list probes
@@ -54,6 +54,11 @@ The manual is in docs/, and begins with a tutorial.
 def text() -> str:
     """All of it."""
     return f"{_USAGE}{help_text()}\n{_MORE}"
+
+
+def usage() -> str:
+    """The forms of the command, for whoever got one wrong."""
+    return _USAGE[_USAGE.index("USAGE:") :].partition("\n\n")[0]
 
 
 # What -d shows, by our own names of stages.

@@ -44,7 +44,7 @@ _REPORT: tuple[tuple[str, tuple[tuple[str, str], ...]], ...] = (
 
 def print_info() -> int:
     """Print the report."""
-    from prybee import __version__
+    from prybee import BPFTRACE_VERSION, __version__
     from prybee.linux import features
 
     system = os.uname()
@@ -52,7 +52,7 @@ def print_info() -> int:
     print(f"  OS: {system.sysname} {system.release} {system.version}")
     print(f"  Arch: {system.machine}")
     print("\nBuild")
-    print(f"  version: v{__version__} (prybee, for scripts of bpftrace 0.27)")
+    print(f"  version: v{__version__} (prybee, for scripts of bpftrace {BPFTRACE_VERSION})")
     for title, rows in _REPORT:
         print(f"\n{title}")
         for name, feature in rows:

@@ -62,6 +62,7 @@ def _hint_at_file(pattern: str) -> None:
     """A word that looks like a script's name, but is none, is taken as a search: say so."""
     if "." in pattern and ":" not in pattern and "*" not in pattern:
         print(
-            f"WARNING: there is no file {pattern!r}; taking it as a search for probes",
+            f"WARNING: It appears that '{pattern}' is a filename but the file does not exist. "
+            f"Treating '{pattern}' as a search pattern.",
             file=sys.stderr,
         )

@@ -18,6 +18,10 @@ class UsageError(PrybeeError):
     """A command line that cannot be understood; the text says what is wrong with it."""
 
 
+class UnknownOption(UsageError):
+    """An option that does not exist, or no program: the forms of the command are shown then."""
+
+
 class Option:
     """One option.
 
@@ -194,7 +198,7 @@ def _cluster(found: Arguments, word: str, words: Sequence[str], index: int) -> i
         at += 1
         option = _BY_NAME.get(name)
         if option is None:
-            raise UsageError(f"unrecognized option '{name}'{_meant(word)}")
+            raise UnknownOption(f"unrecognized option '{name}'{_meant(word)}")
         if not option.value:
             _set(found, option, "")
             continue
@@ -228,7 +232,7 @@ def _long(name: str) -> Option:
         return _BY_NAME[starting[0]]
     if starting:
         raise UsageError(f"option '{name}' is ambiguous: {', '.join(sorted(starting))}")
-    raise UsageError(f"unrecognized option '{name}'{_meant(name)}")
+    raise UnknownOption(f"unrecognized option '{name}'{_meant(name)}")
 
 
 def _meant(word: str) -> str:

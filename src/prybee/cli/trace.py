@@ -6,7 +6,7 @@ import os
 import sys
 
 from prybee.cli import fail
-from prybee.cli.options import Arguments, UsageError, read
+from prybee.cli.options import Arguments, UnknownOption, UsageError, read
 from prybee.cli.times import Times
 from prybee.diagnostics import PrybeeError, Source
 
@@ -47,9 +47,7 @@ def main(words: Sequence[str]) -> int:
             sys.stdout.write(text())
             return 0
         if arguments.flag("version"):
-            from prybee import __version__
-
-            print(f"prybee {__version__}")
+            print(_version())
             return 0
         if arguments.text("debug") == "help":
             from prybee.cli.help import stages
@@ -62,8 +60,21 @@ def main(words: Sequence[str]) -> int:
             return print_info()
         _check(arguments)
         return _run(arguments)
+    except UnknownOption as error:
+        from prybee.cli.help import usage
+
+        return fail(f"{error}\n{usage()}\nHINT: prybee --help lists the options")
     except UsageError as error:
         return fail(f"{error}\nHINT: prybee --help lists the options")
+
+
+def _version() -> str:
+    """What ``-V`` prints; programs that call us bpftrace look for a version of bpftrace's."""
+    from prybee import BPFTRACE_VERSION, __version__
+
+    if os.path.basename(sys.argv[0]) == "bpftrace":
+        return f"bpftrace v{BPFTRACE_VERSION} (prybee {__version__})"
+    return f"prybee {__version__}"
 
 
 def _check(arguments: Arguments) -> None:
@@ -109,7 +120,8 @@ def _pid(arguments: Arguments) -> int | None:
     try:
         pid = int(text, 0)
     except ValueError:
-        raise UsageError(f"Failed to parse pid: invalid integer: {text}") from None
+        wrong = "trailing bytes" if text[0].isdigit() else "integer"
+        raise UsageError(f"Failed to parse pid: invalid {wrong}: {text}") from None
     if not 0 < pid <= 4194304:  # PID_MAX_LIMIT, include/linux/threads.h
         raise UsageError(f"Pid out of range: {text}")
     if not os.path.exists(f"/proc/{pid}"):
@@ -211,7 +223,7 @@ def _run(arguments: Arguments) -> int:
             from prybee.cli.listing import list_search
 
             return list_search(arguments, pid)
-        raise UsageError("no program: prybee -e 'PROGRAM', or prybee FILE")
+        raise UnknownOption("no program: prybee -e 'PROGRAM', or prybee FILE")
     from prybee.language.frontend import CompileOptions
 
     options = CompileOptions(
