@@ -56,9 +56,8 @@ def text() -> str:
     return f"{_USAGE}{help_text()}\n{_MORE}"
 
 
-def usage() -> str:
-    """The forms of the command, for whoever got one wrong."""
-    return _USAGE[_USAGE.index("USAGE:") :].partition("\n\n")[0]
+# The form of the command, for whoever got it wrong: bpftrace begins with this line, too.
+SHORT = "USAGE:\n  prybee [options] -e 'PROGRAM' [PARAMETER ...], or FILE in place of -e"
 
 
 # What -d shows, by our own names of stages.

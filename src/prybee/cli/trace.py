@@ -61,9 +61,9 @@ def main(words: Sequence[str]) -> int:
         _check(arguments)
         return _run(arguments)
     except UnknownOption as error:
-        from prybee.cli.help import usage
+        from prybee.cli.help import SHORT
 
-        return fail(f"{error}\n{usage()}\nHINT: prybee --help lists the options")
+        return fail(f"{error}\n{SHORT}\nHINT: prybee --help lists the options")
     except UsageError as error:
         return fail(f"{error}\nHINT: prybee --help lists the options")
 
