@@ -86,6 +86,9 @@ class TypeTable:
         self._by_id: dict[int, Type] = {}
         self._by_name: dict[tuple[str, str], Type | None] = {}
         self._definitions: Definitions | None = None
+        # Tables of modules' types, and the table that this one, of a module, builds upon.
+        self._split: dict[int, TypeTable] = {}
+        self._below: TypeTable | None = None
         if c_part:
             assert source is not None
             from prybee.language.preprocessor import CPart
@@ -100,6 +103,17 @@ class TypeTable:
         if callable(self._btf):
             self._btf = self._btf()
         return self._btf
+
+    def of(self, btf: Btf) -> TypeTable:
+        """The table that converts types of ``btf``: this one for the kernel's own, another for
+        those of a module, which build upon them."""
+        if btf is self.btf:
+            return self
+        found = self._split.get(id(btf))
+        if found is None:
+            found = self._split[id(btf)] = TypeTable(btf)
+            found._below = self
+        return found
 
     # -- by name -------------------------------------------------------------------------------
 
@@ -241,7 +255,12 @@ class TypeTable:
         """The language's form of a kernel type."""
         found = self._by_id.get(id)
         if found is None:
-            found = self._by_id[id] = self._convert(id)
+            below = self._below
+            if below is not None and below.btf is not None and id < len(below.btf):
+                found = below.from_btf(id)
+            else:
+                found = self._convert(id)
+            self._by_id[id] = found
         return found
 
     def _convert(self, id: int) -> Type:  # noqa: A002

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from prybee.compiler.ir import I64
 from prybee.diagnostics import did_you_mean
-from prybee.language.lower.operands import Place, Scalar
+from prybee.language.lower.operands import Scalar
 from prybee.language.registry import ExpandScope, Match, ProbeContext, ProbeSyntaxError
-from prybee.language.types import CONTEXT, KERNEL, UINT64, Member, PointerType, StructType, Type
+from prybee.language.types import KERNEL, UINT64, Type
 from prybee.plan.plan import ProbeSpec, RawTracepointAttach
 from prybee.probes.patterns import is_pattern, matcher
 from prybee.probes.provider import ProbeType
 from prybee.probes.registered import context_pointer
+from prybee.probes.typed_arguments import WORD, TypedArguments
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
     from prybee.language.lower.operands import Operand
 
 _KERNEL = "vmlinux"
-_WORD = 8
 
 
 class UntypedContext(ProbeContext):
@@ -42,81 +42,21 @@ class UntypedContext(ProbeContext):
 
     def lower_argument(self, index: int, handler: Handler) -> Operand:
         pointer = context_pointer(handler)
-        return Scalar(handler.b.load(I64, pointer, index * _WORD), UINT64)
+        return Scalar(handler.b.load(I64, pointer, index * WORD), UINT64)
 
 
-class TypedContext(ProbeContext):
+class TypedContext(TypedArguments):
     """Arguments with their kernel types, which the verifier knows as well."""
 
-    program_type = "tracing"
     attach_type = "trace_raw_tp"
     provider = "rawtracepoint"
-    space = KERNEL
 
-    def __init__(self, name: str, event: str, parameters: Sequence[Parameter]) -> None:
-        super().__init__(name)
-        self.attach_to = f"btf_trace_{event}"
-        self._event = event
-        self._parameters = parameters
-        self._args: StructType | None = None
-
-    def _by_helper(self, btf: Btf) -> bool:
-        """Whether arguments must be taken out of the context by a helper."""
+    def __init__(self, name: str, event: str, btf: Btf, parameters: Sequence[Parameter]) -> None:
         from prybee.probes.nullable import may_lack_arguments
 
-        return may_lack_arguments(self._event) or any(
-            _opaque(btf, parameter) for parameter in self._parameters
-        )
-
-    def args_type(self, checker: Checker) -> Type | None:
-        if self._args is None:
-            btf = checker.target.btf
-            assert btf is not None
-            self._args = StructType.lazy(
-                "struct",
-                f"rawtracepoint:{_KERNEL}:{self._event}_args",
-                sum(_words(btf, parameter) for parameter in self._parameters) * _WORD,
-                lambda: tuple(self._members(checker, btf)),
-            )
-        return self._args
-
-    def _members(self, checker: Checker, btf: Btf) -> Iterable[Member]:
-        offset = 0
-        trusted = not self._by_helper(btf)
-        for parameter in self._parameters:
-            type_ = checker.types.from_btf(parameter.type)
-            if isinstance(type_, PointerType):
-                known = trusted and isinstance(type_.target, StructType)
-                type_ = PointerType(type_.target, KERNEL, known)
-            yield Member(parameter.name, offset, type_)
-            offset += _words(btf, parameter) * _WORD
-
-    def lower_args(self, handler: Handler) -> Operand:
-        checker = handler.script.checker
-        type_ = self.args_type(checker)
-        assert type_ is not None
-        assert checker.target.btf is not None
-        pointer = context_pointer(handler)
-        if self._by_helper(checker.target.btf):
-            # What the verifier takes for a pointer that may be NULL allows nothing but a test; as
-            # a number from memory it can be followed by helpers.
-            return Place(handler.b.ptr_to_int(pointer), 0, type_, KERNEL)
-        return Place(pointer, 0, type_, CONTEXT, trusted=True)
-
-
-def _opaque(btf: Btf, parameter: Parameter) -> bool:
-    """Whether the verifier lets no program load an argument (btf_ctx_access): it wants pointers
-    to be of void, integers or structs."""
-    plain = btf.strip(parameter.type)
-    if btf.kind(plain) != "ptr":
-        return False
-    target = btf.strip(btf.target(plain))
-    return target != 0 and btf.kind(target) not in ("int", "struct", "union")
-
-
-def _words(btf: Btf, parameter: Parameter) -> int:
-    """How many of the context's 8-byte words an argument takes (kernel/bpf/btf.c)."""
-    return max(1, (btf.size(parameter.type) + _WORD - 1) // _WORD)
+        super().__init__(name, f"rawtracepoint:{_KERNEL}:{event}_args", btf, parameters)
+        self.attach_to = f"btf_trace_{event}"
+        self.by_helper = self.by_helper or may_lack_arguments(event)
 
 
 class RawTracepoint(ProbeType):
@@ -174,7 +114,8 @@ class RawTracepoint(ProbeType):
         if isinstance(count, int):
             return UntypedContext(match.name, count)
         parameters = _parameters(match, scope)
-        return TypedContext(match.name, str(match.data[0]), parameters)
+        assert scope.target.btf is not None
+        return TypedContext(match.name, str(match.data[0]), scope.target.btf, parameters)
 
     def attach(
         self, matches: Sequence[Match], program: str, scope: ExpandScope
