@@ -32,6 +32,8 @@ class ElfFile:
         bits: 32 or 64.
         byte_order: "little" or "big".
         entry: address of the first instruction.
+        container: the file that holds it: ``path``, or the archive that it is a member of.
+        start: where in that file it begins, in bytes; 0 but for members of archives.
     """
 
     def __init__(self, data: bytes | bytearray | memoryview | mmap, path: str = "") -> None:
@@ -51,6 +53,8 @@ class ElfFile:
     def open(cls, path: str) -> Self:
         """Opens the object file at ``path``; close it, or use it in a ``with``.
 
+        ``ARCHIVE!/MEMBER`` is a member that a zip file stores without compression.
+
         Raises:
             ElfError: it cannot be opened, is not an object file, or its header is damaged.
         """
@@ -66,6 +70,8 @@ class ElfFile:
     def _start(self, source: Source) -> None:
         self._source = source
         self.path = source.path
+        self.start = source.start
+        self.container = self.path.partition("!/")[0] if source.start else self.path
         head = source.read(0, min(64, source.size), "header")
         if head[:4] != b"\x7fELF":
             what = "is empty" if not head else "is not an ELF file"

@@ -22,24 +22,35 @@ class ElfError(PrybeeError):
 
 
 class Source:
-    """Bytes by offset, from a buffer or from an open file."""
+    """Bytes by offset, from a buffer or from an open file, or a part of one.
 
-    __slots__ = ("_data", "_fd", "path", "size")
+    Attributes:
+        path: the name for messages.
+        size: bytes there are.
+        start: where in the file they begin; not 0 for a member of an archive.
+    """
 
-    def __init__(self, data: bytes | None, fd: int, size: int, path: str) -> None:
+    __slots__ = ("_data", "_fd", "path", "size", "start")
+
+    def __init__(self, data: bytes | None, fd: int, size: int, path: str, start: int = 0) -> None:
         self._data = data
         self._fd = fd
         self.path = path
         self.size = size
+        self.start = start
 
     @classmethod
     def open(cls, path: str) -> Source:
-        """Opens ``path``.
+        """Opens ``path``, which may be ``ARCHIVE!/MEMBER``.
 
         Raises:
             ElfError: there is no such regular file, or it cannot be opened.
         """
         from stat import S_ISREG
+
+        container, mark, member = path.partition("!/")
+        if mark and not os.path.exists(path):
+            return cls._member(path, container, member)
 
         try:
             # Not blocking: the path may be a FIFO.
@@ -53,6 +64,19 @@ class Source:
             os.close(fd)
             raise ElfError(path, "is not a regular file")
         return cls(None, fd, status.st_size, path)
+
+    @classmethod
+    def _member(cls, path: str, container: str, member: str) -> Source:
+        from prybee.elf.archive import ArchiveError, find
+
+        whole = cls.open(container)
+        try:
+            whole.start, whole.size = find(whole._fd, whole.size, member)
+        except (ArchiveError, OSError) as error:
+            whole.close()
+            raise ElfError(path, f"cannot be used: {error}") from None
+        whole.path = path
+        return whole
 
     def read(self, offset: int, size: int, what: str) -> bytes:
         """``size`` bytes at ``offset``; ``what`` names them in the error.
@@ -72,7 +96,7 @@ class Source:
             raise ElfError(self.path, f"is closed; cannot read {what}")
         try:
             # One call returns at most 2 GiB less a page (Linux), far above any table.
-            data = os.pread(self._fd, size, offset)
+            data = os.pread(self._fd, size, self.start + offset)
         except (OSError, OverflowError) as error:
             raise ElfError(self.path, f"cannot read {what}: {error}") from None
         if len(data) != size:
