@@ -134,7 +134,7 @@ def test_signals_do_not_hit_prybee_itself(statement: str) -> None:
 )
 def test_acting_needs_unsafe(statement: str) -> None:
     messages = complaints(f"interval:s:1 {{ {statement}; }}", unsafe=False)
-    assert any("is an unsafe function being used in safe mode" in text for text in messages)
+    assert any(text.endswith("is unsafe. To use you need the --unsafe flag") for text in messages)
 
 
 def test_tracepoints_have_their_own_hints() -> None:

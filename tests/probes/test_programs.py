@@ -299,7 +299,11 @@ def test_instructions_are_not_split(build: Build) -> None:
         assert accepted == begins & set(range(size))
         for message, offset in refused:
             place = f"{PATH}:main+{offset}"
-            assert message == f"Could not add uprobe into middle of instruction: {place}"
+            problem = f"Could not add uprobe into middle of instruction: {place}"
+            assert message == (
+                f"{problem}\nUse --unsafe to force attachment. WARNING: This option could lead to "
+                "data corruption in the target process."
+            )
         between = min(set(range(size)) - begins)
         point = attach_point.parse(f"uprobe:{PATH}:main+{between}")
         scope = ExpandScope(target, Config(), unsafe=True)

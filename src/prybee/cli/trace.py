@@ -231,6 +231,7 @@ def _run(arguments: Arguments) -> int:
         named=named,
         pid=pid,
         unsafe=arguments.flag("unsafe"),
+        misses=arguments.flag("warnings"),
         environment=os.environ,
         folders=tuple(arguments.all("I")),
         mode=_mode(arguments),

@@ -123,7 +123,7 @@ class NamedParameter(Function):
         parameters.used.add(name.value)
         value, wrong = _given(name.value, default, checker)
         if wrong:
-            checker.error(call, wrong)
+            checker.refuse(call, wrong)
         if isinstance(value, bool):
             return BOOL
         if isinstance(value, int):

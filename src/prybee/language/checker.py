@@ -29,6 +29,13 @@ if TYPE_CHECKING:
 # More rounds than this mean that types chase each other; upstream's limit as well.
 MAX_ROUNDS = 50
 
+# bpftrace's words for functions, and for the macros of its library.
+_UNSAFE_WORDS = (
+    "is an unsafe function being used in safe mode",
+    "is unsafe. To use you need the --unsafe flag",
+)
+_UNSAFE_MACROS = frozenset(("override", "signal", "signal_thread", "write_user"))
+
 # As declared: `let @x = lruhash(100);`
 MAP_KINDS = ("percpulruhash", "percpuhash", "lruhash", "hash")
 
@@ -48,6 +55,7 @@ class Checker(Subprograms):
             self.changed = False
             self.errors.clear()
             self.warnings.clear()
+            self._wrong.clear()
             for variant in variants:
                 self.check_variant(variant)
             if not self.changed and not self._default_maps():
@@ -58,7 +66,16 @@ class Checker(Subprograms):
                 for node, name in used_as_values(variant.probe):
                     self.error(node, f"{name} gives nothing: it cannot be used as a value")
         if self.errors:
-            raise ScriptError(sorted(self.errors.values(), key=_place))
+            raise ScriptError(sorted(map(self._counted, self.errors.items()), key=_place))
+
+    def _counted(self, error: tuple[tuple[str, int, int], Diagnostic]) -> Diagnostic:
+        """A mistake, and for how many probes it is one where a handler stands for several."""
+        (message, start, end), diagnostic = error
+        variants = self._wrong.get((start, end), {})
+        if len(variants) < 2 or next(iter(variants.values())) != message:
+            return diagnostic
+        hint = f"the same is wrong for {len(variants) - 1} more of the probes that match here"
+        return diagnostic.replace(hints=(*diagnostic.hints, hint))
 
     def _default_maps(self) -> bool:
         """Maps that are read and never written hold nothing: they read as zero."""
@@ -192,7 +209,7 @@ class Checker(Subprograms):
         if function.unsafe and not self.unsafe:
             self.error(
                 node,
-                f"{node.name}() is an unsafe function being used in safe mode",
+                f"{node.name}() {_UNSAFE_WORDS[node.name in _UNSAFE_MACROS]}",
                 "run with --unsafe to allow it",
             )
         if function.probes and self.context.provider not in function.probes:

@@ -14,7 +14,13 @@ from prybee.diagnostics import (
     did_you_mean,
 )
 from prybee.language import attach_point, tree
-from prybee.language.registry import ExpandScope, Match, ProbeSyntaxError, Provider
+from prybee.language.registry import (
+    AttachRefused,
+    ExpandScope,
+    Match,
+    ProbeSyntaxError,
+    Provider,
+)
 from prybee.language.script import Variant
 
 TYPE_CHECKING = False
@@ -46,6 +52,7 @@ _MORE_PROBES = (
     "You can increase the limit through the BPFTRACE_MAX_PROBES environment variable, but BE "
     "CAREFUL since a high number of probes attached can cause your system to crash."
 )
+_EXPECTED = "If this is expected, set the 'missing_probes' config variable to 'warn'."
 _MORE_PROGRAMS = (
     "You can increase the limit through the BPFTRACE_MAX_BPF_PROGS environment variable."
 )
@@ -183,6 +190,12 @@ class Expansion:
         try:
             matches = provider.expand(parsed, self.scope)
             complaint = provider.missing(parsed, self.scope) if not matches else ("", ())
+        except AttachRefused as failure:
+            # The reason stands alone: its second line is what to do.
+            self._errors.append(Diagnostic(ERROR, str(failure)))
+            message = f"Unable to attach probe: {failure.name}. {_EXPECTED}"
+            self._errors.append(Diagnostic(ERROR, message, span))
+            return ()
         except ProbeSyntaxError as failure:
             self._errors.append(Diagnostic(ERROR, str(failure), span, failure.hints))
             return ()
@@ -229,8 +242,7 @@ class Expansion:
             self._errors.append(
                 Diagnostic(
                     ERROR,
-                    "Probe has no valid attach points. If this is expected, set the "
-                    "'missing_probes' config variable to 'warn'.",
+                    f"Probe has no valid attach points. {_EXPECTED}",
                     span,
                     tuple(hints),
                 )

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from prybee.diagnostics import Source
     from prybee.language.config_table import Config
+    from prybee.language.expansion import ProbeBlock
     from prybee.language.registry import Registry
     from prybee.plan.plan import Plan
     from prybee.plan.target import Target
@@ -46,6 +47,7 @@ class CompileOptions(Data):
         pid: only this process (``-p``), or the child of ``-c``.
         child: ``pid`` is the child of ``-c``.
         unsafe: functions that change the system are allowed.
+        misses: count reads of map elements that do not exist (``-k``).
         environment: variables, for settings.
         stages: those of :data:`STAGES` whose text is wanted.
         folders: where imports are looked for behind the script's own folder (``-I``).
@@ -60,6 +62,7 @@ class CompileOptions(Data):
     pid: int | None = None
     child: bool = False
     unsafe: bool = False
+    misses: bool = False
     environment: Mapping[str, str] = {}
     stages: tuple[str, ...] = ()
     folders: tuple[str, ...] = ()
@@ -120,6 +123,23 @@ def compile_script(
         sys.setrecursionlimit(limit)
 
 
+def check_script(
+    source: Source, target: Target, registry: Registry, options: CompileOptions
+) -> tuple[tree.Program, list[Diagnostic]]:
+    """A script's tree with types, and warnings: all but making programs, which takes longest.
+
+    Raises:
+        ScriptError: the script is wrong.
+    """
+    limit = sys.getrecursionlimit()
+    sys.setrecursionlimit(max(limit, tree.RECURSION_LIMIT))
+    try:
+        front, _blocks, _checker = _checked(source, target, registry, options, {})
+    finally:
+        sys.setrecursionlimit(limit)
+    return front.program, front.warnings
+
+
 class Front:
     """A script's tree with its settings, types and attach points: what ``-l FILE`` needs, too."""
 
@@ -162,8 +182,22 @@ def _compile(
     source: Source, target: Target, registry: Registry, options: CompileOptions
 ) -> Compilation:
     dumps: dict[str, str] = {}
+    front, blocks, checker = _checked(source, target, registry, options, dumps)
+    plan = assemble(source, target, checker, front.expansion, blocks, options, dumps)
+    warnings = tuple(front.warnings)
+    return Compilation(plan, front.config, warnings, front.program, front.parameters, dumps)
+
+
+def _checked(
+    source: Source,
+    target: Target,
+    registry: Registry,
+    options: CompileOptions,
+    dumps: dict[str, str],
+) -> tuple[Front, list[ProbeBlock], Checker]:
+    """All stages up to types; the front has all warnings then."""
     front = Front(source, target, registry, options)
-    program, config, warnings = front.program, front.config, front.warnings
+    program = front.program
     if "ast" in options.stages:
         from prybee.language.tree_text import tree_text
 
@@ -173,7 +207,7 @@ def _compile(
     checker = Checker(
         source,
         target,
-        config,
+        front.config,
         registry,
         front.types,
         front.parameters,
@@ -185,13 +219,12 @@ def _compile(
     variants = [variant for block in blocks for variant in block.variants]
     checker.check_all(variants)
     _check_named(front.parameters)
-    warnings += sorted(checker.warnings.values(), key=_place)
+    front.warnings += sorted(checker.warnings.values(), key=_place)
     if "types" in options.stages:
         from prybee.language.tree_text import tree_text
 
         dumps["types"] = tree_text(program, types=True)
-    plan = assemble(source, target, checker, front.expansion, blocks, options, dumps)
-    return Compilation(plan, config, tuple(warnings), program, front.parameters, dumps)
+    return front, blocks, checker
 
 
 def _subprograms(program: tree.Program, source: Source) -> dict[str, tree.Subprogram]:

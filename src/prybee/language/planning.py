@@ -50,7 +50,7 @@ def assemble(
         CompilerError: a program cannot be made.
     """
     variants = [variant for block in blocks for variant in block.variants]
-    lowering = ScriptLowering(source, checker, target, variants)
+    lowering = ScriptLowering(source, checker, target, variants, options.misses)
     compiler = _Programs(target, checker, lowering, options, dumps)
     probes: list[ProbeSpec] = []
     for block in blocks:

@@ -255,6 +255,17 @@ class ProbeSyntaxError(Exception):
         super().__init__(message)
 
 
+class AttachRefused(ProbeSyntaxError):
+    """An attach point that can be read, and where nothing may be attached.
+
+    ``name`` is the full name of the probe.
+    """
+
+    def __init__(self, name: str, message: str) -> None:
+        self.name = name
+        super().__init__(message)
+
+
 class Registry:
     """Finds functions and providers by name."""
 

@@ -168,8 +168,8 @@ class RecordSpec(Data):
 class CounterSpec(Data):
     """A counter in global data of something that went wrong: u64 count, s64 last code.
 
-    ``kind`` is one of ``read``, ``map_full``, ``division``, ``bounds``, ``helper``; ``name`` says
-    more: the helper or the map.
+    ``kind`` is one of ``read``, ``map_full``, ``delete``, ``lookup``, ``division``, ``bounds``,
+    ``helper``; ``name`` says more: the helper or the map.
     """
 
     kind: str

@@ -5,11 +5,12 @@ A breakpoint within an instruction makes the program do something else, or crash
 
 from __future__ import annotations
 
-from prybee.language.registry import ExpandScope, ProbeSyntaxError
+from prybee.language.registry import AttachRefused, ExpandScope
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from prybee.elf import ElfFile
+    from prybee.elf.records import Symbol
 
 _FORCE = (
     "Use --unsafe to force attachment. "
@@ -28,12 +29,15 @@ def allowed(name: str, path: str, elf: ElfFile, address: int, scope: ExpandScope
         scope: whether the script may do unsafe things and miss probes; warnings go there.
 
     Raises:
-        ProbeSyntaxError: it may not, and the script wants all of its probes.
+        AttachRefused: it may not, and the script wants all of its probes.
     """
     inside = elf.function_at(address)
     if inside is None:
-        problem = f"Could not determine instruction boundary for {name} (binary appears stripped)."
-        forced = f"Unchecked uprobe: {name}"
+        problem = f"Could not resolve address: {path}:{address:#x}"
+        forced = (
+            f"Could not determine instruction boundary for {name} (binary appears stripped). "
+            "Misaligned probes can lead to tracee crashes!"
+        )
     else:
         symbol, offset = inside
         if _begins(elf, symbol.value, offset):
@@ -44,8 +48,24 @@ def allowed(name: str, path: str, elf: ElfFile, address: int, scope: ExpandScope
     if scope.unsafe:
         scope.warnings.append(forced)
         return True
+    return _refused(name, problem, scope)
+
+
+def known_size(name: str, symbol: Symbol, scope: ExpandScope) -> bool:
+    """Whether a symbol says how long it is, or that does not matter; False as in :func:`allowed`.
+
+    Raises:
+        AttachRefused: it does not, and the script wants all of its probes.
+    """
+    if symbol.size or scope.unsafe:
+        return True
+    problem = f"Could not determine boundary for {symbol.name} (symbol has size 0)."
+    return _refused(name, problem, scope)
+
+
+def _refused(name: str, problem: str, scope: ExpandScope) -> bool:
     if scope.config.missing_probes == "error":
-        raise ProbeSyntaxError(problem, _FORCE)
+        raise AttachRefused(name, f"{problem}\n{_FORCE}")
     return False
 
 

@@ -148,7 +148,11 @@ class Uprobe(ProbeType):
             shown = f"{name}+{offset}" if offset else name
             match = self._match(path, shown, start + offset)
             address = symbol.value + offset
-            if not offset or inside_code.allowed(match.name, path, elf, address, scope):
+            if (
+                inside_code.allowed(match.name, path, elf, address, scope)
+                if offset
+                else inside_code.known_size(match.name, symbol, scope)
+            ):
                 yield match
             return
 

@@ -19,9 +19,10 @@ _DIVISION = (
     "Divide or modulo by 0 detected. This can lead to unexpected results. 1 is being used as the "
     "result."
 )
+_NOT_THERE = "Can't lookup map element because it does not exist."
 _MISSING = "Can't delete map element because it does not exist."
 # Kinds that are told only when asked for (-k).
-_ON_REQUEST = frozenset(("read", "helper", "delete"))
+_ON_REQUEST = frozenset(("read", "helper", "delete", "lookup"))
 
 
 class Losses:
@@ -97,6 +98,8 @@ def describe(spec: CounterSpec, code: int) -> tuple[str, str]:
         ), ""
     if spec.kind == "delete":
         return _MISSING, "map_delete_elem"
+    if spec.kind == "lookup":
+        return _NOT_THERE, "map_lookup_elem"
     import os
 
     return os.strerror(-code) if code < 0 else "A helper function failed", spec.name

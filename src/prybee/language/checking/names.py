@@ -78,6 +78,8 @@ class Names:
         self.maps: dict[str, MapSymbol] = {}
         self.errors: dict[tuple[str, int, int], Diagnostic] = {}
         self.warnings: dict[tuple[str, int, int], Diagnostic] = {}
+        # For each place with mistakes: the handlers in which it is wrong, and what the first says.
+        self._wrong: dict[tuple[int, int], dict[Variant, str]] = {}
         self.changed = False
         self.variant: Variant
         # Visible scratch variables, innermost block last: (id of the block, its names).
@@ -120,8 +122,18 @@ class Names:
     ) -> None:
         """Note a mistake at ``node``; a second one with the same text and place is the same."""
         message = plain(message)
+        variants = self._wrong.setdefault((node.start, node.end), {self.variant: message})
+        if self.variant not in variants:
+            # A handler of many probes: each has fields of its own, and one message is enough.
+            variants[self.variant] = message
+            return
         span = node.span(self.source)
         self.errors[message, node.start, node.end] = Diagnostic(ERROR, message, span, hints, notes)
+
+    def refuse(self, node: tree.Node, message: str) -> None:
+        """Note a mistake that is not the script's; ``node`` is what asks for it."""
+        notes = (("asked for here", node.span(self.source)),)
+        self.errors[message, node.start, node.end] = Diagnostic(ERROR, message, None, (), notes)
 
     def warn(self, node: tree.Node, message: str, *hints: str) -> None:
         """Note something that works but may not be meant."""

@@ -59,19 +59,24 @@ def assign_map(h: Handler, node: tree.AssignMap) -> None:
             assert isinstance(value, tree.Call)
             h.script.function(value.name).lower_aggregate(value, h, target)
             return
-        storage.assign(h, maps.key_of(h, target), value)
+        key = maps.key_of(h, target)
+        h.at(node)
+        storage.assign(h, key, value)
         return
     if node.op in ("+", "-") and is_integer(storage.value_type):
         amount = h.lower_integer(node.value)
         if node.op == "-":
             amount = h.b.neg(amount)
-        storage.add(h, maps.key_of(h, target), amount)
+        key = maps.key_of(h, target)
+        h.at(node)
+        storage.add(h, key, amount)
         return
     key = maps.key_of(h, target)
     old = storage.read(h, key)
     result = combine(
         h, node.op, old, h.lower(node.value), target, node.value, _result(storage.value_type)
     )
+    h.at(node)
     storage.assign_operand(h, key, result)
 
 
@@ -92,6 +97,7 @@ def increment(h: Handler, node: tree.IncDec, used: bool) -> Operand:
     type_ = storage.value_type
     distance = step * (max(1, type_.target.size) if isinstance(type_, PointerType) else 1)
     key = maps.key_of(h, target)
+    h.at(node)
     if not used:
         storage.add(h, key, h.const(distance))
         return Scalar(h.const(0), INT64)

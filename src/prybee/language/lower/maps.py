@@ -54,7 +54,9 @@ def key_of(h: Handler, target: tree.Map | tree.MapAccess) -> Value | None:
 
 def read(h: Handler, node: tree.Map | tree.MapAccess) -> Operand:
     """The value of a map access; of an aggregation its integer."""
-    return h.script.storage(node).read(h, key_of(h, node))
+    key = key_of(h, node)
+    h.at(node)
+    return h.script.storage(node).read(h, key)
 
 
 def scalar_address(h: Handler, node: tree.Map) -> Value:
@@ -91,11 +93,15 @@ class Storage:
 
     def assign(self, h: Handler, key: Value | None, node: tree.Expression) -> None:
         """Evaluate ``node`` and store it."""
+        place = h.b.span
         if is_scalar(self.value_type):
-            self.assign_operand(h, key, h.lower(node))
+            operand = h.lower(node)
+            h.b.span = place
+            self.assign_operand(h, key, operand)
             return
         buffer = h.slot(self.value_type)
         h.lower_into(node, self.value_type, buffer, 0)
+        h.b.span = place
         self.assign_operand(h, key, Place(buffer, 0, self.value_type, BPF))
 
     def assign_operand(self, h: Handler, key: Value | None, operand: Operand) -> None:
@@ -280,16 +286,26 @@ class Hash(Storage):
             def hit() -> None:
                 h.b.write(result, h.plain(h.load(Place(pointer, 0, plain, BPF)).value))
 
-            h.choose(h.b.icmp("ne", pointer, 0), hit, lambda: h.b.write(result, 0))
+            def nothing() -> None:
+                h.b.write(result, 0)
+                self._missed(h)
+
+            h.choose(h.b.icmp("ne", pointer, 0), hit, nothing)
             return Scalar(h.b.read(result), plain)
         # Where there is no value, look at zeros instead: no copy on either path.
         found = h.b.variable(Ptr(MAP_VALUE), "value")
 
         def miss() -> None:
             h.b.write(found, h.global_pointer(h.script.globals.zeros(type_.size)))
+            self._missed(h)
 
         h.choose(h.b.icmp("ne", pointer, 0), lambda: h.b.write(found, pointer), miss)
         return Place(h.b.read(found), 0, type_, BPF)
+
+    def _missed(self, h: Handler) -> None:
+        """Count a read of nothing, where its user wants to know."""
+        if h.script.misses:
+            h.count(h.script.counters.lookup(self.name, h.b.span))
 
     def _read_cpus(self, h: Handler, key: Value | None) -> Operand:
         assert key is not None
@@ -314,7 +330,10 @@ class Hash(Storage):
         if is_scalar(self.value_type):
             super().assign(h, key, node)
             return
-        self.update(h, key, key_pointer(h, node, self.value_type))
+        place = h.b.span
+        pointer = key_pointer(h, node, self.value_type)
+        h.b.span = place
+        self.update(h, key, pointer)
 
     def assign_operand(self, h: Handler, key: Value | None, operand: Operand) -> None:
         place = h.in_memory(operand, self.value_type)

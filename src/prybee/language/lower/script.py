@@ -66,6 +66,10 @@ class Counters:
         """Indexes outside of an array of ``count``."""
         return self._counter("bounds", str(count), span)
 
+    def lookup(self, map_name: str, span: Span | None) -> int:
+        """Reads of keys that were not there."""
+        return self._counter("lookup", map_name, span)
+
     def missing(self, map_name: str, span: Span | None) -> int:
         """Deletions of keys that were not there."""
         return self._counter("delete", map_name, span)
@@ -75,9 +79,16 @@ class ScriptLowering:
     """Turns checked handlers into SSA modules, and gathers what the plan needs beside them."""
 
     def __init__(
-        self, source: Source, checker: Checker, target: Target, variants: Sequence[Variant]
+        self,
+        source: Source,
+        checker: Checker,
+        target: Target,
+        variants: Sequence[Variant],
+        misses: bool = False,
     ) -> None:
         self.source = source
+        # Whether reads of map elements that do not exist are counted.
+        self.misses = misses
         self.checker = checker
         self.target = target
         self.config = checker.config
