@@ -1,0 +1,12 @@
+"""Debug information of user programs (DWARF 2 to 5): functions, types, lines.
+
+Own reader, so that no package is needed: it reads units when they are asked about, steps over what
+nobody wants, and knows split units, which ``pyelftools`` (tests compare with it) does not.
+Pure: opens nothing but split files beside the program, when these are asked for.
+"""
+
+from prybee.dwarf.info import DebugInfo, Inlined, SourceLine
+from prybee.dwarf.sections import DwarfError
+from prybee.dwarf.types import DwarfTypes
+
+__all__ = ["DebugInfo", "DwarfError", "DwarfTypes", "Inlined", "SourceLine"]
