@@ -36,6 +36,14 @@ def describe() -> list[tuple[str, str]]:
     return found
 
 
+def path_of(name: str) -> str:
+    """The file that has a macro of the library."""
+    import os
+
+    folder = os.path.dirname(os.path.abspath(__file__))
+    return os.path.join(folder, "stdlib", f"{INDEX[name]}.bt")
+
+
 class Library:
     """The library as one script sees it: its nodes' places are offsets of the script's source."""
 
