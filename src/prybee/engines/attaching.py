@@ -88,6 +88,10 @@ def _raw_tracepoint(way: p.RawTracepointAttach, program: Program, _: Events) -> 
     return [links.raw_tracepoint(program, way.event)]
 
 
+def _tracing(_way: p.TracingAttach, program: Program, _: Events) -> list[Link]:
+    return [links.tracing(program, program.name)]
+
+
 def _perf_event(way: p.PerfEventAttach, program: Program, _: Events) -> list[Link]:
     made: list[Link] = []
     if way.pid >= 0 and way.cpu < 0:
@@ -178,6 +182,7 @@ def _linked(
 _WAYS: dict[type[p.AttachSpec], Callable[..., list[Link]]] = {
     p.TracepointAttach: _tracepoint,
     p.RawTracepointAttach: _raw_tracepoint,
+    p.TracingAttach: _tracing,
     p.PerfEventAttach: _perf_event,
     p.UprobeAttach: _uprobe,
     p.UprobeMultiAttach: _uprobe_multi,

@@ -132,7 +132,7 @@ class KernelEngine:
             self._program_btf = LoadedBtf.load(plan.btf)
         for program in plan.programs:
             loaded = loading.load_program(
-                program, plan.license, self.maps, self._program_btf, self._btf, self._log_level
+                program, plan.license, self.maps, self._program_btf, self._types, self._log_level
             )
             self.programs[program.name] = loaded
             if loaded.log:
@@ -165,8 +165,9 @@ class KernelEngine:
                 time.CLOCK_BOOTTIME
             ).to_bytes(8, "little")
 
-    def _btf(self) -> Btf | None:
-        return (self._target or self._live()).btf
+    def _types(self, module: str) -> Btf | None:
+        target = self._target or self._live()
+        return target.module_btf(module) if module else target.btf
 
     def _live(self) -> LiveTarget:
         """The running machine: the given target if it is that, else one of our own."""

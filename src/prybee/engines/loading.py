@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from prybee.diagnostics import VerifierRejected
     from prybee.plan.plan import MapSpec, ProgramSpec
 
+    Types = Callable[[str], Btf | None]
+
 # What an LDDW's or CALL's source register says of its immediate (RFC 9669, and linux/bpf.h).
 _MAP_FD = 1
 _MAP_VALUE = 2
@@ -82,9 +84,7 @@ def _allow_locked_memory() -> bool:
     return True
 
 
-def relocate(
-    spec: ProgramSpec, maps: Mapping[str, Map], btf: Callable[[], Btf | None]
-) -> bytearray:
+def relocate(spec: ProgramSpec, maps: Mapping[str, Map], types: Types) -> bytearray:
     """The program's instructions with descriptors and ids filled in.
 
     Raises:
@@ -95,8 +95,8 @@ def relocate(
     for relocation in spec.relocations:
         at = relocation.insn * 8
         if relocation.kind == "kfunc":
-            types = btf()
-            number = types.function(relocation.symbol) if types is not None else 0
+            btf = types("")
+            number = btf.function(relocation.symbol) if btf is not None else 0
             if not number:
                 raise NotSupported(f"kernel function {relocation.symbol}", "this kernel has none")
             source = _KFUNC_CALL
@@ -121,20 +121,22 @@ def load_program(
     license_: str,
     maps: Mapping[str, Map],
     program_btf: LoadedBtf | None,
-    btf: Callable[[], Btf | None],
+    types: Types,
     log_level: int = 0,
 ) -> Program:
     """Loads a program of a plan.
 
     Args:
-        btf: the kernel's types, called when they are needed.
+        types: gives the types of a module of that name, or without a name the kernel's; called
+            when they are needed.
 
     Raises:
         VerifierRejected: the verifier refused it, explained.
         KernelError: the kernel refused it otherwise.
         NotSupported: the kernel has not what it attaches to or calls.
     """
-    code = bytes(relocate(spec, maps, btf))
+    code = bytes(relocate(spec, maps, types))
+    module = _module(spec) if spec.attach_module else None
     try:
         return Program.load(
             spec.type,
@@ -142,7 +144,8 @@ def load_program(
             spec.name,
             license_,
             attach_type=spec.attach_type or 0,
-            attach_btf_id=_attach_id(spec, btf) if spec.attach_to else 0,
+            attach_btf_id=_attach_id(spec, types) if spec.attach_to else 0,
+            attach_btf_fd=module.fd if module is not None else 0,
             btf=program_btf,
             functions=spec.functions,
             lines=spec.lines,
@@ -156,18 +159,33 @@ def load_program(
                 f"loading program {spec.name} ({spec.type})", refused.errno, refused.hint
             ) from None
         raise explained(spec, refused) from None
+    finally:
+        if module is not None:
+            module.close()
 
 
-def _attach_id(spec: ProgramSpec, btf: Callable[[], Btf | None]) -> int:
+def _module(spec: ProgramSpec) -> LoadedBtf:
+    """The kernel's types of the module that a program is for."""
+    found = LoadedBtf.of_module(spec.attach_module)
+    if found is None:
+        raise NotSupported(
+            f"program {spec.name}",
+            f"the kernel shows no types of module {spec.attach_module}",
+            "load the module, or use a probe that needs no types",
+        )
+    return found
+
+
+def _attach_id(spec: ProgramSpec, types: Types) -> int:
     """The BTF id of what a tracing program is for."""
-    types = btf()
-    if types is None:
+    btf = types(spec.attach_module)
+    if btf is None:
         raise NotSupported(
             f"program {spec.name}",
             "it needs the kernel's types (BTF), which this kernel does not show",
             "a kernel built with CONFIG_DEBUG_INFO_BTF",
         )
-    number = types.find(spec.attach_to, "typedef" if spec.attach_type == "trace_raw_tp" else "func")
+    number = btf.find(spec.attach_to, "typedef" if spec.attach_type == "trace_raw_tp" else "func")
     if not number:
         raise NotSupported(f"program {spec.name}", f"this kernel has no {spec.attach_to}")
     return number

@@ -175,6 +175,7 @@ class _Programs:
                     lines=lines,
                     attach_type=context.attach_type,
                     attach_to=context.attach_to,
+                    attach_module=context.attach_module,
                     sleepable=context.sleepable,
                     places=compiled.spans,
                 )

@@ -110,6 +110,7 @@ class ProbeContext:
     program_type = "raw_tracepoint"
     attach_type = ""
     attach_to = ""
+    attach_module = ""
     sleepable = False
     # Address space that pointers found here point into.
     space = NOWHERE

@@ -7,12 +7,15 @@ that the kernel then says it needs).
 
 from __future__ import annotations
 
-from errno import EAGAIN, ENOSPC
+from errno import EAGAIN, ENOENT, ENOSPC
 
 from prybee.data import Data
 from prybee.diagnostics import KernelError
 from prybee.linux import uapi
 from prybee.linux.attributes import (
+    BTF_GET_FD_BY_ID,
+    BTF_GET_NEXT_ID,
+    BTF_INFO,
     BTF_LOAD,
     ENABLE_STATS,
     OBJ_GET_INFO_BY_FD,
@@ -38,6 +41,8 @@ _LOG_LIMIT = (1 << 30) - 1
 _ATTEMPTS = 5
 
 _FUNC_INFO_SIZE = 8
+# Room for a module's name (MODULE_NAME_LEN in linux/module.h).
+_MODULE_NAME = 64
 _LINE_INFO_SIZE = 16
 
 
@@ -87,6 +92,41 @@ class LoadedBtf(KernelObject):
         if again >= 0:
             return cls(again)
         raise BtfRefused(error("btf_load", -again), _text(log))
+
+    @classmethod
+    def of_module(cls, name: str) -> LoadedBtf | None:
+        """The types of a kernel module; None where there is no such module, or it has none.
+
+        Raises:
+            KernelError: types of the kernel may not be looked at (CAP_SYS_ADMIN).
+        """
+        number = 0
+        while True:
+            attributes = Attributes(BTF_GET_NEXT_ID, start_id=number)
+            result = attributes.call()
+            if result == -ENOENT:
+                return None
+            if result < 0:
+                raise error("btf_get_next_id", -result, f"types of module {name}")
+            number = attributes["next_id"]
+            try:
+                found = cls(bpf(BTF_GET_FD_BY_ID, f"types {number}", btf_id=number))
+            except KernelError as gone:
+                if gone.errno == ENOENT:
+                    continue
+                raise
+            if found.name == name:
+                return found
+            found.close()
+
+    @property
+    def name(self) -> str:
+        """The name of a module; ``vmlinux``; empty for what a program brought along."""
+        text = bytearray(_MODULE_NAME)
+        info = Attributes(BTF_INFO, name=text, name_len=len(text))
+        length = BTF_INFO.size
+        bpf(OBJ_GET_INFO_BY_FD, "types", bpf_fd=self.fd, info_len=length, info=info.buffer)
+        return bytes(text).partition(b"\0")[0].decode("utf-8", "replace")
 
 
 class TestRun(Data):

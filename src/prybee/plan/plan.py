@@ -57,7 +57,8 @@ class ProgramSpec(Data):
     """A program to load.
 
     ``type`` and ``attach_type`` are UAPI names in lower case (``raw_tracepoint``, ``tracing`` with
-    ``trace_raw_tp``). ``attach_to`` is the name of the BTF type that a tracing program wants.
+    ``trace_raw_tp``). ``attach_to`` is the name of the BTF type that a tracing program wants, and
+    ``attach_module`` the kernel module that has it (empty for the kernel itself).
     ``functions`` and ``lines`` are bpf_func_info and bpf_line_info records, ready for the kernel.
     """
 
@@ -69,6 +70,7 @@ class ProgramSpec(Data):
     lines: bytes = b""
     attach_type: str = ""
     attach_to: str = ""
+    attach_module: str = ""
     sleepable: bool = False
     # (instruction, offset in the script) for those who explain a refusal.
     places: tuple[tuple[int, Span], ...] = ()
@@ -93,6 +95,10 @@ class RawTracepointAttach(AttachSpec):
     """A BTF-typed raw tracepoint; the program's ``attach_to`` says which."""
 
     event: str
+
+
+class TracingAttach(AttachSpec):
+    """A kernel function's entry or return, or a hook; the program's ``attach_to`` says which."""
 
 
 class PerfEventAttach(AttachSpec):
