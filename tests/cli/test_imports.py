@@ -31,7 +31,7 @@ NOT_NEEDED = (
     r"elf.*",
     r"functions\.(?!printing$|arguments$|formats$|counting$|aggregations$|provider$).*",
     r"isa.*",
-    r"language\.c_part|language\.definitions",
+    r"language\.c_part|language\.c\.|language\.definitions",
     r"linux\.(features|mounts|privileges|processes|tracefs|perf|perfbuf|uprobes|iterators)",
     r"output\.(json|json_text|histogram|cgroups|printf|coder|maps|values)",
     r"probes\.(?!patterns$|provider$|special$).*",

@@ -8,7 +8,8 @@ import pytest
 
 from prybee.btf import Btf, BtfBuilder
 from prybee.diagnostics import Source
-from prybee.language.c_types import Definitions
+from prybee.language.c.declarations import Types
+from prybee.language.c.lexer import tokens
 from prybee.language.kernel_types import TypeTable
 from prybee.language.parser import parse
 from prybee.language.types import (
@@ -201,10 +202,10 @@ def test_c_text_of_the_kernels_structs_gives_the_same_layout(kernel: TypeTable, 
     assert btf is not None
     theirs = kernel.find("struct", name)
     assert isinstance(theirs, StructType)
-    parsed = Definitions(
+    parsed = Types(
         lambda n: (kernel.enumerator(n) or (None,))[0], lambda tag, n: kernel.find(tag, n)
     )
-    parsed.parse(btf.definition(btf.find(name, "struct")))
+    parsed.parse(tokens(btf.definition(btf.find(name, "struct"))))
     ours = parsed.types[f"struct {name}"]
     assert isinstance(ours, StructType)
     assert ours.size == theirs.size

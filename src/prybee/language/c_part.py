@@ -1,6 +1,6 @@
 """The C part of a script as pieces of text: where directives and definitions begin and end.
 
-What they mean is read by ``c_types.py`` and ``kernel_types.py``.
+What they mean is read by the modules of ``language/c/``.
 """
 
 from __future__ import annotations
@@ -56,47 +56,3 @@ def definition(text: str, at: int, kind: str) -> tree.CDefinition | tuple[str, i
         if depth:
             return "expected '}' to close the definition", len(text)
     return "expected '{'", lexer.skip_blanks(text, at + len(kind))
-
-
-_DECLARATION = re.compile(r"(typedef|struct|union|enum)\b")
-
-
-def header(text: str) -> list[tree.CDirective | tree.CDefinition]:
-    """A C header's directives, and its definitions of types; functions and variables are left out.
-
-    What is no C at all is left out as well: there is nothing to be found in it.
-    """
-    found: list[tree.CDirective | tree.CDefinition] = []
-    at = lexer.skip_blanks(text, 0)
-    while at < len(text):
-        if text[at] == "#":
-            node = directive(text, at)
-            found.append(node)
-            end = node.end
-        else:
-            end = _declaration_end(text, at)
-            match = _DECLARATION.match(text, at)
-            body = text[at:end]
-            if match is not None and (match[1] == "typedef" or "{" in body):
-                found.append(tree.CDefinition(match[1], body.rstrip("; \n\t"), at, end))
-        at = lexer.skip_blanks(text, max(end, at + 1))
-    return found
-
-
-def _declaration_end(text: str, at: int) -> int:
-    """Behind the ``;`` of a declaration, or the body of a function."""
-    depth = 0
-    function = False
-    for match in _TEXT.finditer(text, at):
-        what = match[0]
-        if what == "{":
-            if depth == 0:
-                function = text[at : match.start()].rstrip().endswith(")")
-            depth += 1
-        elif what == "}":
-            depth -= 1
-            if depth <= 0 and function:
-                return match.end()
-        elif what == ";" and depth == 0:
-            return match.end()
-    return len(text)

@@ -178,7 +178,8 @@ class Checker(Subprograms):
         if enumerator is not None:
             return enumerator[1]
         known = [*self.registry.functions.names(), *self.types.constants]
-        self.error(node, f"Unknown identifier: '{node.name}'", *meant(node.name, known))
+        hints = self.types.hints(node.name) or meant(node.name, known)
+        self.error(node, f"Unknown identifier: '{node.name}'", *hints)
         return NONE
 
     def _type_as_value(self, node: tree.Expression) -> Type:

@@ -157,7 +157,7 @@ class Front:
             from prybee.language import imports
 
             imports.load(self.program, source, options.folders)
-            imports.read_headers(self.program, source, options.headers)
+            imports.read_headers(self.program, options.headers)
         self.subprograms = _subprograms(self.program, source)
         self.config, self.warnings = config_table.load(
             self.program.config, source, options.environment
@@ -166,7 +166,13 @@ class Front:
             from prybee.language import modern
 
             self.warnings += modern.warnings(source, self.program)
-        self.types = TypeTable(lambda: target.btf, source, self.program.c_part)
+        self.types = TypeTable(
+            lambda: target.btf,
+            source,
+            self.program.c_part,
+            options.folders,
+            options.environment,
+        )
         self.parameters = Parameters(options.positional, dict(options.named))
         self.expansion = Expansion(source, target, registry, self.config, options)
         self.expansion.match(self.program, self.warnings)

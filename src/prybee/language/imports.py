@@ -43,20 +43,9 @@ def load(program: tree.Program, source: Source, folders: Sequence[str] = ()) -> 
     program.c_part[:0] = importer.c_part
 
 
-def read_headers(program: tree.Program, source: Source, paths: Sequence[str]) -> None:
-    """Take C headers (``--include``) into ``program``.
-
-    Raises:
-        ScriptError: one cannot be read.
-    """
-    importer = _Importer(source, ())
-    for path in paths:
-        try:
-            importer.header(path, path, None)
-        except OSError as failure:
-            message = f"failed to open file '{path}': {failure.strerror}"
-            raise ScriptError([Diagnostic(ERROR, message)]) from None
-    program.c_part[:0] = importer.c_part
+def read_headers(program: tree.Program, paths: Sequence[str]) -> None:
+    """Take C headers (``--include``) into ``program``: they are found as those of ``#include``."""
+    program.c_part[:0] = [tree.CDirective("--include", f'"{path}"', 0, 0, 0) for path in paths]
 
 
 class _Importer:
@@ -133,7 +122,9 @@ class _Importer:
                 "write it as a macro or a function (fn) in a .bt file",
             )
         elif path.endswith(".h"):
-            self.header(path, shown, (node.start, node.end))
+            # Where it is shown is part of it: the reader of headers knows only paths.
+            text = f"{path}\0{shown}"
+            self.c_part.append(tree.CDirective("import", text, node.start, node.start, node.end))
         elif path.endswith(".bt"):
             self._script(node, path, shown)
         else:
@@ -166,13 +157,3 @@ class _Importer:
         self.run(program, os.path.dirname(path))
         self.items += program.items
         self.c_part += program.c_part
-
-    def header(self, path: str, shown: str, used: tuple[int, int] | None) -> None:
-        """Read a C header: preprocessor lines, and what stands between them."""
-        from prybee.language import c_part
-
-        source = self._read(path, shown)
-        base = self.source.include_source(source, used)
-        for node in c_part.header(source.text):
-            tree.shift(node, base)
-            self.c_part.append(node)

@@ -1,4 +1,8 @@
-"""All types and constants a script can name: its own C part's first, then the kernel's.
+"""All types and constants a script can name.
+
+Where several have a name, the first of these counts: the script itself (and what it imports), the
+language, headers of the C library and the user's own that it includes, the kernel's types (BTF),
+headers of the kernel.  Headers are read only when none of what comes before has the name.
 
 The kernel's types come from BTF, one by one as they are asked for: a struct is a name and a size
 until someone looks at its members.
@@ -34,12 +38,12 @@ from prybee.language.types import (
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from prybee.btf import Btf
     from prybee.btf import Member as BtfMember
     from prybee.diagnostics import Source
-    from prybee.language.c_types import Definitions
+    from prybee.language.c.part import CPart
     from prybee.language.checker import Checker
 
 # Members that the verifier takes for pointers which may be NULL, so that it refuses to follow them
@@ -68,6 +72,8 @@ class TypeTable:
         btf: the kernel's types; None without them; or a function that gives them when wanted.
         source: the script, for messages about its C part.
         c_part: its C part.
+        folders: where headers are looked for first (``-I``).
+        environment: variables; some say where the kernel's headers are.
 
     Raises:
         ScriptError: the C part is wrong.
@@ -78,24 +84,24 @@ class TypeTable:
         btf: Btf | Callable[[], Btf | None] | None,
         source: Source | None = None,
         c_part: Sequence[tree.CDirective | tree.CDefinition] = (),
+        folders: Sequence[str] = (),
+        environment: Mapping[str, str] | None = None,
     ) -> None:
         self._btf = btf
-        # `#define` names: integers and strings. What else a macro may be is in `expressions`.
-        self.constants: dict[str, int | str] = {}
-        self.expressions: dict[str, str] = {}
         self._by_id: dict[int, Type] = {}
         self._by_name: dict[tuple[str, str], Type | None] = {}
-        self._definitions: Definitions | None = None
         # Tables of modules' types, and the table that this one, of a module, builds upon.
         self._split: dict[int, TypeTable] = {}
         self._below: TypeTable | None = None
+        self._c: CPart | None = None
         if c_part:
             assert source is not None
-            from prybee.language.preprocessor import CPart
+            from prybee.language.c.headers import Search
+            from prybee.language.c.part import CPart
 
-            part = CPart(self, source)
-            self._definitions = part.definitions
-            part.run(c_part)
+            search = Search(folders, environment)
+            self._c = CPart(source, self.kernel_type, self._kernel_value, self.has_btf, search)
+            self._c.run(c_part)
 
     @property
     def btf(self) -> Btf | None:
@@ -114,6 +120,49 @@ class TypeTable:
             found = self._split[id(btf)] = TypeTable(btf)
             found._below = self
         return found
+
+    def has_btf(self) -> bool:
+        """Whether the kernel's types are known."""
+        return self.btf is not None
+
+    @property
+    def has_c(self) -> bool:
+        """Whether the script has a C part."""
+        return self._c is not None
+
+    # -- constants -----------------------------------------------------------------------------
+
+    @property
+    def constants(self) -> list[str]:
+        """The names that the script itself defines with ``#define``."""
+        return list(self._c.macros) if self._c is not None else []
+
+    def constant(self, name: str) -> int | str | None:
+        """What a macro of the script stands for.
+
+        A number, a string, or a :class:`~prybee.language.c.part.CText`.
+        """
+        return self._c.own(name) if self._c is not None else None
+
+    def header_constant(self, name: str, kernel: bool) -> int | str | None:
+        """What a macro of headers stands for: of the kernel's, or of the others."""
+        return self._c.of_headers(name, kernel) if self._c is not None else None
+
+    def macro_call(self, name: str, arguments: Sequence[str]) -> str | None:
+        """What a C macro with arguments becomes; None where there is no such macro.
+
+        Raises:
+            CError: the arguments do not fit.
+        """
+        return self._c.call(name, arguments) if self._c is not None else None
+
+    def _kernel_value(self, name: str) -> int | None:
+        found = self.btf.enumerator(name) if self.btf is not None else None
+        return found[0] if found is not None else None
+
+    def hints(self, name: str) -> tuple[str, ...]:
+        """Why a name that a script's headers may have is not known."""
+        return self._c.hints(name) if self._c is not None else ()
 
     # -- by name -------------------------------------------------------------------------------
 
@@ -136,8 +185,8 @@ class TypeTable:
 
     def find(self, tag: str, name: str) -> Type | None:
         """The type ``name``, or with ``tag`` the struct, union or enum of that name."""
-        if self._definitions is not None:
-            found = self._definitions.types.get(f"{tag} {name}" if tag else name)
+        if self._c is not None:
+            found = self._c.types.types.get(f"{tag} {name}" if tag else name)
             if found is not None:
                 return found
         if not tag:
@@ -146,7 +195,9 @@ class TypeTable:
                 found = BASE.get(" ".join(sorted(name.split())))
             if found is not None:
                 return found
-        return self.kernel_type(tag, name)
+        if self._c is None:
+            return self.kernel_type(tag, name)
+        return self._c.outside(tag, name)
 
     def kernel_type(self, tag: str, name: str) -> Type | None:
         """The kernel's type of that name, whatever the script defines."""
@@ -171,14 +222,16 @@ class TypeTable:
 
     def enumerator(self, name: str) -> tuple[int, Type] | None:
         """The value of an enumerator and the enum it belongs to."""
-        if self._definitions is not None:
-            found = self._definitions.enumerators.get(name)
-            if found is not None:
-                return found
-        if self.btf is None:
-            return None
-        kernel = self.btf.enumerator(name)
-        return (kernel[0], self.from_btf(kernel[1])) if kernel is not None else None
+        part = self._c
+        found: tuple[int, Type] | None = None
+        if part is not None:
+            found = part.types.enumerators.get(name) or part.enumerator(name, False)
+        if found is not None:
+            return found
+        kernel = self.btf.enumerator(name) if self.btf is not None else None
+        if kernel is not None:
+            return kernel[0], self.from_btf(kernel[1])
+        return part.enumerator(name, True) if part is not None else None
 
     # -- type expressions ------------------------------------------------------------------------
 
@@ -226,6 +279,9 @@ class TypeTable:
             for word in ("struct", "union", "enum"):
                 if self.find(word, name) is not None:
                     return (f"did you mean '{word} {name}'?",)
+        hints = self.hints(name)
+        if hints:
+            return hints
         near = list(did_you_mean(name, self._near(tag, name)))
         if near:
             written = [f"'{tag} {word}'" if tag else f"'{word}'" for word in near]
@@ -237,8 +293,8 @@ class TypeTable:
     def _near(self, tag: str, name: str) -> list[str]:
         """Names that begin like ``name``: looking at all of the kernel's would take too long."""
         found: list[str] = []
-        if self._definitions is not None:
-            for full in self._definitions.types:
+        if self._c is not None:
+            for full in self._c.types.types:
                 word, _space, rest = full.partition(" ")
                 if word == tag:
                     found.append(rest)

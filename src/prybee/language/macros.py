@@ -91,6 +91,10 @@ class Macros:
             self._no_macro(call, candidates)
         return None
 
+    def has(self, name: str) -> bool:
+        """Whether there is a macro of that name."""
+        return name in self._own or self.library.has(name)
+
     def names_one(self, name: str) -> bool:
         """Whether ``name`` alone, without parentheses, is a macro."""
         if (self.in_library or name not in self._own) and not self.library.has(name):

@@ -138,7 +138,7 @@ class Parser(StatementParser):
         return node.end
 
     def _c_definition(self, program: tree.Program, at: int, kind: str) -> int:
-        """A struct, union or enum definition: skipped here, read by ``c_types.py``."""
+        """A struct, union or enum definition: skipped here, read by ``language/c/``."""
         from prybee.language import c_part
 
         node = c_part.definition(self.text, at, kind)

@@ -76,6 +76,10 @@ class Resolver:
         """``node`` with everything below it resolved; perhaps another node in its place."""
         if id(node) in self._resolved:
             return node
+        if self.types.has_c and isinstance(node, tree.Call):
+            replaced = self._c_call(node)
+            if replaced is not None:
+                return replaced
         self._below(node)
         change = _CHANGES.get(type(node))
         return change(self, node) if change is not None else node
@@ -128,7 +132,8 @@ class Resolver:
         found = self._known_name(node)
         if found is not None:
             return found
-        enumerator = self.types.enumerator(node.name)
+        constant = self.types.header_constant(node.name, kernel=False)
+        enumerator = self.types.enumerator(node.name) if constant is None else None
         if enumerator is not None:
             value, type_ = enumerator
             literal = tree.Integer(value, "", node.start, node.end)
@@ -141,7 +146,9 @@ class Resolver:
             )
             cast.target.type = type_
             return cast
-        return node
+        if constant is None:
+            constant = self.types.header_constant(node.name, kernel=True)
+        return self._c_constant(node, constant) or node
 
     def _known_name(self, node: tree.Identifier) -> tree.Expression | None:
         name = node.name
@@ -150,26 +157,55 @@ class Resolver:
             macro = self.macros.find(call)
             if macro is not None:
                 return self._expand(call, macro)
-        constant = self.types.constants.get(name)
-        if isinstance(constant, int):
-            return tree.Integer(constant, "", node.start, node.end)
-        if isinstance(constant, str):
-            return tree.String(constant, node.start, node.end)
-        text = self.types.expressions.get(name)
-        if text is not None:
-            return self._c_macro(node, text)
+        constant = self._c_constant(node, self.types.constant(name))
+        if constant is not None:
+            return constant
         function = self.registry.functions.get(name)
         if function is not None and function.variable:
             return tree.Call(name, [], node.end, node.start, node.end)
         return None
 
-    def _c_macro(self, node: tree.Identifier, text: str) -> tree.Expression | None:
+    def _c_constant(
+        self, node: tree.Identifier, constant: int | str | None
+    ) -> tree.Expression | None:
+        """What a C macro stands for, as an expression."""
+        if constant is None:
+            return None
+        if isinstance(constant, int):
+            return tree.Integer(constant, "", node.start, node.end)
+        if type(constant) is str:
+            return tree.String(constant, node.start, node.end)
+        return self._c_macro(node, constant, f"#define {node.name} {constant}")
+
+    def _c_call(self, node: tree.Call) -> tree.Expression | None:
+        """What a C macro with arguments becomes; None where ``node`` is no such macro."""
+        from prybee.language.c.lexer import CError
+
+        if node.name not in self.types.constants and not self._is_unknown(node.name):
+            return None
+        given = [argument.span(self.source).text for argument in node.args]
+        try:
+            text = self.types.macro_call(node.name, given)
+        except CError as failure:
+            self.error(node, str(failure))
+            return tree.Integer(0, "", node.start, node.end)
+        if text is None:
+            return None
+        return self._c_macro(node, text, f"{node.name}() becomes {text}")
+
+    def _is_unknown(self, name: str) -> bool:
+        """Whether no function and no macro has that name."""
+        return self.registry.functions.get(name) is None and not self.macros.has(name)
+
+    def _c_macro(
+        self, node: tree.Identifier | tree.Call, text: str, what: str
+    ) -> tree.Expression | None:
         """What a ``#define`` stands for that is neither a number nor a string."""
         from prybee.language.parser import expression_of
 
         expression = expression_of(text) if self._depth < MAX_EXPANSIONS else None
         if expression is None:
-            self.error(node, f"#define {node.name} {text}: this is no expression of the language")
+            self.error(node, f"{what}: this is no expression of the language")
             return tree.Integer(0, "", node.start, node.end)
         for each in tree.walk(expression):
             each.start, each.end = node.start, node.end
