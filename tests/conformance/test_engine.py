@@ -40,7 +40,7 @@ still
 [   SKIP   ] made.other
 [----------] 5 tests from made
 
-[==========] 5 tests from 1 test cases ran. (900 ms total)
+[==========] 4 tests from 1 test cases ran. (900 ms total)
 [  PASSED  ] 1 tests.
 [   SKIP   ] 1 tests, listed below:
 [   SKIP   ] made.other (missed feature: 'dwarf')
@@ -89,6 +89,16 @@ def test_failure_text() -> None:
     )
 
 
+def test_reasons_of_names_with_brackets() -> None:
+    """A reason stands behind the name, whatever the name is."""
+    text = (
+        "[   SKIP   ] made.x (y)\n[==========] 1 tests from 1 test cases ran. (1 ms total)\n"
+        "[   SKIP   ] made.x (y) (unmet condition: 'a (b)')\n"
+    )
+    results, _running = parse(text, _cases("x (y)"))
+    assert results[0].reason == "unmet condition: 'a (b)'"
+
+
 def test_a_test_that_ends_the_engine() -> None:
     """It is named."""
     results, running = parse("[ RUN      ] made.bad\nTraceback\nIndexError: x\n", _cases("bad"))
@@ -106,7 +116,7 @@ def _made_up_engine(folder: Path, body: str) -> Engine:
         "    print(f'[ RUN      ] {name}')\n"
         f"    {body}\n"
         "    print(f'[       OK ] {name} (1 ms)')\n"
-        "print('[==========] ran')\n"
+        "print('[==========] 1 tests from 1 test cases ran. (1 ms total)')\n"
     )
     return Engine(folder, folder / "bpftrace")
 
@@ -119,6 +129,14 @@ def test_the_rest_is_run_without_it(tmp_path: Path) -> None:
         ("good", PASSED), ("bad", FAILED), ("better", PASSED)
     ]  # fmt: skip
     assert results[1].reason == "ended the engine: ValueError: broken"
+
+
+def test_a_test_that_the_engine_does_not_see(tmp_path: Path) -> None:
+    """It cannot pass or fail."""
+    engine = _made_up_engine(tmp_path, "if 'lost' in name: continue")
+    results = engine.run("made", _cases("lost", "good"))
+    assert [(r.case.name, r.verdict) for r in results] == [("good", PASSED), ("lost", SKIPPED)]
+    assert results[1].reason == "bpftrace's engine does not run it"
 
 
 def test_commands_go_to_bash(tmp_path: Path) -> None:

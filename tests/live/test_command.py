@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 import time
@@ -78,19 +79,37 @@ def test_help_of_a_script() -> None:
     """``-- --help`` shows what the script asks for, and traces nothing."""
     script = 'begin { print(getopt("count", 7, "how many")); print(getopt("name", "x")); exit() }'
     done = run("-e", script, "--", "--help")
-    assert done.returncode == 0
+    assert done.returncode == 1
     assert done.stderr == ""
-    assert "--count" in done.stdout
-    assert "how many (default 7)" in done.stdout
-    assert "--name" in done.stdout
+    assert done.stdout == (
+        "HINT: expected program options:\n"
+        "--count: how many\n"
+        "    default: 7\n"
+        "--name\n"
+        "    default: x\n"
+    )
 
 
 WRONG_PARAMETERS = [
     ("--nn=9", ("unexpected program command line options: --nn", "expected program options: --n")),
     ("--n=many", ("program command line option --n invalid integer (value: many)",)),
     ("--n", ("program command line option --n expects an integer",)),
-    ("n=5", ("named parameters have the form --name=value, not 'n=5'",)),
+    ("--", ("named parameters have the form --name=value, not '--'",)),
 ]
+
+
+def test_positional_parameters_on_both_sides() -> None:
+    """Words behind ``--`` that name nothing are positional."""
+    script = 'begin { print(($1, getopt("n", 7), $2, $#)); exit() }'
+    done = run("-q", "-e", script, "one", "--", "--n=9", "two")
+    assert (done.stdout.strip(), done.returncode) == ("(one, 9, two, 2)", 0)
+
+
+def test_name() -> None:
+    """Called as bpftrace it has the version that callers look for."""
+    code = "import sys; sys.argv[0] = '/x/bpftrace'; import prybee.cli; sys.exit(prybee.cli.main())"
+    done = subprocess.run([sys.executable, "-c", code, "-V"], capture_output=True, text=True)
+    assert re.fullmatch(r"bpftrace v0\.\d+\.\d+ \(prybee .+\)\n", done.stdout)
 
 
 @pytest.mark.parametrize(("word", "messages"), WRONG_PARAMETERS)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 
-# Heading, then (bpftrace's name, our feature's).
+# Heading, then (bpftrace's name, our feature's); an empty one: no, whatever the kernel can.
 _REPORT: tuple[tuple[str, tuple[tuple[str, str], ...]], ...] = (
     (
         "Kernel helpers",
@@ -34,9 +34,20 @@ _REPORT: tuple[tuple[str, tuple[tuple[str, str], ...]], ...] = (
             ("tracepoint", "tracepoint"),
             ("rawtracepoint", "rawtracepoint"),
             ("uprobe", "uprobe"),
+            ("kprobe_multi", ""),
+            ("kprobe_session", ""),
+            ("fentry", ""),
             ("uprobe_multi", "uprobe_multi"),
             ("profile", "profile"),
             ("iter", "iter"),
+        ),
+    ),
+    (
+        "By other names that scripts look for",
+        (
+            ("Loop support", "large_programs"),
+            ("get_ktime_ns", "helper:ktime_get_tai_ns"),
+            ("bcc library path resolution", "uprobe"),
         ),
     ),
 )
@@ -45,7 +56,6 @@ _REPORT: tuple[tuple[str, tuple[tuple[str, str], ...]], ...] = (
 def print_info() -> int:
     """Print the report."""
     from prybee import BPFTRACE_VERSION, __version__
-    from prybee.linux import features
 
     system = os.uname()
     print("System")
@@ -56,8 +66,15 @@ def print_info() -> int:
     for title, rows in _REPORT:
         print(f"\n{title}")
         for name, feature in rows:
-            answer = features.probe(feature)
-            word = "yes" if answer else "unknown" if answer.state == features.UNKNOWN else "no"
-            print(f"  {name}: {word}")
+            print(f"  {name}: {_answer(feature)}")
     print("\nprybee doctor says why a feature is missing, and what that means.")
     return 0
+
+
+def _answer(feature: str) -> str:
+    from prybee.linux import features
+
+    if not feature:
+        return "no"
+    answer = features.probe(feature)
+    return "yes" if answer else "unknown" if answer.state == features.UNKNOWN else "no"

@@ -83,7 +83,7 @@ def trace(
                 options = options.replace(pid=child.pid, child=True)
             compilation = _compile(source, target, options, times)
             if compilation is None:
-                return 0
+                return 1  # as bpftrace: nothing was traced
             _show(compilation, stages)
             if options.mode:
                 return _try_out(compilation, target, options.mode, arguments)

@@ -13,17 +13,17 @@ if TYPE_CHECKING:
 def print_parameters(
     source: Source, target: Target, registry: Registry, options: CompileOptions
 ) -> None:
-    """Print each parameter's name, default and description."""
+    """Print each parameter's name, description and default, in bpftrace's form."""
     from prybee.language.frontend import compile_script
 
     named = {name: value for name, value in options.named.items() if name != "help"}
     found = compile_script(source, target, registry, options.replace(named=named))
     described = found.parameters.described
     if not described:
-        print("The script takes no named parameters.")
+        print("HINT: no custom program options defined.")
         return
-    print("Named parameters of the script:")
-    width = max(map(len, described)) + 2
+    print("HINT: expected program options:")
     for name, (default, text) in described.items():
-        shown = f" (default {default})" if default else ""
-        print(f"  --{name:<{width}}{text}{shown}")
+        print(f"--{name}: {text}" if text else f"--{name}")
+        if default:
+            print(f"    default: {default}")

@@ -130,13 +130,14 @@ def _pid(arguments: Arguments) -> int | None:
 
 
 def _named(words: Sequence[str] | None) -> dict[str, str | None]:
-    """Parameters behind ``--``: ``--name=value`` or ``--name``."""
+    """Parameters behind ``--``: ``--name=value`` or ``--name``; other words are positional."""
     found: dict[str, str | None] = {}
     for word in words or ():
-        if not word.startswith("--") or len(word) < 3:
-            raise UsageError(f"named parameters have the form --name=value, not '{word}'")
-        name, equals, value = word[2:].partition("=")
-        found[name] = value if equals else None
+        if word.startswith("--"):
+            name, equals, value = word[2:].partition("=")
+            if not name:
+                raise UsageError(f"named parameters have the form --name=value, not '{word}'")
+            found[name] = value if equals else None
     return found
 
 
@@ -152,11 +153,20 @@ def _source(arguments: Arguments) -> tuple[Source | None, list[str]]:
     if not operands:
         return None, operands
     name = operands[0]
-    if arguments.flag("list") and name != "-" and not os.path.isfile(name):
+    if arguments.flag("list") and name != "-" and not _is_script(name):
         return None, operands
     from prybee.language.lexer import read_source
 
     return read_source(_read(name), "stdin" if name == "-" else name), operands[1:]
+
+
+def _is_script(name: str) -> bool:
+    """Whether ``name`` is that of a file, and no program: one of those is searched for probes."""
+    try:
+        with open(name, "rb") as file:
+            return file.read(4) != b"\x7fELF"
+    except OSError:
+        return os.path.isfile(name)
 
 
 def _read(name: str) -> bytes:
@@ -218,6 +228,7 @@ def _run(arguments: Arguments) -> int:
     pid = _pid(arguments)
     source, positional = _source(arguments)
     named = _named(arguments.parameters)
+    positional += [word for word in arguments.parameters or () if not word.startswith("--")]
     if source is None:
         if arguments.flag("list"):
             from prybee.cli.listing import list_search
@@ -242,7 +253,8 @@ def _run(arguments: Arguments) -> int:
     if arguments.flag("list"):
         from prybee.cli.listing import list_program
 
-        return list_program(source, options, arguments.flag("verbose"))
+        functions = arguments.text("traceable_functions")
+        return list_program(source, options, arguments.flag("verbose"), functions)
     from prybee.cli.live import trace
 
     return trace(source, options, arguments, stages, times)
