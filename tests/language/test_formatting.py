@@ -156,7 +156,29 @@ def test_any_comments(body: list[tuple[str, str, str]], before: str, behind: str
     [
         ("BEGIN { } END { }", "begin { } end { }"),
         ("kfunc:f,kretfunc:g { }", "fentry:f,fexit:g { }"),
-        ("t:a:b { @ = args->x + args -> y; $p->z; }", "t:a:b { @ = args.x + args . y; $p->z; }"),
+        ("t:a:b { @ = args->x + args -> y; $p->z; }", "t:a:b { @ = args.x + args . y; $p.z; }"),
+        ("begin { print($p->x->y->z); }", "begin { print($p.x.y.z); }"),
+        ("begin { delete(@x[$p->y]); }", "begin { delete(@x, $p.y); }"),
+        ("begin { delete(@x[1], @y[2, 3]); }", "begin { delete(@x, 1); delete(@y, (2, 3)); }"),
+        ("t:a:b { print(args->data_loc_name); }", "t:a:b { print(args.name); }"),
+        (
+            "begin { @[stack] = count(); print(sym(1)); }",
+            "begin { @[kstack] = count(); print(ksym(1)); }",
+        ),
+        (
+            "macro stack() { 1 } begin { print(stack) }",
+            "macro stack() { 1 } begin { print(stack) }",
+        ),
+        ("#define sym 1\nbegin { print(sym) }", "#define sym 1\nbegin { print(sym) }"),
+        ("kprobe:f { override_return(1); }", "kprobe:f { override(1); }"),
+        (
+            "config = { no_cpp_demangle = 1 } begin { }",
+            "config = { cpp_demangle = false } begin { }",
+        ),
+        (
+            'config = { symbol_source = "dwarf"; max_strlen = 9 } begin { }',
+            "config = { max_strlen = 9 } begin { }",
+        ),
         ("begin { delete(@x[1]); }", "begin { delete(@x, 1); }"),
         ("begin { delete(@x[1, 2]); }", "begin { delete(@x, (1, 2)); }"),
         ("begin { delete(@x[(1, 2)]); }", "begin { delete(@x, (1, 2)); }"),

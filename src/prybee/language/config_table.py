@@ -96,12 +96,24 @@ RENAMED = {
 WITHOUT_EFFECT = frozenset(
     (
         "symbol_source", "max_type_res_iterations", "unstable_addr", "unstable_import",
-        "unstable_macro", "unstable_map_decl",
+        "unstable_macro", "unstable_map_decl", "ast_max_nodes", "max_ast_nodes", "debug_output",
     )
 )  # fmt: skip
+# Environment variables of old releases that nothing replaces: what to do instead.
+_GONE = {"no_user_symbols": "ustack(raw) shows addresses instead of symbols"}
 ENVIRONMENT_ONLY = frozenset(
     ("btf", "kernel_build", "kernel_source", "vmlinux", "color", "dummy_ts_map")
 )
+
+
+def plain_name(written: str) -> str:
+    """A setting's name as a script may write it, in the form of the table."""
+    return written.lower().removeprefix("bpftrace_").removeprefix("prybee_")
+
+
+def is_off(value: Value) -> bool:
+    """Whether a value of a setting that is on or off means off."""
+    return value in (False, 0, "", "0") or str(value).lower() == "false"
 
 
 class ConfigError(Exception):
@@ -181,19 +193,42 @@ def load(
             name = variable[len(prefix) :].lower()
             if not variable.startswith(prefix):
                 continue
-            if name == "no_cpp_demangle":
-                config.cpp_demangle = text in ("", "0")
-                continue
             if name == "dummy_ts_map":
                 config.dummy_ts_map = text
-                continue
-            name = RENAMED.get(name, name)
-            if name in TABLE:
-                try:
-                    config.set(name, text)
-                except ConfigError as failure:
-                    raise ScriptError([Diagnostic(ERROR, f"{variable}: {failure}")]) from None
+            elif name in TABLE:
+                _take(config, name, variable, text)
+            else:
+                warnings += _take_old(config, prefix, name, variable, text)
     return config, warnings
+
+
+def _take(config: Config, name: str, variable: str, text: str) -> None:
+    """Set what an environment variable says."""
+    try:
+        config.set(name, text)
+    except ConfigError as failure:
+        raise ScriptError([Diagnostic(ERROR, f"{variable}: {failure}")]) from None
+
+
+def _take_old(config: Config, prefix: str, name: str, variable: str, text: str) -> list[Diagnostic]:
+    """Set what a variable of an old release says; a warning for it, or for a slip of the pen."""
+    renamed = RENAMED.get(name)
+    if renamed is not None:
+        if name == "no_cpp_demangle":
+            config.cpp_demangle = is_off(text)
+        else:
+            _take(config, renamed, variable, text)
+        message = f"{variable} has been renamed, please use {prefix}{renamed.upper()}"
+        return [Diagnostic(WARNING, message)]
+    if name in WITHOUT_EFFECT or name in _GONE:
+        hints = (_GONE[name],) if name in _GONE else ()
+        return [Diagnostic(WARNING, f"{variable} is deprecated and has no effect", None, hints)]
+    near = did_you_mean(name, TABLE) if name not in ENVIRONMENT_ONLY else ()
+    if not near:
+        return []
+    meant = " or ".join(f"'{prefix}{other.upper()}'" for other in near)
+    message = f"{variable}: not a known environment variable"
+    return [Diagnostic(WARNING, message, None, (f"did you mean {meant}?",))]
 
 
 def _apply(
@@ -204,10 +239,12 @@ def _apply(
     errors: list[Diagnostic],
 ) -> None:
     written = assignment.name
-    name = written.lower().removeprefix("bpftrace_").removeprefix("prybee_")
+    name = plain_name(written)
     value = assignment.value
     if name in WITHOUT_EFFECT:
-        warnings.append(Diagnostic(WARNING, f"{name} is deprecated and has no effect", span))
+        message = f"{written} is deprecated and has no effect"
+        hint = "`prybee fmt --modernize` removes it"
+        warnings.append(Diagnostic(WARNING, message, span, (hint,)))
         return
     if name in ENVIRONMENT_ONLY:
         errors.append(
@@ -216,10 +253,11 @@ def _apply(
         return
     renamed = RENAMED.get(name)
     if renamed is not None:
-        message = f"{name} has been renamed, please use {renamed}"
-        warnings.append(Diagnostic(WARNING, message, span))
+        message = f"{written} has been renamed, please use {renamed}"
+        hint = "`prybee fmt --modernize` rewrites it"
+        warnings.append(Diagnostic(WARNING, message, span, (hint,)))
         if name == "no_cpp_demangle":
-            value = not value
+            value = is_off(value)
         name = renamed
     if name not in TABLE:
         meant = did_you_mean(name, TABLE)

@@ -32,7 +32,10 @@ if TYPE_CHECKING:
     from prybee.plan.target import Target
 
 # Where a script may have idioms of old releases.
-_OLD = re.compile(r"\b(?:BEGIN|END|kfunc|kretfunc)\b|\bargs\s*->|\bdelete\s*\(\s*@\w*\s*\[")
+_OLD = re.compile(
+    r"->|\b(?:BEGIN|END|kfunc|kretfunc|stack|sym|sarg\d|override_return)\b"
+    r"|\bdata_loc_|\bdelete\s*\(\s*@\w*\s*\["
+)
 
 # What -d can show.
 STAGES = ("ast", "types", "ssa", "asm")
@@ -166,6 +169,7 @@ class Front:
             from prybee.language import modern
 
             self.warnings += modern.warnings(source, self.program)
+            modern.revive(self.program)
         self.types = TypeTable(
             lambda: target.btf,
             source,
@@ -179,7 +183,10 @@ class Front:
 
     def resolve(self, source: Source, registry: Registry) -> None:
         """Replace names by what they mean."""
-        resolver = Resolver(source, registry, self.types, self.parameters, self.program.macros)
+        machine = self.expansion.scope.target.arch
+        resolver = Resolver(
+            source, registry, self.types, self.parameters, self.program.macros, machine
+        )
         resolver.run(self.program)
         self.warnings += resolver.warnings
 

@@ -41,8 +41,13 @@ class Resolver:
         types: TypeTable,
         parameters: Parameters,
         definitions: Sequence[tree.Macro] = (),
+        machine: str = "",
     ) -> None:
         self.source = source
+        # The target's architecture; by default this machine's.
+        self.machine = machine
+        # Functions of the script.
+        self._own: frozenset[str] = frozenset()
         self.registry = registry
         self.types = types
         self.parameters = parameters
@@ -59,6 +64,7 @@ class Resolver:
         Raises:
             ScriptError: constants overflow, a macro is misused.
         """
+        self._own = frozenset(subprogram.name for subprogram in program.subprograms)
         for probe in program.probes:
             if probe.predicate is not None:
                 probe.predicate = self.visit(probe.predicate)
@@ -121,7 +127,7 @@ class Resolver:
     ) -> tree.Expression | tree.TypeExpression:
         """An argument that may be a mode or a type: a bare name stays one unless it is known."""
         if isinstance(node, tree.Identifier):
-            return self._known_name(node) or node
+            return self._known_name(node) or self._header_constant(node) or node
         if isinstance(node, tree.Expression):
             return self.visit(node)
         return node
@@ -132,8 +138,10 @@ class Resolver:
         found = self._known_name(node)
         if found is not None:
             return found
-        constant = self.types.header_constant(node.name, kernel=False)
-        enumerator = self.types.enumerator(node.name) if constant is None else None
+        constant = self._header_constant(node)
+        if constant is not None:
+            return constant
+        enumerator = self.types.enumerator(node.name)
         if enumerator is not None:
             value, type_ = enumerator
             literal = tree.Integer(value, "", node.start, node.end)
@@ -146,9 +154,17 @@ class Resolver:
             )
             cast.target.type = type_
             return cast
-        if constant is None:
-            constant = self.types.header_constant(node.name, kernel=True)
-        return self._c_constant(node, constant) or node
+        return node
+
+    def _header_constant(self, node: tree.Identifier) -> tree.Expression | None:
+        """What a macro of a header stands for; None where there is none, or an enumerator."""
+        types = self.types
+        if not types.has_c:
+            return None
+        constant = types.header_constant(node.name, kernel=False)
+        if constant is None and types.enumerator(node.name) is None:
+            constant = types.header_constant(node.name, kernel=True)
+        return self._c_constant(node, constant)
 
     def _known_name(self, node: tree.Identifier) -> tree.Expression | None:
         name = node.name
@@ -229,6 +245,10 @@ class Resolver:
             return self._expand(node, macro)
         if node.name == "str" and len(node.args) == 1 and isinstance(node.args[0], tree.String):
             return node.args[0]
+        if node.name not in self._own and self._is_unknown(node.name):
+            from prybee.language import modern
+
+            node.name = modern.NAMES.get(node.name, node.name)
         return node
 
     # -- positional parameters -------------------------------------------------------------------
