@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from prybee.diagnostics import Source
     from prybee.language.types import Type
 
-_STRING = re.compile(r'\s*"((?:[^"\\]|\\.)*)"\s*\Z')
 _CONDITIONALS = ("if", "ifdef", "ifndef", "elif", "elifdef", "elifndef", "else", "endif")
 _IGNORED = ("pragma", "warning", "line", "ident", "")
 
@@ -193,8 +192,9 @@ class CPart:
             )
         elif name.endswith(".h"):
             hints.append("-I DIR adds a folder; structs and constants can stand in the script, too")
-        # A compiler reads the script as a file with one line in front.
-        message = f"definitions.h:{line + 1}:{column}: fatal error: '{name}' file not found"
+        # A compiler reads the script as a file with one line in front; scripts look for its words.
+        message = "a header is missing:\n"
+        message += f"definitions.h:{line + 1}:{column}: fatal error: '{name}' file not found"
         self.errors.append(Diagnostic(ERROR, message, node.span(self.source), tuple(hints)))
 
     def _import(self, node: tree.CDirective) -> None:
@@ -243,14 +243,12 @@ class CPart:
         if value is not None:
             return value
         expanded = self._expanded(macro)
-        text = joined(expanded)
-        if len(expanded) == 1 and expanded[0][0] == "string":
-            string = _STRING.match(text)
-            if string is not None:
-                from prybee.language.lexer import unescape
+        if expanded and all(kind == "string" for kind, _text, _place in expanded):
+            from prybee.language.lexer import unescape
 
-                return unescape(string[1])[0]
-        return CText(text)
+            # Strings side by side are one.
+            return "".join(unescape(text[text.index('"') + 1 : -1])[0] for _, text, _ in expanded)
+        return CText(joined(expanded))
 
     def _expanded(self, macro: Macro) -> list[Token]:
         """A macro's text with those in it replaced, as far as the script itself has them."""
