@@ -109,9 +109,25 @@ class StringType(Type):
 
     capacity: int
 
+    # Not part of equality: it is what a C struct has, so that nothing was cut where it is full.
+    _whole: bool = False
+
+    @classmethod
+    def array(cls, capacity: int) -> StringType:
+        """The text of C's ``char[capacity]``."""
+        made = cls(capacity)
+        made.__dict__["_whole"] = True
+        return made
+
     @property
     def size(self) -> int:
         return self.capacity
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, StringType) and self.capacity == other.capacity
+
+    def __hash__(self) -> int:
+        return hash((StringType, self.capacity))
 
     def __str__(self) -> str:
         return f"string[{self.capacity}]" if self.capacity else "string"
@@ -615,6 +631,9 @@ def promote(old: Type, new: Type) -> Type | None:
     Integers widen (a mix with ``uint64`` gives ``int64``), strings and buffers grow, tuples and
     records go element by element, arrays must agree.
     """
+    if isinstance(old, StringType) and isinstance(new, StringType):
+        longer = old.capacity > new.capacity
+        return old if longer or (old == new and not old._whole) else new
     if old == new and not isinstance(old, IntType | TupleType):
         return old
     if isinstance(old, IntType) and isinstance(new, IntType):
@@ -624,8 +643,6 @@ def promote(old: Type, new: Type) -> Type | None:
         return joined
     if isinstance(old, EnumType | IntType) and isinstance(new, EnumType | IntType):
         return common_integer(as_integer(old), as_integer(new)) or INT64
-    if isinstance(old, StringType) and isinstance(new, StringType):
-        return old if old.capacity >= new.capacity else new
     if isinstance(old, BufferType) and isinstance(new, BufferType):
         return old if old.capacity >= new.capacity else new
     if isinstance(old, TupleType) and isinstance(new, TupleType):
@@ -677,7 +694,7 @@ def layout_of(type_: Type) -> layouts.Layout:
         case EnumType():
             return layouts.EnumLayout(size, type_.signed, type_.name, type_.values)
         case StringType():
-            return layouts.StringLayout(size)
+            return layouts.StringLayout(size, type_._whole)
         case BufferType():
             return layouts.BufferLayout(size)
         case PointerType():

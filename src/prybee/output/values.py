@@ -202,9 +202,10 @@ class Style:
 def string(coder: Coder, layout: layouts.StringLayout, offset: int, names: Names) -> str:
     """The expression of a string's bytes, up to the NUL; a full one ends in the trailer."""
     raw = coder.take(f"{layout.size}s", offset)
+    cut = b"" if layout.whole else names.trailer
     if layout.size <= _SHORT:
-        return f"{coder.bind(Texts(names.trailer))}[{raw}]"
-    trailer = coder.bind(names.trailer, "b")
+        return f"{coder.bind(Texts(cut))}[{raw}]"
+    trailer = coder.bind(cut, "b")
     return f"({raw}[:end] if (end := {raw}.find(0)) >= 0 else {raw} + {trailer})"
 
 

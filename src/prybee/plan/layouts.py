@@ -39,7 +39,10 @@ class EnumLayout(Layout):
 
 
 class StringLayout(Layout):
-    """Text up to ``size`` bytes; a NUL ends it. Full to the last byte means it was cut."""
+    """Text up to ``size`` bytes; a NUL ends it. Full to the last byte means it was cut, unless
+    it is ``whole``: the array of a C struct."""
+
+    whole: bool = False
 
 
 class BufferLayout(Layout):

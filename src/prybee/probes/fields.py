@@ -71,7 +71,7 @@ def field_type(field: TracepointField, types: TypeTable, space: str) -> Type:
         return PointerType(_element(text, types), KERNEL)
     if field.array > 0 and field.size:
         if text in _CHARACTERS:
-            return StringType(field.size)
+            return StringType.array(field.size)
         size = field.size // field.array
         return ArrayType(scalar(text, size, field.signed, types, space), field.array)
     if is_array or field.array < 0:

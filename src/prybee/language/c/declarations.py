@@ -390,7 +390,7 @@ class Declaration:
             if count < 0:
                 raise self._fail(f"'{name}' has {count} elements")
             if position == 0 and type_ == INT8:
-                type_ = StringType(count)
+                type_ = StringType.array(count)
             else:
                 type_ = ArrayType(type_, count)
         if inner:
