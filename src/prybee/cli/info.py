@@ -63,6 +63,8 @@ def print_info() -> int:
     print(f"  Arch: {system.machine}")
     print("\nBuild")
     print(f"  version: v{__version__} (prybee, for scripts of bpftrace {BPFTRACE_VERSION})")
+    # A reader of our own, always there; so that scripts find what they look for:
+    print("  libdw (DWARF support): yes")
     for title, rows in _REPORT:
         print(f"\n{title}")
         for name, feature in rows:

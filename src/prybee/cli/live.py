@@ -77,6 +77,7 @@ def trace(
         check_rights()
     child = _start_child(arguments.text("cmd"))
     target = _Target(times)
+    target.debug_directories = arguments.all("debuginfo")
     with target:
         try:
             if child is not None:

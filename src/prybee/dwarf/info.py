@@ -229,6 +229,22 @@ class DebugInfo:
                     found.setdefault(os.path.normpath(path), []).append(unit)
         return found
 
+    def source_names(self) -> set[str]:
+        """The source files that units were made from."""
+        return {unit.top.name for unit in self.main.units() if not unit.is_types}
+
+    def copy_at(self, address: int) -> object:
+        """What tells the copies of a line apart: the functions that an address is in."""
+        unit = self._addresses.find(address)
+        if unit is None:
+            return None
+        unit = self.whole(unit)
+        place = self._function_at(unit, address)
+        function = unit.entry(place[2]) if place is not None else None
+        if function is None:
+            return unit.base
+        return (function.id, *(entry.id for entry in _inlined_at(function, address)))
+
     def line_addresses(self, units: Sequence[Unit], path: str) -> Iterator[tuple[int, int, int]]:
         """(line, column, address) of the rows of a source file, in the order of the tables."""
         for unit in units:

@@ -118,6 +118,10 @@ class DwarfTypes:
         """Whether it is a C++ reference: a pointer in all but syntax."""
         return id != 0 and self.entry(id).tag in (c.REFERENCE_TYPE, c.RVALUE_REFERENCE_TYPE)
 
+    def calling_convention(self, id: int) -> int:
+        """How a class is passed to functions: the number the compiler gave; 0 for the usual way."""
+        return self.entry(id).number(c.AT_CALLING_CONVENTION) or 0
+
     def target(self, id: int) -> int:
         """What a type refers to; 0 for void and for what refers to nothing."""
         if id == 0:
@@ -266,8 +270,10 @@ class DwarfTypes:
     # -- functions -----------------------------------------------------------------------------
 
     def parameters(self, id: int) -> tuple[Parameter, ...]:
-        """Names and types of a function's parameters."""
+        """Names and types of a function's parameters, as its source has them."""
         entry = self.entry(id)
+        # An optimised copy may have lost some; what it is a copy of has all.
+        entry = entry.reference(c.AT_ABSTRACT_ORIGIN) or entry
         return tuple(
             Parameter(each.inherited(c.AT_NAME).name, self.type_of(each))
             for each in entry.children()

@@ -15,9 +15,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from prybee.btf import Btf
+    from prybee.dwarf import DebugInfo
     from prybee.elf import ElfFile
     from prybee.linux.tracefs import Tracefs
     from prybee.symbols import KernelSymbols
+    from prybee.symbols.debug_info import DebugFile
 
 # Features that change only how code is made. Without the right to load programs they cannot be
 # probed; then code is made for a current kernel, and loading it will say what is missing.
@@ -52,6 +54,9 @@ class LiveTarget(Target):
         self._addresses: dict[str, int | None] = {}
         self._binaries: dict[tuple[str, int | None], list[str]] = {}
         self._files: dict[str, ElfFile | None] = {}
+        # Where debug files of programs are looked for, before the usual place.
+        self.debug_directories: Sequence[str] = ()
+        self._debug_files: dict[str, DebugFile | None] = {}
 
     # The base has these as plain attributes; here they are read on first use.
 
@@ -203,6 +208,18 @@ class LiveTarget(Target):
                 self._files[path] = None
         return self._files[path]
 
+    def debug_info(self, path: str) -> DebugInfo | None:
+        """Debug information of the object file at ``path``; None where there is none."""
+        if path not in self._debug_files:
+            from prybee.symbols import debug_info
+
+            elf = self.elf(path)
+            self._debug_files[path] = (
+                debug_info.find(elf, path, self.debug_directories) if elf is not None else None
+            )
+        found = self._debug_files[path]
+        return found.info if found is not None else None
+
     def uprobe_binaries(self, pid: int) -> Sequence[str]:
         """Executable files that a process has mapped, as this process can open them."""
         from prybee.symbols.mappings import Mappings
@@ -236,6 +253,10 @@ class LiveTarget(Target):
         if self._symbols is not None:
             self._symbols.close()
             self._symbols = None
+        for debug in self._debug_files.values():
+            if debug is not None:
+                debug.close()
+        self._debug_files.clear()
         files, self._files = self._files, {}
         for file in files.values():
             if file is not None:

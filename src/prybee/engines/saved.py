@@ -19,7 +19,9 @@ if TYPE_CHECKING:
     from zipfile import ZipFile
 
     from prybee.btf import Btf
+    from prybee.dwarf import DebugInfo
     from prybee.elf import ElfFile
+    from prybee.symbols.debug_info import DebugFile
 
 VERSION = 1
 _FACTS = "target.json"
@@ -121,6 +123,7 @@ class SavedTarget(Target):
         self._btf_wanted = False
         self._formats: dict[str, list[list[Any]]] | None = None
         self._addresses: dict[str, int] | None = None
+        self._debug: dict[str, DebugFile | None] = {}
 
     def __repr__(self) -> str:
         return f"SavedTarget({self.path}: Linux {self.release}, {self.arch})"
@@ -188,6 +191,16 @@ class SavedTarget(Target):
             return ElfFile.open(path)
         except (ElfError, OSError):
             return None
+
+    def debug_info(self, path: str) -> DebugInfo | None:
+        """Debug information of an object file of this machine; None where there is none."""
+        from prybee.symbols import debug_info
+
+        if path not in self._debug:
+            elf = self.elf(path)
+            self._debug[path] = debug_info.find(elf, path) if elf is not None else None
+        found = self._debug[path]
+        return found.info if found is not None else None
 
     def close(self) -> None:
         """Closes the file."""

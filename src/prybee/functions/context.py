@@ -9,7 +9,7 @@ from prybee.functions.symbols import hit_address, store_usym
 from prybee.language import tree
 from prybee.language.lower.loops import context
 from prybee.language.lower.operands import Scalar, Text
-from prybee.language.registry import Function
+from prybee.language.registry import Function, ProbeSyntaxError
 from prybee.language.types import (
     INT64,
     NONE,
@@ -50,7 +50,11 @@ class Arguments(Function):
     variable = True
 
     def check(self, call: tree.Call, checker: Checker) -> Type:
-        type_ = checker.context.args_type(checker)
+        try:
+            type_ = checker.context.args_type(checker)
+        except ProbeSyntaxError as failure:
+            checker.error(call, str(failure), *failure.hints)
+            return NONE
         if type_ is None:
             checker.error(
                 call,

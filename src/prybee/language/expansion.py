@@ -22,6 +22,7 @@ from prybee.language.registry import (
     Provider,
 )
 from prybee.language.script import Variant
+from prybee.language.types import NAMED
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -336,6 +337,8 @@ def _uses(probe: tree.Probe, functions: Sequence[tree.Subprogram]) -> tuple[froz
         parts.append(probe.predicate)
     for part in parts:
         for node in tree.walk(part):
+            if isinstance(node, tree.TypeName) and (node.tag or node.name not in NAMED):
+                uses.add("types")
             if not isinstance(node, tree.Call):
                 continue
             name = node.name.removeprefix("__builtin_")

@@ -43,8 +43,10 @@ if TYPE_CHECKING:
     from prybee.btf import Btf
     from prybee.btf import Member as BtfMember
     from prybee.diagnostics import Source
+    from prybee.dwarf import DwarfTypes
     from prybee.language.c.part import CPart
     from prybee.language.checker import Checker
+    from prybee.language.program_types import ProgramTypes
 
 # Members that the verifier takes for pointers which may be NULL, so that it refuses to follow them
 # without a test (kernel/bpf/verifier.c, BTF_TYPE_SAFE_*_OR_NULL); they are read by helpers.
@@ -93,6 +95,9 @@ class TypeTable:
         # Tables of modules' types, and the table that this one, of a module, builds upon.
         self._split: dict[int, TypeTable] = {}
         self._below: TypeTable | None = None
+        # Tables of programs' types, and the names in the script that stand for one.
+        self._programs: dict[int, ProgramTypes] = {}
+        self._of_programs: set[int] = set()
         self._c: CPart | None = None
         if c_part:
             assert source is not None
@@ -119,6 +124,15 @@ class TypeTable:
         if found is None:
             found = self._split[id(btf)] = TypeTable(btf)
             found._below = self
+        return found
+
+    def of_program(self, types: DwarfTypes) -> ProgramTypes:
+        """The table that converts the types of a user program."""
+        found = self._programs.get(id(types))
+        if found is None:
+            from prybee.language.program_types import ProgramTypes
+
+            found = self._programs[id(types)] = ProgramTypes(types)
         return found
 
     def has_btf(self) -> bool:
@@ -240,8 +254,8 @@ class TypeTable:
         match node:
             case tree.TypeName():
                 known: Type | None = node.type
-                if known is None or known is NONE:
-                    known = self.find(node.tag, node.name)
+                if known is None or known is NONE or id(node) in self._of_programs:
+                    known = self._of_program(node, self.find(node.tag, node.name), checker)
                 if known is None:
                     text = f"{node.tag} {node.name}".strip()
                     checker.error(
@@ -258,6 +272,19 @@ class TypeTable:
             case tree.TypeArray():
                 return self._array(node, checker)
         return checker.type_expression(node)
+
+    def _of_program(self, node: tree.TypeName, known: Type | None, checker: Checker) -> Type | None:
+        """``known``, unless the traced program has a type of that name and the script has not.
+
+        Another variant of the handler may be in another program, so this is asked each time.
+        """
+        if known is not None and known is not self.kernel_type(node.tag, node.name):
+            return known
+        own = checker.context.named_type(node, checker)
+        if own is None:
+            return known
+        self._of_programs.add(id(node))
+        return own
 
     def _array(self, node: tree.TypeArray, checker: Checker) -> Type:
         element = checker.type_expression(node.element)

@@ -131,7 +131,11 @@ class ProbeContext:
         """Emit what must come before the handler's own code, its predicate included."""
 
     def args_type(self, checker: Checker) -> Type | None:
-        """The type of ``args``, a struct; None where there is no such thing."""
+        """The type of ``args``, a struct; None where there is no such thing.
+
+        Raises:
+            ProbeSyntaxError: there is, but nothing tells it here.
+        """
         return None
 
     def ctx_type(self, checker: Checker) -> Type | None:
@@ -149,6 +153,18 @@ class ProbeContext:
     def lower_args(self, handler: Handler) -> Operand:
         """The ``args`` record as a place."""
         raise NotImplementedError
+
+    def lower_args_member(self, name: str, type_: Type, handler: Handler) -> Operand | None:
+        """A member of ``args`` alone, where that takes less than the whole record; else None."""
+        return None
+
+    def missing_member(self, name: str) -> tuple[str, ...]:
+        """What to say where ``args`` has no member ``name``, and hints; empty for the usual."""
+        return ()
+
+    def named_type(self, node: tree.TypeName, checker: Checker) -> Type | None:
+        """The type that the traced program itself calls so; None where there is none."""
+        return None
 
     def lower_ctx(self, handler: Handler) -> Operand:
         """The context pointer as a value."""

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from prybee.btf import Btf
+    from prybee.dwarf import DebugInfo
     from prybee.elf import ElfFile
 
 
@@ -90,6 +91,14 @@ class Target:
 
     def elf(self, path: str) -> ElfFile | None:
         """The object file at ``path``; None where it cannot be read."""
+        return None
+
+    def debug_info(self, path: str) -> DebugInfo | None:
+        """Debug information of the object file at ``path``; None where there is none.
+
+        Raises:
+            DwarfError: it is damaged.
+        """
         return None
 
     def cgroup_id(self, path: str) -> int | None:

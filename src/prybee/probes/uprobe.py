@@ -2,64 +2,24 @@
 
 from __future__ import annotations
 
-from prybee.language.lower.operands import Scalar
 from prybee.language.registry import ExpandScope, Match, ProbeContext, ProbeSyntaxError
-from prybee.language.types import INT64, UINT64, USER, Type
-from prybee.probes import binaries, inside_code
+from prybee.probes import binaries, inside_code, source_line
 from prybee.probes.binaries import Place
 from prybee.probes.numbers import NumberError, parse
 from prybee.probes.patterns import is_pattern, matcher
+from prybee.probes.program_function import ProgramFunction
 from prybee.probes.provider import ProbeType
-from prybee.probes.registered import RegisterContext
+from prybee.probes.uprobe_context import EntryContext, ReturnContext
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Sequence
 
     from prybee.elf import ElfFile, Symbol
     from prybee.language.attach_point import AttachPoint
-    from prybee.language.checker import Checker
-    from prybee.language.lower.handler import Handler
-    from prybee.language.lower.operands import Operand
     from prybee.plan.plan import ProbeSpec
 
 _LANGUAGES = ("cpp",)
-
-
-class UprobeContext(RegisterContext):
-    """The registers at a place of a program."""
-
-    program_type = "kprobe"
-    space = USER
-
-    def __init__(self, name: str, provider: str, arch: str, multi: bool) -> None:
-        super().__init__(name, provider, arch)
-        self.attach_type = binaries.MULTI_ATTACH_TYPE if multi else ""
-
-
-class EntryContext(UprobeContext):
-    """Arguments are those of the machine's calling convention that travel in registers."""
-
-    def argument_type(self, index: int, checker: Checker) -> Type | None:
-        known = self.registers
-        return INT64 if known is not None and index < len(known.arguments) else None
-
-    def lower_argument(self, index: int, handler: Handler) -> Operand:
-        known = self.registers
-        assert known is not None
-        return Scalar(self.read(handler, known.arguments[index]), INT64)
-
-
-class ReturnContext(UprobeContext):
-    """The result is what the machine's calling convention returns in a register."""
-
-    def retval_type(self, checker: Checker) -> Type | None:
-        return UINT64 if self.registers is not None else None
-
-    def lower_retval(self, handler: Handler) -> Operand:
-        known = self.registers
-        assert known is not None
-        return Scalar(self.read(handler, known.return_value), UINT64)
 
 
 class Uprobe(ProbeType):
@@ -73,15 +33,17 @@ class Uprobe(ProbeType):
         name = names[0]
         places = ("FUNCTION",) if returns else ("FUNCTION", "FUNCTION+OFFSET", "ADDRESS")
         self.syntax = tuple(f"{name}:FILE:{place}" for place in (*places, "cpp:FUNCTION"))
+        if not returns:
+            self.syntax += (f"{name}:FILE@SOURCE:LINE",)
         self.summary = summary
         self.returns = returns
 
     def expand(self, point: AttachPoint, scope: ExpandScope) -> Sequence[Match]:
         given = self.arguments(point.replace(parts=_joined(point.parts)))
-        if "@" in given[0] and is_line(given[1]):
-            raise self.malformed(
-                f"{self.name} at a source line ({given[0]}:{given[1]}) is not supported"
-            )
+        if "@" in given[0]:
+            line = source_line.split(given)
+            if line is not None:
+                return self._at_line(*line, scope)
         language, function = given[1:] if len(given) == 3 else ("", given[1])
         if language and language not in _LANGUAGES:
             raise ProbeSyntaxError(
@@ -101,6 +63,19 @@ class Uprobe(ProbeType):
                 found.extend(self._matching(path, elf, language, function))
             else:
                 found.extend(self._function(path, elf, function, offset, scope))
+        return found
+
+    def _at_line(
+        self, file: str, source: str, line: int, column: int, scope: ExpandScope
+    ) -> list[Match]:
+        if self.returns:
+            raise self.malformed(f"{self.name} can not be attached to a source line")
+        found = []
+        for path, elf in binaries.target_files(self.name, file, scope):
+            for address in source_line.addresses(path, source, line, column, scope):
+                offset = elf.file_offset(address)
+                if offset is not None:
+                    found.append(self._match(path, str(address), offset))
         return found
 
     def _at_address(
@@ -146,7 +121,7 @@ class Uprobe(ProbeType):
                     f"Offset outside the function bounds ('{name}' size is {symbol.size})"
                 )
             shown = f"{name}+{offset}" if offset else name
-            match = self._match(path, shown, start + offset)
+            match = self._match(path, shown, start + offset, exact=True)
             address = symbol.value + offset
             if (
                 inside_code.allowed(match.name, path, elf, address, scope)
@@ -165,9 +140,9 @@ class Uprobe(ProbeType):
                 seen.add(offset)
                 yield self._match(path, name, offset)
 
-    def _match(self, path: str, place: str, offset: int) -> Match:
+    def _match(self, path: str, place: str, offset: int, exact: bool = False) -> Match:
         name = f"{self.name}:{path}:{place}"
-        return Match(name, (self.name,), (path, offset))
+        return Match(name, (self.name,), (path, offset, exact))
 
     def nearest(self, arguments: Sequence[str], scope: ExpandScope) -> Iterable[str]:
         function = arguments[-1].partition("+")[0]
@@ -191,25 +166,42 @@ class Uprobe(ProbeType):
         return message, hints
 
     def place(self, match: Match) -> tuple[str, int] | None:
-        path, offset = match.data
-        assert isinstance(path, str)
-        assert isinstance(offset, int)
-        return path, offset
+        return _placed(match)
+
+    def share(self, match: Match, scope: ExpandScope, uses: Collection[str]) -> Match:
+        path, offset = _placed(match)
+        # What depends on the very function; a result's type does where the function is named.
+        if ("args" in uses and not self.returns) or ("retval" in uses and match.data[2]):
+            return match.replace(key=(self.name, path, offset))
+        return match.replace(key=(self.name, path)) if "types" in uses else match
+
+    def describe(self, match: Match, scope: ExpandScope) -> Sequence[str]:
+        if self.returns:
+            return ()
+        path, offset = _placed(match)
+        function = ProgramFunction(scope.target, path, offset, match.name)
+        info, entry = function.info, function.entry
+        if info is None or entry is None:
+            return ()
+        return [
+            f"{info.types.type_name(parameter.type)} {parameter.name}".rstrip()
+            for parameter in info.types.parameters(entry.id)
+        ]
 
     def context(self, match: Match, scope: ExpandScope) -> ProbeContext:
-        made = ReturnContext if self.returns else EntryContext
         target = scope.target
-        return made(match.name, self.name, target.arch, target.has("uprobe_multi"))
+        path, offset = _placed(match)
+        function = ProgramFunction(target, path, offset, match.name)
+        made = ReturnContext if self.returns else EntryContext
+        context = made(match.name, self.name, target.arch, target.has("uprobe_multi"), function)
+        if isinstance(context, ReturnContext):
+            context.exact = len(match.key) > 2
+        return context
 
     def attach(
         self, matches: Sequence[Match], program: str, scope: ExpandScope
     ) -> Sequence[ProbeSpec]:
-        places = []
-        for match in matches:
-            path, offset = match.data
-            assert isinstance(path, str)
-            assert isinstance(offset, int)
-            places.append(Place(match.name, path, offset))
+        places = [Place(match.name, *_placed(match)) for match in matches]
         multi = scope.target.has("uprobe_multi")
         return binaries.probe_specs(places, program, scope, multi, self.returns)
 
@@ -223,8 +215,18 @@ class Uprobe(ProbeType):
             elf = scope.target.elf(path)
             if elf is None:
                 continue
-            for name, _symbol in _search(elf, language, pattern):
-                yield f"{self.name}:{path}:{name}", None
+            for name, symbol in _search(elf, language, pattern):
+                offset = elf.file_offset(symbol.value)
+                match = self._match(path, name, offset) if offset is not None else None
+                yield f"{self.name}:{path}:{name}", match
+
+
+def _placed(match: Match) -> tuple[str, int]:
+    """The file that a match is in, and the offset there."""
+    path, offset = match.data[:2]
+    assert isinstance(path, str)
+    assert isinstance(offset, int)
+    return path, offset
 
 
 def _joined(parts: Sequence[str]) -> tuple[str, ...]:
@@ -242,11 +244,6 @@ def _address(text: str) -> int | None:
         return parse(text)[0]
     except NumberError:
         return None
-
-
-def is_line(text: str) -> bool:
-    """Whether ``text`` may be the line of a source file."""
-    return text.isdigit()
 
 
 def _search(elf: ElfFile, language: str, pattern: str) -> list[tuple[str, Symbol]]:

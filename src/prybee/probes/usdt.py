@@ -13,7 +13,7 @@ from prybee.probes.binaries import Place
 from prybee.probes.patterns import is_pattern, matcher
 from prybee.probes.provider import ProbeType, meant
 from prybee.probes.registered import context_pointer
-from prybee.probes.uprobe import UprobeContext
+from prybee.probes.uprobe_context import UprobeContext
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -12,13 +12,22 @@ from prybee.elf import ElfError, ElfFile
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
 DEBUG_DIRECTORIES = ("/usr/lib/debug",)
 
 
+def _has_symbols(elf: ElfFile) -> bool:
+    return elf.has_symtab
+
+
 def find(
-    elf: ElfFile, folder: str, directories: Sequence[str] = DEBUG_DIRECTORIES, root: str = ""
+    elf: ElfFile,
+    folder: str,
+    directories: Sequence[str] = DEBUG_DIRECTORIES,
+    root: str = "",
+    useful: Callable[[ElfFile], bool] = _has_symbols,
+    name: str = "",
 ) -> ElfFile | None:
     """The debug file of a program, opened; None where there is none.
 
@@ -28,14 +37,16 @@ def find(
         directories: the debug directories.
         root: the process's root directory (``/proc/PID/root``), "" for ours. Ours is searched
             too: that is where whoever traces has installed debug files.
+        useful: whether a file has what is wanted.
+        name: the program's own name, after which its debug file may be called.
     """
-    for path in _candidates(elf, folder, directories, root):
+    for path in _candidates(elf, folder, directories, root, name):
         try:
             debug = ElfFile.open(path)
         except ElfError:
             continue
         try:
-            if debug.has_symtab and _belongs(elf, debug, path):
+            if useful(debug) and _belongs(elf, debug, path):
                 return debug
         except ElfError:
             pass
@@ -43,7 +54,9 @@ def find(
     return None
 
 
-def _candidates(elf: ElfFile, folder: str, directories: Sequence[str], root: str) -> Iterator[str]:
+def _candidates(
+    elf: ElfFile, folder: str, directories: Sequence[str], root: str, program: str
+) -> Iterator[str]:
     roots = (root, "") if root else ("",)
     identity = elf.build_id.hex()
     if len(identity) > 2:
@@ -51,14 +64,17 @@ def _candidates(elf: ElfFile, folder: str, directories: Sequence[str], root: str
             for directory in directories:
                 yield f"{base}{directory}/.build-id/{identity[:2]}/{identity[2:]}.debug"
     link = elf.debuglink
-    if link is None or "/" in link[0] or not folder:
+    name = link[0] if link is not None else f"{program}.debug" if program else ""
+    if not name or "/" in name or not folder:
         return
-    name = link[0]
     for base in roots:
         yield f"{base}{folder}/{name}"
         yield f"{base}{folder}/.debug/{name}"
         for directory in directories:
             yield f"{base}{directory}{folder}/{name}"
+    for directory in directories:
+        if directory not in DEBUG_DIRECTORIES:
+            yield f"{directory}/{name}"
 
 
 def _belongs(elf: ElfFile, debug: ElfFile, path: str) -> bool:

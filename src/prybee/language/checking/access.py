@@ -66,11 +66,14 @@ class Access(Operators):
         if isinstance(subject, StructType):
             member = self.member(subject, name)
             if member is None:
-                self.error(
-                    node,
-                    f"Struct/union of type '{subject}' does not contain a field named '{name}'",
-                    *meant(name, list(subject.members)),
+                message = (
+                    f"Struct/union of type '{subject}' does not contain a field named '{name}'"
                 )
+                hints = meant(name, list(subject.members))
+                if isinstance(node.subject, tree.Call):
+                    own = self.context.missing_member(name)
+                    message, hints = (own[0], own[1:]) if own else (message, hints)
+                self.error(node, message, *hints)
                 return NONE
             return self._member_type(node, member)
         if not isinstance(subject, NoneType):

@@ -191,7 +191,14 @@ def place_value(h: Handler, place: Place) -> Operand:
     return place
 
 
+_ARGUMENTS = ("args", "__builtin_args")
+
+
 def _field(h: Handler, node: tree.FieldAccess) -> Operand:
+    if isinstance(node.subject, tree.Call) and node.subject.name in _ARGUMENTS:
+        alone = h.context.lower_args_member(node.field, node.type, h)
+        if alone is not None:
+            return alone
     place = subject_place(h, node.subject)
     h.at(node)
     struct = place.type
