@@ -11,7 +11,7 @@ import sys
 import time
 from pathlib import Path
 
-from conformance import build, categories, launcher, report, suite
+from conformance import build, categories, launcher, report, scripts, suite
 from conformance.engine import FAILED, PASSED, SKIPPED, Engine, Result
 
 HERE = Path(__file__).parent
@@ -39,8 +39,17 @@ def main() -> int:
     build.lay_out(tests, folder)
     for line in builder.missing:
         print(f"not built: {line}")
-    engine = Engine(folder, launcher.make(folder))
-    results = run(engine, chosen(cases, options), options.all)
+    program = launcher.make(folder)
+    results = run(Engine(folder, program), chosen(cases, options), options.all)
+    ready: list[scripts.Script] = []
+    texts = ""
+    if not options.file and not options.filter:
+        tested = scripts.self_tests(tests, program)
+        tools = scripts.tools(checkout / "tools", program, folder)
+        ready = [*tested, *tools]
+        texts = (
+            f"{scripts.HEAD}{scripts.table('tests/self', tested)}{scripts.table('tools', tools)}"
+        )
     print()
     print(report.files_table(results))
     print(report.categories_table(results))
@@ -49,7 +58,12 @@ def main() -> int:
     print(f"failed: {len(failed)}\n")
     for result in failed:
         print(report.failure(result))
-    return finish(results, options)
+    if texts:
+        print(texts)
+    for script in ready:
+        if not script.good:
+            print(f"## {script.name}, to be {script.how}:\n{script.why}")
+    return finish(results, ready, texts, options)
 
 
 def _options() -> argparse.Namespace:
@@ -126,7 +140,9 @@ def judged(result: Result) -> Result:
     return result
 
 
-def finish(results: list[Result], options: argparse.Namespace) -> int:
+def finish(
+    results: list[Result], ready: list[scripts.Script], texts: str, options: argparse.Namespace
+) -> int:
     """Write what was asked for, judge the bounds; the exit status."""
     if options.json:
         content = [
@@ -138,11 +154,13 @@ def finish(results: list[Result], options: argparse.Namespace) -> int:
     wrong: list[str] = []
     if not options.file and not options.filter:
         wrong += report.missed_bounds(results)
+        wrong += [f"{script.name} was not {script.how}" for script in ready if not script.good]
     if options.baseline:
         wrong += ratchet(results, options.baseline)
     if options.update:
         update(PAGE, {"files": report.files_table(results),
                       "categories": report.categories_table(results),
+                      "scripts": texts,
                       "machine": machine()})  # fmt: skip
     if wrong:
         print("what does not hold:", *wrong, sep="\n  ")

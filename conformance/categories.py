@@ -50,10 +50,18 @@ _RULES: tuple[tuple[str, str, tuple[str, ...], tuple[str, ...]], ...] = (
 
 def category(case: Case) -> str:
     """The category of a test."""
-    features = set(case.words("REQUIRES_FEATURE"))
+    return _category(case.program, set(case.words("REQUIRES_FEATURE")), case.file)
+
+
+def program_category(text: str) -> str:
+    """The category of a script."""
+    return _category(text, set(), "")
+
+
+def _category(text: str, features: set[str], file: str) -> str:
     for name, providers, needed, files in _RULES:
-        if features & set(needed) or case.file in files:
+        if features & set(needed) or file in files:
             return name
-        if providers and re.search(_PROVIDER.format(providers), case.program, re.M):
+        if providers and re.search(_PROVIDER.format(providers), text, re.M):
             return name
     return CORE
