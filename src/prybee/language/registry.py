@@ -119,6 +119,10 @@ class ProbeContext:
     # Whether the handler runs in the context of a task that the event is about.
     provider = ""
     return_value = 0
+    # Whether the kernel acts on what the handler returns (a hook that may refuse), ...
+    decides = False
+    # ... or wants ``return_value`` whatever the script says.
+    returns_nothing = False
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -212,6 +216,8 @@ class Provider:
     summary = ""
     # Handlers run only once, in prybee's own process (``begin``, ``end``, ``self``).
     special = False
+    # False for those that are read and listed, and refused when a script runs.
+    attaches = True
     # Where -p and -c take effect: "attach" (the kernel filters), "body" (a test of the process
     # around the handler, for -p only), "none".
     pid_filter = "none"

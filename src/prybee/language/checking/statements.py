@@ -279,6 +279,12 @@ class Statements(CompileTime):
                 self._return_own(node, type_, self._returns)
             elif not is_integer(type_) and not isinstance(type_, NoneType):
                 self.error(node, f"Probe return values can only be integers. Found {type_}")
+            elif self.context.decides and not self.unsafe and not _is_zero(node.value):
+                self.error(
+                    node,
+                    f"{self.context.provider} handlers that return anything but 0 change what the "
+                    "system does. To use that you need the --unsafe flag.",
+                )
 
     def _return_own(self, node: tree.Return, type_: Type, wanted: Type) -> None:
         """``return value`` of a function of the script."""
@@ -289,6 +295,10 @@ class Statements(CompileTime):
 
     def _nothing(self, node: tree.Statement) -> None:
         self.error(node, "import statements only work at the top of a script")
+
+
+def _is_zero(value: tree.Expression) -> bool:
+    return isinstance(value, tree.Integer) and value.value == 0
 
 
 def _leaves(statement: tree.Statement) -> bool:

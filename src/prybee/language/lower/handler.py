@@ -394,7 +394,7 @@ class Handler:
         if self.frame.leave is not None:
             self.frame.leave(value)
         else:
-            self.b.ret(value)
+            self.b.ret(self.context.return_value if self.context.returns_nothing else value)
 
     def start_unreachable(self) -> None:
         """Go on in a block that nothing leads to, behind a jump."""

@@ -82,7 +82,8 @@ def _discard(h: Handler, node: tree.Discard) -> None:
 
 
 def _return(h: Handler, node: tree.Return) -> None:
-    value = h.lower_integer(node.value) if node.value is not None else h.const(0)
+    nothing = h.const(h.context.return_value)
+    value = h.lower_integer(node.value) if node.value is not None else nothing
     h.leave(value)
 
 

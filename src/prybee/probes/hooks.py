@@ -1,0 +1,144 @@
+"""Probes that may decide: ``lsm`` (hooks of the kernel's security modules) and ``fmod_ret``.
+
+What the handler returns is what the kernel goes on with: 0 lets it happen, a negative error number
+refuses.  A script that returns anything else than 0 has to be run with ``--unsafe``.
+"""
+
+from __future__ import annotations
+
+from prybee.diagnostics import did_you_mean
+from prybee.language.registry import ExpandScope, Match, ProbeContext, ProbeSyntaxError
+from prybee.plan.plan import ProbeSpec, TracingAttach
+from prybee.probes.patterns import is_pattern, matcher
+from prybee.probes.provider import ProbeType
+from prybee.probes.typed_arguments import TypedArguments
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from prybee.btf import Btf
+    from prybee.language.attach_point import AttachPoint
+    from prybee.language.checker import Checker
+    from prybee.language.lower.handler import Handler
+    from prybee.language.lower.operands import Operand
+    from prybee.language.types import Type
+    from prybee.plan.target import Target
+
+# The kernel has an empty function of that name for each hook (kernel/bpf/bpf_lsm.c).
+_HOOK = "bpf_lsm_"
+# Functions whose result may be replaced: these, and those on the list of error injection
+# (kernel/bpf/verifier.c, check_attach_modify_return).
+_SECURITY = "security_"
+
+
+class DecidingContext(TypedArguments):
+    """The arguments of a function whose result the handler decides."""
+
+    decides = True
+
+    def __init__(self, name: str, provider: str, function: str, btf: Btf, how: str) -> None:
+        number = btf.function(function)
+        super().__init__(name, f"{name}_args", btf, btf.parameters(number))
+        self.provider = provider
+        self.program_type, self.attach_type = how.split()
+        self.attach_to = function
+        self._result = btf.returns(number)
+
+    def retval_type(self, checker: Checker) -> Type | None:
+        # Behind the arguments is what programs that ran before this one have decided.
+        return self.value_type(self._result, checker) if self._btf.strip(self._result) else None
+
+    def lower_retval(self, handler: Handler) -> Operand:
+        type_ = self.retval_type(handler.script.checker)
+        assert type_ is not None
+        return self.place(handler, self.size, type_)
+
+
+class Deciding(ProbeType):
+    """Probes by the name of a function of the kernel, or of what it stands for.
+
+    Args:
+        prefix: what precedes the probe's name in the function's.
+        how: program type and attach type.
+    """
+
+    counts = (1,)
+    of_kernel = True
+    pid_filter = "body"
+
+    def __init__(self, name: str, argument: str, summary: str, prefix: str, how: str) -> None:
+        self.names = (name,)
+        self.syntax = (f"{name}:{argument}",)
+        self.summary = summary
+        self.prefix = prefix
+        self.how = how
+
+    def known(self, target: Target) -> list[str]:
+        """All names there are."""
+        btf = target.btf
+        names = btf.names("func", f"{self.prefix or _SECURITY}*") if btf is not None else []
+        return sorted({name.removeprefix(self.prefix) for name in names})
+
+    def expand(self, point: AttachPoint, scope: ExpandScope) -> Sequence[Match]:
+        (name,) = self.arguments(point)
+        if not name:
+            raise self.malformed(f"{self.name} should name a function")
+        if is_pattern(name):
+            fits = matcher(name)
+            return [self._match(each) for each in self.known(scope.target) if fits(each)]
+        btf = scope.target.btf
+        if btf is None:
+            raise ProbeSyntaxError(
+                f"{self.name} probes need the kernel's types, and this kernel shows none (BTF)"
+            )
+        return [self._match(name)] if btf.function(self.prefix + name) else []
+
+    def _match(self, name: str) -> Match:
+        full = f"{self.name}:{name}"
+        return Match(full, (full,), (name,))
+
+    def nearest(self, arguments: Sequence[str], scope: ExpandScope) -> Iterable[str]:
+        near = did_you_mean(arguments[-1], self.known(scope.target))
+        return [f"{self.name}:{name}" for name in near]
+
+    def context(self, match: Match, scope: ExpandScope) -> ProbeContext:
+        btf = scope.target.btf
+        assert btf is not None
+        function = self.prefix + str(match.data[0])
+        return DecidingContext(match.name, self.name, function, btf, self.how)
+
+    def attach(
+        self, matches: Sequence[Match], program: str, scope: ExpandScope
+    ) -> Sequence[ProbeSpec]:
+        return [ProbeSpec(match.name, program, TracingAttach()) for match in matches]
+
+    def search(
+        self, arguments: Sequence[str], scope: ExpandScope
+    ) -> Iterable[tuple[str, Match | None]]:
+        if len(arguments) != 1:
+            return
+        fits = matcher(arguments[0])
+        for name in self.known(scope.target):
+            if fits(name):
+                match = self._match(name)
+                yield match.name, match
+
+    def describe(self, match: Match, scope: ExpandScope) -> Sequence[str]:
+        btf = scope.target.btf
+        if btf is None:
+            return ()
+        number = btf.function(self.prefix + str(match.data[0]))
+        return [f"{btf.type_name(each.type)} {each.name}" for each in btf.parameters(number)]
+
+
+PROVIDERS = (
+    Deciding(
+        "lsm", "HOOK", "a hook of the kernel's security modules, which may refuse",
+        _HOOK, "lsm lsm_mac",
+    ),
+    Deciding(
+        "fmod_ret", "FUNCTION", "a kernel function is entered, and may be skipped with a result",
+        "", "tracing modify_return",
+    ),
+)  # fmt: skip

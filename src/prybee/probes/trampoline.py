@@ -1,0 +1,59 @@
+"""Contexts of programs that run from a kernel function's trampoline: ``fentry``, ``fexit``, hooks.
+
+The context holds the function's arguments, 8-byte words, and behind them its result
+(kernel/bpf/trampoline.c; arch_prepare_bpf_trampoline).
+"""
+
+from __future__ import annotations
+
+from prybee.language.types import Type
+from prybee.plan.target import Target
+from prybee.probes.typed_arguments import TypedArguments
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from prybee.btf import Btf
+    from prybee.language.checker import Checker
+    from prybee.language.lower.handler import Handler
+    from prybee.language.lower.operands import Operand
+
+KERNEL = "vmlinux"
+
+
+class FunctionContext(TypedArguments):
+    """A function of the kernel, entered or (with ``returns``) left.
+
+    Args:
+        name: full name of the attach point.
+        module: the function's module, ``vmlinux`` for the kernel itself.
+        function: its name.
+        btf: the types of the module.
+    """
+
+    returns_nothing = True
+
+    def __init__(
+        self, name: str, provider: str, module: str, function: str, btf: Btf, returns: bool
+    ) -> None:
+        number = btf.function(function)
+        super().__init__(name, f"{provider}:{module}:{function}_args", btf, btf.parameters(number))
+        self.provider = provider
+        self.attach_type = "trace_fexit" if returns else "trace_fentry"
+        self.attach_to = function
+        self.attach_module = "" if module == KERNEL else module
+        self._result = btf.returns(number) if returns else 0
+
+    def retval_type(self, checker: Checker) -> Type | None:
+        if not self._result or not self._btf.strip(self._result):
+            return None  # There is no result, or it is void.
+        return self.value_type(self._result, checker)
+
+    def lower_retval(self, handler: Handler) -> Operand:
+        type_ = self.retval_type(handler.script.checker)
+        assert type_ is not None
+        return self.place(handler, self.size, type_)
+
+
+def types_of(target: Target, module: str) -> Btf | None:
+    """The types that functions of a module are described with."""
+    return target.btf if module == KERNEL else target.module_btf(module)
