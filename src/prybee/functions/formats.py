@@ -13,7 +13,7 @@ from prybee.language.types import (
     PointerType,
     Type,
 )
-from prybee.plan.formats import BUFFER, INTEGER, Conversion, conversions
+from prybee.plan.formats import BUFFER, FLAGS, INTEGER, Conversion, conversions
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -67,6 +67,8 @@ def _check_argument(call: tree.Call, index: int, wanted: Conversion, checker: Ch
 def _fits(kind: str, type_: Type) -> bool:
     if kind in INTEGER:
         return isinstance(type_, IntType | BoolType | EnumType | PointerType)
+    if kind in FLAGS:
+        return isinstance(type_, IntType | EnumType)
     if kind in BUFFER:
         return isinstance(type_, BufferType)
     return True

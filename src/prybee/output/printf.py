@@ -10,7 +10,7 @@ from __future__ import annotations
 from prybee.output.coder import Coder, Piece, literal
 from prybee.output.values import INT_CODES, TextStyle, buffer, escape, hex_escape, hex_pairs
 from prybee.plan import layouts
-from prybee.plan.formats import BUFFER, SIGNED, Conversion, parse
+from prybee.plan.formats import BUFFER, FLAGS, SIGNED, Conversion, parse
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -75,6 +75,11 @@ def conversion(
         assert isinstance(layout, layouts.BufferLayout), f"%{kind} of {layout}"
         show = {"r": escape, "rx": hex_escape, "rh": hex_pairs}[kind]
         piece = Piece(b"%s", [f"{coder.bind(show)}({buffer(coder, layout, offset)})"])
+    elif kind in FLAGS:
+        from prybee.output.gfp import gfp_flags
+
+        number = _number(coder, layout, offset, wanted.bytes, False)
+        piece = Piece(b"%s", [f"{coder.bind(gfp_flags)}({number})"])
     elif kind == "s":
         piece = style.piece(coder, layout, offset)
     else:

@@ -20,6 +20,7 @@ LENGTHS = {"": 4, "hh": 1, "h": 2, "l": 8, "ll": 8, "j": 8, "z": 8, "t": 8, "L":
 SIGNED = frozenset("di")
 INTEGER = frozenset(("d", "i", "u", "o", "x", "X", "c", "p"))
 BUFFER = frozenset(("r", "rx", "rh"))
+FLAGS = frozenset(("gr",))
 ANY = frozenset("s")
 # What each prints, for the manual.
 SUMMARIES = {
@@ -35,8 +36,9 @@ SUMMARIES = {
     "r": "a buffer: printable characters as they are, others as `\\xNN`",
     "rx": "a buffer: every byte as `\\xNN`",
     "rh": "a buffer: two hexadecimal digits for each byte, with blanks between",
+    "gr": "a number: the kernel's flags of memory allocation (`GFP_KERNEL|__GFP_ZERO`)",
 }
-SUPPORTED = INTEGER | BUFFER | ANY
+SUPPORTED = INTEGER | BUFFER | FLAGS | ANY
 
 _CONVERSION = re.compile(
     r"%(?:%|(?P<left>-?)(?P<plus>\+?) ?(?P<alternate>#?)(?P<zero>0?)\*?(?P<width>\d*)(?:\.\d+)?"
@@ -63,7 +65,7 @@ class Conversion(Data):
     @property
     def bytes(self) -> int:
         """Size of the integer that an integer conversion prints."""
-        if self.kind == "p":
+        if self.kind in ("p", "gr"):
             return 8
         return 1 if self.kind == "c" else LENGTHS[self.length]
 
