@@ -15,7 +15,6 @@ from prybee.functions import TABLE as FUNCTIONS
 from prybee.language import config_table, library
 from prybee.plan import formats
 from prybee.probes import TABLE as PROBES
-from prybee.probes.later import Later
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -55,7 +54,7 @@ def probes() -> str:
         provider = PROBES.get(name)
         assert provider is not None
         cells = (codes(provider.names), "<br>".join(map(code, provider.syntax)), provider.summary)
-        if isinstance(provider, Later):
+        if not provider.attaches:
             later.append(cells)
         else:
             now.append((*cells, "" if provider.special else FILTERS[provider.pid_filter]))

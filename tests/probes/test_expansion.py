@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from prybee.diagnostics import NotSupported
 from prybee.language import attach_point
 from prybee.language.config_table import Config
 from prybee.language.registry import ExpandScope, ProbeSyntaxError
@@ -152,6 +151,11 @@ WRONG = [
     ("watchpoint:0:1:w", "watchpoint must be attached to a non-zero address"),
     ("watchpoint:0x1000:3:w", "watchpoint length must be one of (1,2,4,8)"),
     ("watchpoint:0x1000:4:rq", "watchpoint mode must be combination of (r,w,x)"),
+    ("watchpoint:0x1000:4:", "watchpoint mode must be combination of (r,w,x)"),
+    ("watchpoint:0x1000:4:ww", "watchpoint modes may not be duplicated"),
+    ("watchpoint:0x1000:4:r", "invalid watchpoint mode: r"),
+    ("watchpoint:0x1000:4:rwx", "invalid watchpoint mode: rwx"),
+    ("watchpoint:jiffies:4:w", "Invalid watchpoint address: invalid integer: jiffies"),
     ("watchpoint:1", "watchpoint probe type requires 3 arguments, found 1"),
     ("kprobe", "kprobe probe type requires 1 or 2 arguments, found 0"),
     ("kprobe:a:b:c", "kprobe probe type requires 1 or 2 arguments, found 3"),
@@ -230,28 +234,6 @@ def test_raw_tracepoints_without_types_say_so() -> None:
     message, hints = provider("rt").missing(point, ExpandScope(TableTarget(), Config()))
     assert message == ""
     assert hints == ("this kernel tells no types (CONFIG_DEBUG_INFO_BTF); use tracepoint instead",)
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        "kprobe:vfs_read",
-        "kr:vfs_*",
-        "fentry:vfs_read",
-        "fexit:vmlinux:vfs_read",
-        "kfunc:vfs_read",
-        "w:0x1000:4:w",
-    ],
-)
-def test_types_of_later_releases(text: str) -> None:
-    with pytest.raises(NotSupported) as caught:
-        expand(text, KERNEL)
-    assert caught.value.instead
-    point = attach_point.parse(text)
-    config = Config()
-    config.missing_probes = "warn"
-    scope = ExpandScope(KERNEL, config)
-    assert list(provider(point.provider).expand(point, scope)) == []
 
 
 SOFTWARE, CLOCK = 1, 0

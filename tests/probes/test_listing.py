@@ -166,8 +166,10 @@ def test_programs(build: Callable[..., str]) -> None:
         # No provider is any provider.
         assert lines("usdt:/bin/noted::twice", target) == ["usdt:/bin/noted:app:twice"]
         assert list(list_probes("usdt::app:tw*", target, pid=42)) == ["usdt:/bin/noted:app:twice"]
-        # A path is looked at by the probe types of programs.
-        assert lines("*:/bin/app:six", target) == ["uprobe:/bin/app:six", "uretprobe:/bin/app:six"]
+        # A path is looked at by the probe types of programs; what is entered returns.
+        assert lines("*:/bin/app:six", target) == ["uprobe:/bin/app:six"]
+        assert lines("u*:/bin/app:six", target) == ["uprobe:/bin/app:six"]
+        assert lines("ur*:/bin/app:six", target) == ["uretprobe:/bin/app:six"]
         assert "usdt:/bin/noted:other:bare" in lines("*:/bin/noted:*", target)
         everything = list(list_probes("", target, pid=42))
         assert {"uprobe:/bin/app:six", "usdt:/bin/noted:other:bare"} <= set(everything)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import sys
 
 from prybee.cli.options import Arguments
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from prybee.diagnostics import Source
     from prybee.language.frontend import CompileOptions
 
@@ -21,41 +24,73 @@ def list_search(arguments: Arguments, pid: int | None) -> int:
     from prybee.engines.live import LiveTarget
     from prybee.probes.listing import list_probes
 
-    pattern = ",".join(arguments.operands)
+    pattern = ",".join(map(_search_of, arguments.operands))
     _hint_at_file(pattern)
-    with LiveTarget() as target:
-        lines = list(list_probes(pattern, target, arguments.flag("verbose"), pid=pid))
+    warnings: list[str] = []
+    with LiveTarget(functions=arguments.text("traceable_functions")) as target:
+        target.debug_directories = arguments.all("debuginfo")
+        lines = list(
+            list_probes(
+                pattern, target, arguments.flag("verbose"), pid=pid, warnings=warnings.append
+            )
+        )
         if not target.tracefs.events():
             from prybee.cli.rights import NO_TRACEPOINTS
 
-            print(f"WARNING: {NO_TRACEPOINTS}", file=sys.stderr)
+            warnings.append(NO_TRACEPOINTS)
+    for warning in warnings:
+        print(f"WARNING: {warning}", file=sys.stderr)
     if lines:
         lines.append("")
     sys.stdout.write("\n".join(lines))
     return 0
 
 
-def list_program(source: Source, options: CompileOptions, verbose: bool) -> int:
-    """Print the probes that a program would attach to."""
+def list_program(
+    source: Source,
+    options: CompileOptions,
+    verbose: bool,
+    functions: str = "",
+    debug_directories: Sequence[str] = (),
+) -> int:
+    """Print the probes that a program would attach to.
+
+    Args:
+        source: the program.
+        options: how it would be compiled.
+        verbose: with the arguments of its probes.
+        functions: a list of the kernel functions that can be probed; empty for the kernel's own.
+        debug_directories: where debug files of programs are looked for first.
+    """
     from prybee.engines.live import LiveTarget
     from prybee.functions import TABLE as FUNCTIONS
     from prybee.language.frontend import Front
     from prybee.language.registry import Registry
     from prybee.probes import TABLE as PROBES
+    from prybee.probes.provider import ProbeType
 
     registry = Registry(FUNCTIONS, PROBES)
-    with LiveTarget() as target:
+    with LiveTarget(functions=functions) as target:
+        target.debug_directories = debug_directories
         front = Front(source, target, registry, options)
         for warning in front.warnings:
             print(warning.render(), file=sys.stderr)
         expansion = front.expansion
         for block in expansion.blocks:
             for found in block.found:
-                print(found.match.name)
-                if verbose:
+                assert isinstance(found.provider, ProbeType)
+                name = found.provider.listed(found.match)
+                if name:
+                    print(name)
+                if name and verbose:
                     for line in found.provider.describe(found.match, expansion.scope):
                         print(f"    {line}")
     return 0
+
+
+def _search_of(word: str) -> str:
+    """An operand as a search: a program's path stands for all of its probes."""
+    return f'*:"{os.path.join(".", word)}":*' if os.path.isfile(word) else word
 
 
 def _hint_at_file(pattern: str) -> None:

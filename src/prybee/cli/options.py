@@ -85,6 +85,7 @@ OPTIONS: tuple[tuple[str, tuple[Option, ...]], ...] = (
             Option("-I", "DIR", "look for imports and C headers in DIR too", many=True),
             Option("--include", "FILE", "read this C header before the script", many=True),
             Option("--no-feature", "LIST", "do without these kernel features (comma-separated)"),
+            Option("--traceable-functions", "FILE", "kernel functions for -l, one a line"),
             Option("--debuginfo", "DIR", "look for programs' debug files in DIR first", many=True),
         ),
     ),
@@ -112,7 +113,6 @@ OPTIONS: tuple[tuple[str, tuple[Option, ...]], ...] = (
             Option("-b --btf", hidden=True),
             Option("--verify-llvm-ir", hidden=True),
             Option("--usdt-file-activation", hidden=True),
-            Option("--traceable-functions", "FILE", hidden=True),
         ),
     ),
 )

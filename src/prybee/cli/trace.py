@@ -254,7 +254,13 @@ def _run(arguments: Arguments) -> int:
         from prybee.cli.listing import list_program
 
         functions = arguments.text("traceable_functions")
-        return list_program(source, options, arguments.flag("verbose"), functions)
+        return list_program(
+            source,
+            options,
+            arguments.flag("verbose"),
+            functions,
+            arguments.all("debuginfo"),
+        )
     from prybee.cli.live import trace
 
     return trace(source, options, arguments, stages, times)

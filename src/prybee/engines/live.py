@@ -32,11 +32,17 @@ _INITIAL_PID_NAMESPACE = 0xEFFFFFFC
 class LiveTarget(Target):
     """Answers for the machine that runs this. A context manager: it may hold files open."""
 
-    def __init__(self, btf_path: str = "/sys/kernel/btf/vmlinux", cache: str | None = None) -> None:
+    def __init__(
+        self,
+        btf_path: str = "/sys/kernel/btf/vmlinux",
+        cache: str | None = None,
+        functions: str = "",
+    ) -> None:
         """
         Args:
             btf_path: the kernel's types.
             cache: where their index is kept, as :meth:`prybee.btf.Btf.vmlinux` takes it.
+            functions: a list of the functions that can be probed; empty for the kernel's own.
         """
         system = os.uname()
         self.arch = system.machine
@@ -50,6 +56,9 @@ class LiveTarget(Target):
         self._formats: dict[tuple[str, str], tuple[TracepointField, ...] | None] = {}
         self._raw_tracepoints: list[str] | None = None
         self._iterators: list[str] | None = None
+        self._functions_path = functions
+        self._functions: list[tuple[str, str]] | None = None
+        self._modules: dict[str, Btf | None] = {}
         self._symbols: KernelSymbols | None = None
         self._addresses: dict[str, int | None] = {}
         self._binaries: dict[tuple[str, int | None], list[str]] = {}
@@ -176,6 +185,38 @@ class LiveTarget(Target):
                 self._iterators = [n for n in names if btf.function(f"bpf_iter_{n}")]
         return self._iterators
 
+    # -- functions of the kernel -----------------------------------------------------------------
+
+    def kernel_functions(self) -> Sequence[tuple[str, str]] | None:
+        """(module, name) of the functions that can be probed; None where nothing tells."""
+        if self._functions is None:
+            from prybee.linux import traceable
+
+            path = self._functions_path or f"{self.tracefs.root}/{traceable.LIST}"
+            text = _text(path)
+            if text is not None:
+                self._functions = traceable.from_list(text)
+            elif self._functions_path or not self.has("kprobe"):
+                return None
+            else:
+                excluded = _text("/sys/kernel/debug/kprobes/blacklist") or ""
+                symbols = _text("/proc/kallsyms") or ""
+                self._functions = traceable.from_symbols(symbols, excluded)
+        return self._functions
+
+    def module_btf(self, module: str) -> Btf | None:
+        """Types of a kernel module, those of the kernel included; None without them."""
+        if module not in self._modules:
+            from prybee.btf import Btf, BtfError
+
+            base = self.btf
+            path = f"{os.path.dirname(self._btf_path)}/{os.path.basename(module)}"
+            try:
+                self._modules[module] = Btf.open(path, base) if base is not None else None
+            except BtfError:
+                self._modules[module] = None
+        return self._modules[module]
+
     # -- symbols and files -----------------------------------------------------------------------
 
     def kernel_address(self, symbol: str) -> int | None:
@@ -270,3 +311,12 @@ class LiveTarget(Target):
 
     def __repr__(self) -> str:
         return f"LiveTarget(Linux {self.release}, {self.arch})"
+
+
+def _text(path: str) -> str | None:
+    """The text of a file of the kernel's; None where it cannot be read."""
+    try:
+        with open(path, encoding="utf-8", errors="replace") as file:
+            return file.read()
+    except OSError:
+        return None

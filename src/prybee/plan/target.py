@@ -74,6 +74,17 @@ class Target:
         """Names of iterator targets, such as ``task``."""
         return ()
 
+    def kernel_functions(self) -> Sequence[tuple[str, str]] | None:
+        """(module, name) of the functions that can be probed, sorted; ``vmlinux`` is no module.
+
+        None where nothing tells which can be.
+        """
+        return None
+
+    def module_btf(self, module: str) -> Btf | None:
+        """Types of a kernel module, those of the kernel included; None without them."""
+        return None
+
     def tai_offset(self) -> int:
         """Nanoseconds from CLOCK_BOOTTIME to CLOCK_TAI at the time of compiling."""
         return 0

@@ -112,6 +112,11 @@ class Events(ProbeType):
             specs.append(ProbeSpec(match.name, program, way))
         return specs
 
+    def listed(self, match: Match) -> str:
+        # As searches show it: without the number, which anybody may choose.
+        provider, event, *_number = match.name.split(":")
+        return f"{provider}:{event}:"
+
     def search(
         self, arguments: Sequence[str], scope: ExpandScope
     ) -> Iterable[tuple[str, Match | None]]:

@@ -13,7 +13,7 @@ from prybee.probes.provider import ProbeType
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from prybee.language.attach_point import AttachPoint
     from prybee.language.config_table import Config
@@ -29,6 +29,7 @@ def list_probes(
     *,
     config: Config | None = None,
     pid: int | None = None,
+    warnings: Callable[[str], object] | None = None,
 ) -> Iterator[str]:
     """The lines of a listing, in the order to print.
 
@@ -40,6 +41,7 @@ def list_probes(
         verbose: with arguments, or members of types.
         config: settings of a script; None for the defaults.
         pid: a process, for probes in the programs it runs.
+        warnings: called with what to say of searches that cannot be answered here.
 
     Raises:
         PrybeeError: the pattern is not what an attach point could be.
@@ -55,6 +57,10 @@ def list_probes(
             yield from _types(types[1], types[2], target, verbose)
         else:
             yield from _probes(word, scope, verbose)
+            if warnings is not None:
+                for text in scope.warnings:
+                    warnings(text)
+            scope.warnings.clear()
 
 
 def _words(pattern: str) -> list[str]:
@@ -84,6 +90,9 @@ def _probes(word: str, scope: ExpandScope, verbose: bool) -> Iterator[str]:
             if verbose and match is not None:
                 for line in provider.describe(match, scope):
                     yield f"    {line}"
+    if point.provider == "*":
+        # Who searches everything does not ask for what this kernel has none of.
+        scope.warnings.clear()
 
 
 def _searched(point: AttachPoint, scope: ExpandScope) -> Sequence[ProbeType]:
@@ -103,6 +112,9 @@ def _searched(point: AttachPoint, scope: ExpandScope) -> Sequence[ProbeType]:
         for each in _providers()
         if fits(each.name) and (everything or each.of_kernel is not path)
     ]
+    entered = [each for each in found if not each.returns]
+    # What is entered returns: such probes are listed where only they are meant.
+    found = entered or found
     return sorted(found, key=lambda provider: provider.name)
 
 

@@ -20,6 +20,8 @@ class ProbeType(Provider):
     counts: tuple[int, ...] = ()
     # Listed by a search that names no probe type.
     of_kernel = False
+    # For functions: fires where they return.
+    returns = False
 
     @property
     def name(self) -> str:
@@ -56,6 +58,10 @@ class ProbeType(Provider):
     def nearest(self, arguments: Sequence[str], scope: ExpandScope) -> Iterable[str]:
         """Full names of existing probes that ``arguments`` may have meant, nearest first."""
         return ()
+
+    def listed(self, match: Match) -> str:
+        """How a match of a script is listed; empty for what is no place in a system."""
+        return match.name
 
     def search(
         self, arguments: Sequence[str], scope: ExpandScope

@@ -35,6 +35,9 @@ class _Special(ProbeType):
     ) -> Sequence[ProbeSpec]:
         return [ProbeSpec(m.name, program, SpecialAttach(m.name)) for m in matches]
 
+    def listed(self, match: Match) -> str:
+        return ""
+
 
 class Once(_Special):
     """``begin`` before everything is attached, ``end`` after all is detached."""
@@ -69,6 +72,9 @@ class Self(_Special):
             )
         name = f"self:signal:{signal}"
         return [Match(name, (name,))]
+
+    def listed(self, match: Match) -> str:
+        return match.name
 
     def search(
         self, arguments: Sequence[str], scope: ExpandScope

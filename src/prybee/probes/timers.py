@@ -98,6 +98,11 @@ class Timer(ProbeType):
             specs.append(ProbeSpec(match.name, program, way))
         return specs
 
+    def listed(self, match: Match) -> str:
+        # As searches show it: without the number, which anybody may choose.
+        provider, unit, *_number = match.name.split(":")
+        return f"{provider}:{unit}:"
+
     def search(
         self, arguments: Sequence[str], scope: ExpandScope
     ) -> Iterable[tuple[str, Match | None]]:

@@ -1,0 +1,47 @@
+"""The kernel's functions that can be probed.
+
+Function tracing has a list of them (``available_filter_functions`` of tracefs): inlined functions
+and those that tracing itself runs through are not on it.  A kernel with kprobes and without
+function tracing has none; there every function can be probed but those that kprobes keep out of.
+"""
+
+from __future__ import annotations
+
+KERNEL = "vmlinux"
+LIST = "available_filter_functions"
+
+# Places that the kernel's build left without a name (kernel/trace/ftrace.c).
+_NAMELESS = "__ftrace_invalid_address__"
+# Kinds of kallsyms that are code: global, local and weak.
+_CODE = frozenset("tTwW")
+
+
+def from_list(text: str) -> list[tuple[str, str]]:
+    """(module, function) pairs of a list with one ``function [module]`` a line, sorted."""
+    found = set()
+    for line in text.splitlines():
+        name, _blank, module = line.strip().partition(" ")
+        if name and not name.startswith(_NAMELESS):
+            found.add((module.strip().strip("[]") or KERNEL, name))
+    return sorted(found)
+
+
+def from_symbols(symbols: str, excluded: str) -> list[tuple[str, str]]:
+    """(module, function) pairs of all code that is not excluded, sorted.
+
+    Args:
+        symbols: the text of ``/proc/kallsyms``.
+        excluded: the text of ``/sys/kernel/debug/kprobes/blacklist``: ranges and names.
+    """
+    apart = {words[-1] for words in map(str.split, excluded.splitlines()) if words}
+    found = set()
+    for line in symbols.splitlines():
+        words = line.split()
+        if len(words) < 3 or words[1] not in _CODE or words[2] in apart:
+            continue
+        name = words[2]
+        # Padding before functions, and the compiler's own labels.
+        if name.startswith(("__pfx_", ".")):
+            continue
+        found.add((words[3].strip("[]") if len(words) > 3 else KERNEL, name))
+    return sorted(found)
