@@ -175,7 +175,7 @@ def test_errors(statements: str) -> None:
         ("@start = 1; print(@strat)", "did you mean '@start'?"),
         ("$t = (struct task_struct *)0; print($t->comn)", "did you mean 'comm'?"),
         ("$t = (struct task_strukt *)0", "did you mean 'struct task_struct'?"),
-        ("$t = (task_struct *)0", "did you mean 'struct task_struct'?"),
+        ("$t = (task_strukt *)0", "did you mean 'struct task_struct'?"),
         ("$t = (uint23)$1", "did you mean 'uint32' or 'uint8' or 'int32'?"),
         ("$x = (aa=1, bb=2); print($x.a)", "did you mean 'aa'?"),
         ("system(\"ls\")", "run with --unsafe to allow it"),
@@ -222,6 +222,8 @@ WARNINGS = {
     "@x[1] = (uint64)1; @x[2] = (int64)2": CAST.format("uint64", "int64"),
     "let $z : uint8; $z = pid": CAST.format("uint32", "uint8"),
     "while (0) { }": "While loops are deprecated and may be removed in the future.",
+    "$t = (task_struct *)0; print($t.pid)": "task_struct is an old form of struct task_struct",
+    "$x = sizeof(nested)": "nested is an old form of struct nested",
     "$y = @x[1]": "Map @x is read but never assigned a value.",
     "print($1)": "Positional parameter $1 is empty or not provided.",
 }

@@ -11,6 +11,9 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from prybee.language import tree
+    from prybee.language.kernel_types import TypeTable
+
 USAGE = """\
 usage: prybee fmt [options] FILE...
        prybee fmt [options] - | -e SCRIPT
@@ -21,7 +24,7 @@ place; `-` reads from standard input, and prints, as `-e` and `--fmt` do.
 
   --check      change nothing; say which files would change, and exit with status 1 if any
   --diff       change nothing; show what would change
-  --modernize  rewrite old idioms as well: BEGIN, args->x, delete(@x[k]), kfunc, renamed settings
+  --modernize  rewrite old idioms as well: BEGIN, x->y, delete(@x[k]), kfunc, renamed settings …
   -e SCRIPT    the text of a script
   -h           this text
 
@@ -84,7 +87,8 @@ def _format(name: str, text: str | None, given: set[str]) -> int:
     try:
         before = source
         if "--modernize" in given:
-            before = Source(source.name, modernize(source, parse(source)))
+            program = parse(source)
+            before = Source(source.name, modernize(source, program, _types(source, program)))
         after = format_script(before)
     except ScriptError as error:
         print(error, file=sys.stderr)
@@ -103,6 +107,14 @@ def _format(name: str, text: str | None, given: set[str]) -> int:
     elif changed:
         _write(name, after)
     return 0
+
+
+def _types(source: Source, program: tree.Program) -> TypeTable:
+    """The types that a script means, as far as this machine knows them."""
+    from prybee.engines.live import LiveTarget
+    from prybee.language.kernel_types import TypeTable
+
+    return TypeTable(lambda: LiveTarget().btf, source, program.c_part)
 
 
 def _write(name: str, text: str) -> None:

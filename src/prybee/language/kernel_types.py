@@ -92,6 +92,8 @@ class TypeTable:
         self._btf = btf
         self._by_id: dict[int, Type] = {}
         self._by_name: dict[tuple[str, str], Type | None] = {}
+        # Names of structs that the script has written without `struct`, with that word.
+        self._bare: dict[str, str] = {}
         # Tables of modules' types, and the table that this one, of a module, builds upon.
         self._split: dict[int, TypeTable] = {}
         self._below: TypeTable | None = None
@@ -184,6 +186,15 @@ class TypeTable:
         """Whether a bare name is that of a type."""
         return self.find("", name) is not None
 
+    def tag_of(self, name: str) -> str:
+        """The word that is missing in front of a name that is no type by itself.
+
+        Releases before 0.9.3 knew structs by their bare names, and bpftrace still takes them.
+        """
+        if self.find("", name) is not None:
+            return ""
+        return next((tag for tag in ("struct", "union", "enum") if self.find(tag, name)), "")
+
     def named(self, text: str) -> Type | None:
         """The type that C text such as ``struct file *``, ``unsigned int`` or ``pid_t`` means."""
         text = text.strip()
@@ -256,6 +267,18 @@ class TypeTable:
                 known: Type | None = node.type
                 if known is None or known is NONE or id(node) in self._of_programs:
                     known = self._of_program(node, self.find(node.tag, node.name), checker)
+                if known is None and not node.tag:
+                    tag = self.tag_of(node.name)
+                    if tag:
+                        known = self.find(tag, node.name)
+                        self._bare[node.name] = tag
+                tag = self._bare.get(node.name, "") if not node.tag else ""
+                if tag:
+                    checker.warn(
+                        node,
+                        f"{node.name} is an old form of {tag} {node.name}",
+                        "`prybee fmt --modernize` rewrites it",
+                    )
                 if known is None:
                     text = f"{node.tag} {node.name}".strip()
                     checker.error(
@@ -309,10 +332,14 @@ class TypeTable:
         hints = self.hints(name)
         if hints:
             return hints
-        near = list(did_you_mean(name, self._near(tag, name)))
-        if near:
-            written = [f"'{tag} {word}'" if tag else f"'{word}'" for word in near]
-            return (f"did you mean {' or '.join(written)}?",)
+        # Of a bare name a struct may be meant as well.
+        near = {f"{tag} {word}".strip(): word for word in self._near(tag, name)}
+        if not tag:
+            near = {f"struct {word}": word for word in self._near("struct", name)} | near
+        words = did_you_mean(name, near.values())
+        written = [repr(full) for word in words for full in near if near[full] == word]
+        if written:
+            return (f"did you mean {' or '.join(written[:3])}?",)
         if self.btf is None:
             return ("this kernel offers no types (no BTF): define it at the top of the script",)
         return ()

@@ -12,6 +12,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
 
+    from prybee.language.kernel_types import TypeTable
+
 # Probe types by their old names; `begin` and `end` were upper-case in old releases.
 PROBES = {"BEGIN": "begin", "END": "end", "kfunc": "fentry", "kretfunc": "fexit"}
 # Functions and builtins by names that are gone.
@@ -54,19 +56,22 @@ def stack_argument(name: str, machine: str = "") -> str | None:
     return f'*(uint64 *)(reg("sp") + {offset})'
 
 
-def idioms(source: Source, program: tree.Program) -> list[Idiom]:
-    """The old idioms of a script as parsed, in the order of their places."""
-    finder = _Finder(source.text, program)
+def idioms(source: Source, program: tree.Program, types: TypeTable | None = None) -> list[Idiom]:
+    """The old idioms of a script as parsed, in the order of their places.
+
+    With ``types`` also bare names of structs: what they lack depends on the types there are.
+    """
+    finder = _Finder(source.text, program, types)
     found = [idiom for node in tree.walk(program) for idiom in finder.of(node)]
     return sorted(found, key=lambda idiom: idiom.start)
 
 
-def modernize(source: Source, program: tree.Program) -> str:
-    """The script's text with its old idioms rewritten."""
+def modernize(source: Source, program: tree.Program, types: TypeTable | None = None) -> str:
+    """The script's text with its old idioms rewritten; with ``types`` as in :func:`idioms`."""
     from prybee.language.parser import parse
 
     text = source.text
-    found = idioms(source, program)
+    found = idioms(source, program, types)
     while found:
         parts = []
         at = 0
@@ -79,7 +84,7 @@ def modernize(source: Source, program: tree.Program) -> str:
         if text == before:
             break
         again = Source(source.name, text)
-        found = idioms(again, parse(again))
+        found = idioms(again, parse(again), types)
     return text
 
 
@@ -144,8 +149,9 @@ def _is_dynamic(node: tree.FieldAccess) -> bool:
 class _Finder:
     """Looks for the idioms of one script."""
 
-    def __init__(self, text: str, program: tree.Program) -> None:
+    def __init__(self, text: str, program: tree.Program, types: TypeTable | None) -> None:
         self.text = text
+        self.types = types
         # Names that mean something of the script's own.
         self.own: Collection[str] = {
             *(macro.name for macro in program.macros),
@@ -174,6 +180,23 @@ class _Finder:
             yield from self._deletion(node)
         elif isinstance(node, tree.ConfigAssignment):
             yield from self._setting(node)
+        elif self.types is not None:
+            yield from self._type(node, self.types)
+
+    def _type(self, node: tree.Node, types: TypeTable) -> Iterator[Idiom]:
+        """``(task_struct *)x``, ``sizeof(task_struct)``."""
+        if isinstance(node, tree.Sizeof | tree.Offsetof):
+            name = node.subject
+            if not isinstance(name, tree.Identifier):
+                return
+        elif isinstance(node, tree.TypeName) and not node.tag:
+            name = node
+        else:
+            return
+        tag = types.tag_of(name.name)
+        if tag:
+            new = f"{tag} {name.name}"
+            yield Idiom("bare struct", name.name, new, new, name.start, name.end)
 
     def _field(self, node: tree.FieldAccess) -> Iterator[Idiom]:
         """``x->y``, and ``args.data_loc_y``."""

@@ -235,7 +235,9 @@ class Resolver:
 
     def _sized(self, node: tree.Sizeof | tree.Offsetof) -> tree.Expression:
         subject = node.subject
-        if isinstance(subject, tree.Identifier) and self.types.known(subject.name):
+        if isinstance(subject, tree.Identifier) and (
+            self.types.known(subject.name) or self.types.tag_of(subject.name)
+        ):
             node.subject = tree.TypeName(subject.name, "", subject.start, subject.end)
         return node
 
