@@ -118,9 +118,49 @@ class DwarfTypes:
         """Whether it is a C++ reference: a pointer in all but syntax."""
         return id != 0 and self.entry(id).tag in (c.REFERENCE_TYPE, c.RVALUE_REFERENCE_TYPE)
 
-    def calling_convention(self, id: int) -> int:
-        """How a class is passed to functions: the number the compiler gave; 0 for the usual way."""
-        return self.entry(id).number(c.AT_CALLING_CONVENTION) or 0
+    def by_reference(self, id: int, depth: int = 0) -> bool:
+        """Whether functions get and give the address of such a C++ object, not its bytes.
+
+        So it is where copying or destroying one takes code (Itanium C++ ABI, 3.1.2). Where the
+        compiler does not say it, the class's functions do.
+        """
+        id = self.strip(id)
+        kind = self.kind(id)
+        if kind == "array" and depth < MAX_DEPTH:
+            return self.by_reference(self.array_info(id)[0], depth + 1)
+        if kind not in _COMPOSITE or depth > MAX_DEPTH:
+            return False
+        entry = self.entry(id)
+        told = entry.number(c.AT_CALLING_CONVENTION)
+        if told in (c.CC_PASS_BY_REFERENCE, c.CC_PASS_BY_VALUE):
+            return told == c.CC_PASS_BY_REFERENCE
+        for each in entry.children():
+            if each.tag == c.SUBPROGRAM and self._makes_copying_work(entry, each):
+                return True
+            if each.tag == c.INHERITANCE and each.number(c.AT_VIRTUALITY):
+                return True
+            if each.tag in (c.MEMBER, c.INHERITANCE) and not each.has(c.AT_DECLARATION):
+                type = self.type_of(each)
+                if type and self.by_reference(type, depth + 1):
+                    return True
+        return False
+
+    def _makes_copying_work(self, owner: Entry, function: Entry) -> bool:
+        """Whether a class with this function is not copied as plain bytes."""
+        if function.number(c.AT_VIRTUALITY):
+            return True
+        if function.flag(c.AT_ARTIFICIAL) or function.number(c.AT_DEFAULTED) == 1:
+            return False
+        name = function.name
+        if name.startswith("~"):
+            return True
+        if not name or name != owner.name.partition("<")[0]:
+            return False
+        given = [p for p in function.children() if p.tag == c.FORMAL_PARAMETER]
+        if len(given) != 2:
+            return False
+        reference = self.strip(self.type_of(given[1]))
+        return self.is_reference(reference) and self.strip(self.target(reference)) == owner.id
 
     def target(self, id: int) -> int:
         """What a type refers to; 0 for void and for what refers to nothing."""

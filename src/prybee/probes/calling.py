@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from prybee.probes.registers import Registers
 
 WORD = 8
-_BY_REFERENCE = 4  # DW_CC_pass_by_reference
 _INTEGERS = ("int", "ptr", "enum", "enum64")
 _COMPOSITE = ("struct", "union", "array")
 
@@ -27,7 +26,8 @@ class Location(Data):
 
     * "registers": in ``registers``, 8 bytes each, the first bytes in the first.
     * "stack": in memory, ``offset`` bytes above the stack pointer.
-    * "address": in memory, where the first of ``registers`` points.
+    * "address": in memory, where the first of ``registers`` points; without one, where the word at
+      ``offset`` above the stack pointer does.
     * "unreadable": at least partly in vector registers, which programs cannot read.
     * "nowhere": it has no bytes.
     """
@@ -68,7 +68,7 @@ class Convention:
             type_: id of its type.
         """
         size = self._types.size(type_)
-        if self._by_reference(type_) or (self._arm and size > 16 and self._composite(type_)):
+        if self._types.by_reference(type_) or (self._arm and size > 16 and self._composite(type_)):
             return self._in_registers(1, "address", 8)
         classes = self._classes(type_, size)
         if classes is None:
@@ -109,7 +109,8 @@ class Convention:
 
     def _in_registers(self, many: int, kind: str, size: int) -> Location:
         if many > len(self._left):
-            return UNREADABLE if kind == "address" else self._on_stack(size, WORD)
+            found = self._on_stack(size, WORD)
+            return Location("address", (), found.offset) if kind == "address" else found
         taken = tuple(self._left[:many])
         del self._left[:many]
         return Location(kind, taken)
@@ -125,15 +126,8 @@ class Convention:
     def _composite(self, type_: int) -> bool:
         return self._types.kind(self._types.strip(type_)) in _COMPOSITE
 
-    def _by_reference(self, type_: int) -> bool:
-        """Whether a C++ class is such that its address is passed instead."""
-        plain = self._types.strip(type_)
-        if not plain or self._types.kind(plain) not in ("struct", "union"):
-            return False
-        return self._types.calling_convention(plain) == _BY_REFERENCE
-
     def _returned_in_memory(self, type_: int) -> bool:
-        if self._by_reference(type_):
+        if self._types.by_reference(type_):
             return True
         size = self._types.size(type_)
         if self._composite(type_) and self._arm:

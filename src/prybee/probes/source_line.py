@@ -1,4 +1,4 @@
-"""Probes at a line of the source: ``uprobe:FILE@SOURCE:LINE`` and ``uprobe:FILE@SOURCE:LINE:COLUMN``.
+"""Probes at a line of the source: ``uprobe:FILE@SOURCE:LINE`` or ``…:LINE:COLUMN``.
 
 The compiler's line table says where the code of a line is.  A line that was copied (an inlined
 function, a template) has code in several places: all of them are probed, each once.

@@ -76,7 +76,12 @@ class UprobeContext(RegisterContext):
             pointer = self.read(handler, known.stack_pointer)
             place = Place(pointer, where.offset, type_, USER)
         elif where.kind == "address":
-            place = Place(self.read(handler, where.registers[0]), 0, type_, USER)
+            if where.registers:
+                pointer = self.read(handler, where.registers[0])
+            else:
+                stack = self.read(handler, known.stack_pointer)
+                pointer = handler.number(handler.load(Place(stack, where.offset, UINT64, USER)))
+            place = Place(pointer, 0, type_, USER)
         elif is_scalar(type_):
             offset = self.register(where.registers[0])
             assert offset is not None
