@@ -12,6 +12,7 @@ from prybee.language.config_table import Config
 from prybee.language.frontend import CompileOptions, compile_script
 from prybee.language.registry import ExpandScope, ProbeSyntaxError, Registry
 from prybee.linux import traceable
+from prybee.plan.plan import KprobeAttach
 from prybee.probes.listing import list_probes
 from tests.fixtures.table_target import TableTarget
 from tests.probes.conftest import expand, provider
@@ -170,7 +171,7 @@ def refusal(script: str, target: TableTarget) -> tuple[str, str]:
     with pytest.raises(ScriptError) as caught:
         compile_script(Source("stdin", script), target, registry, CompileOptions())
     (diagnostic,) = caught.value.diagnostics
-    return diagnostic.message, diagnostic.hints[0]
+    return diagnostic.message, "".join(diagnostic.hints[:1])
 
 
 @pytest.mark.parametrize(
@@ -190,7 +191,44 @@ def test_what_the_kernel_lacks(point: str, message: str, hint: str) -> None:
 
 
 def test_what_this_release_lacks(kernel: TableTarget) -> None:
-    assert refusal("kprobe:vfs_read { }", kernel)[0] == f"kprobe probes: {_LATER}"
+    assert refusal("fentry:vfs_read { }", kernel)[0] == f"fentry probes: {_LATER}"
+
+
+# -- attached ------------------------------------------------------------------------------------
+
+WAYS = [
+    ("k:vfs_read", KprobeAttach("vfs_read")),
+    ("kr:vfs_read", KprobeAttach("vfs_read", returns=True)),
+    ("k:vfs_read+0x10", KprobeAttach("vfs_read", 16)),
+    ("k:ext4:ext4_sync", KprobeAttach("ext4:ext4_sync")),
+    ("k:0xffffffff81000000", KprobeAttach("", address=0xFFFFFFFF81000000)),
+]
+
+
+@pytest.mark.parametrize(("point", "way"), WAYS)
+def test_how_kprobes_are_attached(kernel: TableTarget, point: str, way: KprobeAttach) -> None:
+    registry = Registry(functions.TABLE, probes.TABLE)
+    source = Source("stdin", f"{point} {{ @ = {'retval' if way.returns else 'arg0'}; }}")
+    made = compile_script(source, kernel, registry, CompileOptions(unsafe=True))
+    assert [probe.attach for probe in made.plan.probes] == [way]
+    assert [program.type for program in made.plan.programs] == ["kprobe"]
+
+
+@pytest.mark.parametrize(
+    ("script", "message"),
+    [
+        ("kprobe:vfs_read { @ = retval; }", "retval"),
+        ("kretprobe:vfs_read { @ = arg0; }", "arg0"),
+    ],
+)
+def test_what_registers_do_not_tell(kernel: TableTarget, script: str, message: str) -> None:
+    assert message in refusal(script, kernel)[0]
+
+
+def test_patterns_need_a_list() -> None:
+    target = TableTarget(features=("kprobe",))
+    message, _hint = refusal("kprobe:vfs_* { }", target)
+    assert "nothing tells which functions can be probed" in message
 
 
 @pytest.mark.parametrize("point", ["k:vfs_read", "kr:vfs_*", "f:vfs_read", "w:0x1000:4:w"])

@@ -135,6 +135,11 @@ def _uprobe(way: p.UprobeAttach, program: Program, _: Events) -> list[Link]:
     return [_linked(program, event, way.cookie, keep_event=True)]
 
 
+def _kprobe(way: p.KprobeAttach, program: Program, _: Events) -> list[Link]:
+    event = PerfEvent.kprobe(way.function, way.offset, address=way.address, returns=way.returns)
+    return [_linked(program, event, keep_event=True)]
+
+
 def _uprobe_multi(way: p.UprobeMultiAttach, program: Program, _: Events) -> list[Link]:
     return [
         links.uprobe_multi(
@@ -185,6 +190,7 @@ _WAYS: dict[type[p.AttachSpec], Callable[..., list[Link]]] = {
     p.TracingAttach: _tracing,
     p.PerfEventAttach: _perf_event,
     p.UprobeAttach: _uprobe,
+    p.KprobeAttach: _kprobe,
     p.UprobeMultiAttach: _uprobe_multi,
     p.IterAttach: _iterator,
 }

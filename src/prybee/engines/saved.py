@@ -1,7 +1,8 @@
 """A kernel in a file: what compiling needs to know of a machine, to check scripts elsewhere.
 
 The file is a zip archive: ``target.json`` with the small facts, ``btf`` with the kernel's types,
-``formats.json`` with the fields of all tracepoints, ``symbols.txt`` with names and addresses where
+``formats.json`` with the fields of all tracepoints, ``functions.txt`` with the functions that can be
+probed (``MODULE NAME`` lines) where that is known, ``symbols.txt`` with names and addresses where
 they were asked for.  Each part is read when a script first needs it.
 """
 
@@ -27,6 +28,7 @@ VERSION = 1
 _FACTS = "target.json"
 _BTF = "btf"
 _FORMATS = "formats.json"
+_FUNCTIONS = "functions.txt"
 _SYMBOLS = "symbols.txt"
 
 
@@ -80,6 +82,10 @@ def save(target: Target, path: str, btf: bytes, symbols: bytes = b"") -> None:
             archive.writestr(_FACTS, json.dumps(facts))
             archive.writestr(_FORMATS, json.dumps(formats))
             archive.writestr(_BTF, btf)
+            functions = target.kernel_functions()
+            if functions is not None:
+                lines = "".join([f"{module} {name}\n" for module, name in functions])
+                archive.writestr(_FUNCTIONS, lines)
             if symbols:
                 archive.writestr(_SYMBOLS, symbols)
         os.chmod(new, 0o644)
@@ -122,6 +128,7 @@ class SavedTarget(Target):
         self._btf: Btf | None = None
         self._btf_wanted = False
         self._formats: dict[str, list[list[Any]]] | None = None
+        self._functions: list[tuple[str, str]] | None = None
         self._addresses: dict[str, int] | None = None
         self._debug: dict[str, DebugFile | None] = {}
 
@@ -165,6 +172,16 @@ class SavedTarget(Target):
         """Names of iterator targets."""
         names: Sequence[str] = self._facts["iterators"]
         return names
+
+    def kernel_functions(self) -> Sequence[tuple[str, str]] | None:
+        """(module, name) of the functions that could be probed; None where that was not known."""
+        if self._functions is None and _FUNCTIONS in self._archive.namelist():
+            text = self._archive.read(_FUNCTIONS).decode()
+            self._functions = []
+            for line in text.splitlines():
+                module, _, name = line.partition(" ")
+                self._functions.append((module, name))
+        return self._functions
 
     def kernel_address(self, symbol: str) -> int | None:
         """Address of a kernel symbol; None where symbols were not saved."""

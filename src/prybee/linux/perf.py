@@ -176,6 +176,38 @@ class PerfEvent(KernelObject):
         )
 
     @classmethod
+    def kprobe(
+        cls, function: str, offset: int = 0, *, address: int = 0, returns: bool = False
+    ) -> PerfEvent:
+        """A probe at a place of the kernel.
+
+        Args:
+            function: its name; empty where an address is given.
+            offset: in the function, of an instruction's first byte.
+            address: of an instruction.
+            returns: fire when the function returns.
+
+        Raises:
+            NotSupported: the kernel has no kprobes.
+            KernelError: refused.
+        """
+        number = pmu_type("kprobe")
+        if number is None:
+            raise NotSupported("kprobes", "the kernel has no kprobe events (CONFIG_KPROBE_EVENTS)")
+        # With a name config1 points to it, and config2 is the offset; without one, the address
+        # (include/uapi/linux/perf_event.h: kprobe_func, kprobe_addr).
+        place = {"bp_addr": function.encode() + b"\0"} if function else {}
+        return cls._open(
+            f"{'kretprobe' if returns else 'kprobe'} {function or hex(address)}+{offset:#x}",
+            -1,
+            0,
+            type=number,
+            config=int(returns),
+            bp_len=offset if function else address,
+            **place,
+        )
+
+    @classmethod
     def _open(cls, what: str, pid: int, cpu: int, **values: int | bytes) -> PerfEvent:
         attributes = Attributes(PERF_EVENT, **values)
         # An older kernel's structure ends earlier, so no more is sent than is used.

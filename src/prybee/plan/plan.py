@@ -137,6 +137,15 @@ class UprobeMultiAttach(AttachSpec):
     pid: int = 0
 
 
+class KprobeAttach(AttachSpec):
+    """One place of the kernel: ``offset`` bytes into ``function``, or an ``address``."""
+
+    function: str
+    offset: int = 0
+    address: int = 0
+    returns: bool = False
+
+
 class IterAttach(AttachSpec):
     """An iterator; ``pin`` is a path for it on the bpf file system, or empty."""
 

@@ -1,12 +1,15 @@
 """``kprobe``, ``kretprobe``, ``fentry``, ``fexit``: functions of the kernel.
 
-They are read, checked and listed; nothing attaches them yet, and a script that runs is told so.
+Those of ``fentry`` and ``fexit`` are read, checked and listed; nothing attaches them yet, and a
+script that runs is told so.
 """
 
 from __future__ import annotations
 
 from prybee.diagnostics import did_you_mean
 from prybee.language.registry import ExpandScope, Match, ProbeContext, ProbeSyntaxError
+from prybee.plan.plan import KprobeAttach, ProbeSpec
+from prybee.probes.kprobe_context import KprobeContext
 from prybee.probes.numbers import NumberError, parse
 from prybee.probes.patterns import is_pattern, matcher
 from prybee.probes.provider import ProbeType
@@ -68,7 +71,7 @@ class KernelFunction(ProbeType):
 
     def expand(self, point: AttachPoint, scope: ExpandScope) -> Sequence[Match]:
         module, function, rest = self.read(point, scope)
-        if scope.config.missing_probes != "error":
+        if scope.config.missing_probes != "error" and not self.usable(scope):
             return []
         pattern = is_pattern(module) or is_pattern(function)
         known = self.functions(scope)
@@ -83,6 +86,10 @@ class KernelFunction(ProbeType):
             found = found[:1]
         return [self.match(self.shown(module, m), name, rest) for m, name in found]
 
+    def usable(self, scope: ExpandScope) -> bool:
+        """Whether programs can be attached to functions here."""
+        return self.attaches and scope.target.has(self.feature)
+
     def shown(self, written: str, module: str) -> str:
         """The module in a full name: the kernel itself is named only where it was written."""
         return module if written or module != _KERNEL else ""
@@ -90,10 +97,10 @@ class KernelFunction(ProbeType):
     def match(self, module: str, function: str, rest: str = "") -> Match:
         """The match of one function."""
         name = ":".join(part for part in (self.name, module, function + rest) if part)
-        return Match(name, (self.name,), (module or _KERNEL, function))
+        return Match(name, (self.name,), (module or _KERNEL, function, rest))
 
     def missing(self, point: AttachPoint, scope: ExpandScope) -> tuple[str, tuple[str, ...]]:
-        if scope.config.missing_probes != "error":
+        if scope.config.missing_probes != "error" and not self.usable(scope):
             failure = self.cannot(scope)
             return f"{failure}.", failure.hints
         return super().missing(point, scope)
@@ -112,6 +119,8 @@ class KernelFunction(ProbeType):
         instead = _INSTEAD_OF_RETURNS if self.returns else _INSTEAD
         if not scope.target.has(self.feature):
             return ProbeSyntaxError(f"{self.name} probes: {self.lacks}", instead)
+        if self.attaches:
+            return ProbeSyntaxError(f"{self.name} probes: {_NO_LIST}")
         return ProbeSyntaxError(f"{self.name} probes: this release cannot attach them yet", instead)
 
     # -- listing ---------------------------------------------------------------------------------
@@ -145,7 +154,7 @@ class KernelFunction(ProbeType):
             yield match.name, match
 
     def describe(self, match: Match, scope: ExpandScope) -> Sequence[str]:
-        module, function = map(str, match.data)
+        module, function = map(str, match.data[:2])
         target = scope.target
         btf = target.btf if module == _KERNEL else target.module_btf(module)
         number = btf.function(function) if btf is not None else 0
@@ -167,6 +176,7 @@ class Kprobe(KernelFunction):
     """``kprobe:function+offset``, ``kprobe:module:function``."""
 
     counts = (1, 2)
+    attaches = True
     feature = "kprobe"
     lacks = "this kernel is built without kprobes (CONFIG_KPROBE_EVENTS)"
 
@@ -189,6 +199,25 @@ class Kprobe(KernelFunction):
         except NumberError as error:
             what = "offset" if plus else "address"
             raise self.malformed(f"Invalid {what}: {error}") from None
+
+    def context(self, match: Match, scope: ExpandScope) -> ProbeContext:
+        if not self.usable(scope):
+            raise self.cannot(scope)
+        return KprobeContext(match.name, self.name, scope.target.arch, self.returns)
+
+    def attach(
+        self, matches: Sequence[Match], program: str, scope: ExpandScope
+    ) -> Sequence[ProbeSpec]:
+        return [ProbeSpec(match.name, program, self._way(match)) for match in matches]
+
+    def _way(self, match: Match) -> KprobeAttach:
+        module, function, rest = map(str, match.data)
+        offset = parse(rest[1:])[0] if rest else 0
+        if function[0].isdigit():
+            return KprobeAttach("", 0, parse(function)[0] + offset, self.returns)
+        # The kernel finds the functions of modules by this form (module_kallsyms_lookup_name).
+        symbol = function if module == _KERNEL else f"{module}:{function}"
+        return KprobeAttach(symbol, offset, 0, self.returns)
 
 
 class Fentry(KernelFunction):
