@@ -14,6 +14,7 @@ from prybee.compiler.builder import Builder
 from prybee.compiler.compile import Options, compile_module
 from prybee.compiler.helpers import NAMES, helper, helper_name
 from prybee.compiler.ir import CTX, I1, I8, I32, I64, KERNEL, MAP, STACK, CompilerError, Module, Ptr
+from prybee.compiler.passes.scratch import TooLarge
 from tests.compiler import kernel
 from tests.compiler.harness import MAPS, agree, compiled, execute, kernel_maps, module_of
 from tests.counting import calls
@@ -170,6 +171,23 @@ def test_scratch_region() -> None:
     first = compiled(build)
     assert first.scratch_size == 704
     assert compiled(build, scratch_base=704).scratch_size == 1408
+
+
+def test_scratch_entries() -> None:
+    """What does not fit one entry goes on in the next; no object lies in two."""
+
+    def build(b: Builder, ctx: Value) -> None:
+        rooms = [b.slot(15000, 8) for _ in range(5)]
+        for n, room in enumerate(rooms):
+            b.store(room, 14992, b.add(b.load(I64, ctx, 0), n))
+        for n, room in enumerate(rooms):
+            b.copy(b.map_value("out"), n * 8, room, 14992, 8)
+
+    program = compiled(build)
+    assert program.scratch_size == 2 * 32768 + 15000
+    with pytest.raises(TooLarge) as refused:
+        compiled(lambda b, ctx: b.zero(b.slot(40000, 8), 0, 40000))
+    assert refused.value.size == 40000
 
 
 def test_stack_is_shared_by_callees() -> None:

@@ -157,6 +157,14 @@ def test_too_large_values() -> None:
     assert "of 32768 at most" in messages[0]
 
 
+def test_large_values_in_several_entries() -> None:
+    script = "begin { $a = str(curtask); @x[$a, $a] = $a; for ($kv : @x) { print($kv); } }"
+    plan = compiled("config = { max_strlen = 9000 } " + script).plan
+    scratch = _map(plan.maps, "scratch")
+    assert (scratch.type, scratch.value_size) == ("percpu_array", 32768)
+    assert 2 <= scratch.max_entries <= 4
+
+
 def test_scratch_is_shared_where_it_would_not_fit_twice() -> None:
     block = "{ @x[str(curtask)] = 1; } "
     plan = compiled("config = { max_strlen = 20000 } " + f"begin {block}" * 3).plan

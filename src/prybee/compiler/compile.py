@@ -78,7 +78,7 @@ class Compiled(Data):
         lines: (instruction, line, column) wherever the script position changes.
         spans: the same with whole spans, for explaining a refusal.
         stack: bytes of stack of the deepest chain of frames, rounded as the kernel rounds.
-        scratch_size: bytes of the scratch entry used, from 0.
+        scratch_size: bytes of the scratch entries used, from 0.
     """
 
     name: str

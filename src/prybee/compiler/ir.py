@@ -288,8 +288,9 @@ class Module:
 
     Attributes:
         stack_limit_object: objects larger than this many bytes go to the per-CPU scratch map.
-        scratch_map: name of the PERCPU_ARRAY map with one entry that large objects live in.
-        scratch_size: after compilation, the bytes of that entry this program uses.
+        scratch_map: name of the PERCPU_ARRAY map that large objects live in (its entries are
+            ``passes.scratch.ENTRY`` bytes).
+        scratch_size: after compilation, the bytes of its entries that are in use.
     """
 
     __slots__ = ("functions", "name", "scratch_map", "scratch_size", "stack_limit_object")

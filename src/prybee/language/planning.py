@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from prybee.compiler.compile import MODERN, Options, compile_module
+from prybee.compiler.passes.scratch import ENTRY, TooLarge
 from prybee.diagnostics import ERROR, Diagnostic, ScriptError
 from prybee.language.lower import globals as global_data
 from prybee.language.lower.records import RINGBUF
@@ -13,6 +14,8 @@ from prybee.plan.plan import Globals, MapSpec, Plan, ProbeSpec, ProgramSpec
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import NoReturn
+
     from prybee.compiler.compile import Compiled
     from prybee.compiler.ir import Module
     from prybee.diagnostics import Source
@@ -25,8 +28,8 @@ if TYPE_CHECKING:
 
 _BPF_F_MMAPABLE = 1 << 10
 
-# A per-CPU value may be as large as PCPU_MIN_UNIT_SIZE (kernel/bpf/arraymap.c).
-_MAX_SCRATCH = 32 << 10
+# What all large values of a probe may take, on each CPU.
+_MAX_SCRATCH = 16 * ENTRY
 
 _MIN_RINGBUF = 256 << 10
 _MAX_RINGBUF = 8 << 20
@@ -126,26 +129,32 @@ class _Programs:
             from prybee.compiler.text import ssa_text
 
             self.dumps["ssa"] = self.dumps.get("ssa", "") + ssa_text(module) + "\n"
-        compiled = self._compile(module, self._next)
-        if compiled.scratch_size > _MAX_SCRATCH and self._next:
-            # No room behind the others' memory: share it with them, from the start.
-            compiled = self._compile(self.lowering.handler(variant, name, pid), 0)
+        try:
+            compiled = self._compile(module, self._next)
+            if compiled.scratch_size > ENTRY and self._next:
+                # No room behind the others' memory: share it with them, from the start.
+                compiled = self._compile(self.lowering.handler(variant, name, pid), 0)
+        except TooLarge as failure:
+            self._no_room(variant, f"A value of this probe needs {failure.size} bytes", ENTRY)
         if compiled.scratch_size > _MAX_SCRATCH:
-            raise ScriptError(
-                [
-                    Diagnostic(
-                        ERROR,
-                        f"This probe needs {compiled.scratch_size} bytes of memory for strings "
-                        f"and other large values, of {_MAX_SCRATCH} at most",
-                        variant.probe.span(self.lowering.source),
-                        ("make max_strlen smaller, or split the probe",),
-                    )
-                ]
-            )
+            needed = f"This probe needs {compiled.scratch_size} bytes"
+            self._no_room(variant, needed, _MAX_SCRATCH)
         self._next = max(self._next, compiled.scratch_size)
         self.scratch = max(self.scratch, compiled.scratch_size)
         self._compiled.append((compiled, variant))
         return name
+
+    def _no_room(self, variant: Variant, needed: str, most: int) -> NoReturn:
+        raise ScriptError(
+            [
+                Diagnostic(
+                    ERROR,
+                    f"{needed} of memory for strings and other large values, of {most} at most",
+                    variant.probe.span(self.lowering.source),
+                    ("make max_strlen smaller, or split the probe",),
+                )
+            ]
+        )
 
     def _compile(self, module: Module, base: int) -> Compiled:
         return compile_module(module, Options(self.features, base))
@@ -205,7 +214,9 @@ def _maps(lowering: ScriptLowering, scratch: int, config: Config, target: Target
         MapSpec(RINGBUF, "ringbuf", 0, 0, _ring_size(lowering, config, target)),
     ]  # fmt: skip
     if scratch:
-        maps.append(MapSpec("scratch", "percpu_array", 4, (scratch + 7) // 8 * 8, 1))
+        entries = -(-scratch // ENTRY)
+        size = ENTRY if entries > 1 else (scratch + 7) // 8 * 8
+        maps.append(MapSpec("scratch", "percpu_array", 4, size, entries))
     return maps + lowering.maps
 
 

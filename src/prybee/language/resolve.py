@@ -403,6 +403,11 @@ class Resolver:
         result = self.visit(expanded.body)
         self._resolved = outer
         self.macros.leave(expanded)
+        if isinstance(result, tree.Block) and not result.statements:
+            # As good as a literal in its place, wherever one is wanted.
+            literal = result.result
+            if isinstance(literal, tree.String | tree.Integer | tree.Boolean):
+                return literal
         return result
 
 

@@ -572,6 +572,12 @@ class Block(Expression):
         self.start = start
         self.end = end
 
+    @property
+    def result(self) -> Expression | None:
+        """The expression that gives the value: the last one, of the innermost block."""
+        value = self.value
+        return value.result if isinstance(value, Block) else value
+
 
 class If(Expression):
     """``if condition { … } else …``, as a value or (inside an ExpressionStatement) a statement.

@@ -3,7 +3,20 @@
 from __future__ import annotations
 
 from prybee.compiler.helpers import helper
-from prybee.compiler.ir import I1, I32, I64, MAP, MAP_VALUE, STACK, VOID, Block, Ptr, Slot, Value
+from prybee.compiler.ir import (
+    I1,
+    I32,
+    I64,
+    MAP,
+    MAP_VALUE,
+    STACK,
+    VOID,
+    Block,
+    CompilerError,
+    Ptr,
+    Slot,
+    Value,
+)
 from prybee.compiler.passes.order import lowest_common
 
 TYPE_CHECKING = False
@@ -11,19 +24,55 @@ if TYPE_CHECKING:
     from prybee.compiler.ir import Function
 
 
-def move_to_scratch(function: Function, slots: set[Slot], map_name: str, offset: int) -> int:
-    """Place ``slots`` at ``offset`` and up in the entry of the per-CPU array ``map_name``.
+# A per-CPU value may be as large as PCPU_MIN_UNIT_SIZE (kernel/bpf/arraymap.c).
+ENTRY = 32 << 10
 
-    The map is looked up before the first use, outside loops; where the kernel finds no entry
-    (it always does, but its verifier wants to see the question asked), the function returns 0.
+
+class TooLarge(CompilerError):
+    """An object that has no room in an entry; ``size`` in bytes."""
+
+    def __init__(self, name: str, size: int) -> None:
+        self.size = size
+        super().__init__(f"{name} needs {size} bytes, of {ENTRY} at most")
+
+
+def move_to_scratch(function: Function, slots: set[Slot], map_name: str, offset: int) -> int:
+    """Place ``slots`` at ``offset`` and up in the per-CPU array ``map_name``.
+
+    Offsets count through its entries of :data:`ENTRY` bytes; no object lies in two.  Each entry
+    is looked up before its first use, outside loops; where the kernel finds none (it always does,
+    but its verifier wants to see the question asked), the function returns 0.
 
     Returns:
         The first free offset behind them.
+
+    Raises:
+        TooLarge: an object is larger than an entry.
     """
+    entries: dict[int, set[Slot]] = {}
+    starts: dict[Slot, int] = {}
+    for slot in sorted(slots, key=lambda s: s.number):
+        size = (slot.size + 7) & -8
+        if size > ENTRY:
+            raise TooLarge(slot.name, slot.size)
+        if offset // ENTRY != (offset + size - 1) // ENTRY:
+            offset = (offset // ENTRY + 1) * ENTRY
+        starts[slot] = offset % ENTRY
+        entries.setdefault(offset // ENTRY, set()).add(slot)
+        offset += size
+    for entry, group in entries.items():
+        _move(function, group, starts, map_name, entry)
+    return offset
+
+
+def _move(
+    function: Function, slots: set[Slot], starts: dict[Slot, int], map_name: str, entry: int
+) -> None:
+    """Place ``slots`` where ``starts`` says in one entry of the map."""
     where, stand = _first_needed(function, slots)
     if where is None:
-        return offset
-    base, rest = _split(function, where, stand, map_name)
+        return
+    base, rest = _split(function, where, stand, map_name, entry)
     for block in function.blocks:
         moved = [v for v in block.code if v.op == "slot" and v.aux in slots]
         if moved:
@@ -31,14 +80,12 @@ def move_to_scratch(function: Function, slots: set[Slot], map_name: str, offset:
         for v in moved:
             v.op = "ptr_add"
             v.type = base.type
-            v.args = [base, function.const(offset)]
+            v.args = [base, function.const(starts[v.aux])]
             v.block = rest
             v.aux.place = "scratch"
             rest.code.insert(0, v)
-            offset += (v.aux.size + 7) & -8
             v.aux = None
             base.uses += 1
-    return offset
 
 
 def _first_needed(function: Function, slots: set[Slot]) -> tuple[Block | None, Value | None]:
@@ -67,7 +114,7 @@ def _first_needed(function: Function, slots: set[Slot]) -> tuple[Block | None, V
 
 
 def _split(
-    function: Function, block: Block, stand: Value | None, map_name: str
+    function: Function, block: Block, stand: Value | None, map_name: str, entry: int
 ) -> tuple[Value, Block]:
     """Cut ``block`` before ``stand``, with the lookup between; returns its result and the rest."""
     index = block.code.index(stand) if stand is not None else len(block.code) - 1
@@ -102,7 +149,7 @@ def _split(
     function.slots.append(slot)
     key = emit("slot", Ptr(STACK), [], aux=slot)
     key.uses = 2
-    emit("store", VOID, [key, function.const(0, I32)], operand=I32)
+    emit("store", VOID, [key, function.const(entry, I32)], operand=I32)
     map_ = emit("map_ref", Ptr(MAP), [], aux=map_name)
     base = emit("call", Ptr(MAP_VALUE), [map_, key], aux=helper("map_lookup_elem"))
     found = emit("icmp", I1, [base, function.const(0)], aux="ne", operand=I64)

@@ -160,9 +160,10 @@ class Statements(CompileTime):
         else:
             symbol = self.map_scalar(target)
         symbol.written = True
-        self.assigned_to_map = node.value
+        last = node.value.result if isinstance(node.value, tree.Block) else node.value
+        self.assigned_to_map = last
         value = self.expression(node.value)
-        if isinstance(value, AggregationType) and not isinstance(node.value, tree.Call):
+        if isinstance(value, AggregationType) and not isinstance(last, tree.Call):
             self.error(node, f"Map value '{value}' cannot be assigned from one map to another.")
             return
         if (

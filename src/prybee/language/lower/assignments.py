@@ -56,6 +56,12 @@ def assign_map(h: Handler, node: tree.AssignMap) -> None:
     if not node.op:
         value = node.value
         if isinstance(storage.value_type, AggregationType):
+            while isinstance(value, tree.Block):
+                h.lower_block(value)
+                if h.b.terminated:
+                    return
+                assert value.value is not None
+                value = value.value
             assert isinstance(value, tree.Call)
             h.script.function(value.name).lower_aggregate(value, h, target)
             return
