@@ -1,7 +1,7 @@
 """The checkout's ready-made scripts: ``tests/self/*.bt`` test themselves; ``tools/*.bt`` are run.
 
 A tool that needs nothing that this kernel lacks is run: it must attach, print, and end well.  The
-others are compiled for a saved kernel that has what they ask for.
+others are compiled for a saved kernel that has what they ask for, and loaded into this one.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from pathlib import Path
 from conformance import target
 from conformance.categories import CORE, program_category
 
+_HERE = Path(__file__).parent
 _READY = b"__BPFTRACE_NOTIFY_PROBES_ATTACHED\n"
 # What makes processes, files, names, reads and signals for the tools to see.
 _STIR = (
@@ -35,7 +36,7 @@ class Script:
 
     Attributes:
         name: its file.
-        how: ``tested``, ``ran`` or ``compiled``.
+        how: ``tested``, ``ran`` or ``loaded``.
         good: whether it did what it should.
         why: what went wrong otherwise: what it printed.
     """
@@ -58,7 +59,7 @@ def self_tests(tests: Path, program: Path) -> list[Script]:
 
 
 def tools(folder: Path, program: Path, work: Path) -> list[Script]:
-    """Run or compile each tool.
+    """Run or load each tool.
 
     Args:
         folder: the checkout's ``tools``.
@@ -73,15 +74,16 @@ def tools(folder: Path, program: Path, work: Path) -> list[Script]:
         if program_category(texts[path]) == CORE and target.resolvable(texts[path]):
             found.append(_run(path, program))
         else:
-            found.append(_compile(path, saved))
+            found.append(_load(path, saved))
     return found
 
 
-def _compile(path: Path, saved: Path) -> Script:
-    command = [sys.executable, "-m", "prybee", "check", "--unsafe", "--target", saved, path]
-    done = subprocess.run(command, capture_output=True, text=True)
+def _load(path: Path, saved: Path) -> Script:
+    """Compile for the saved kernel, and let this one's verifier judge the programs."""
+    command = [sys.executable, "-m", "conformance.load", saved, path]
+    done = subprocess.run(command, cwd=_HERE.parent, capture_output=True, text=True)
     good = done.returncode == 0
-    return Script(path.name, "compiled", good, "" if good else done.stdout + done.stderr)
+    return Script(path.name, "loaded", good, "" if good else done.stdout + done.stderr)
 
 
 def _run(path: Path, program: Path) -> Script:
