@@ -35,6 +35,11 @@ class Made(Target):
     def iterators(self) -> list[str]:
         return ["task"]
 
+    def kernel_functions(self) -> list[tuple[str, str]] | None:
+        return self.functions
+
+    functions: list[tuple[str, str]] | None = [("ext4", "ext4_sync"), ("vmlinux", "vfs_read")]
+
 
 @pytest.fixture
 def saved(tmp_path: Path) -> str:
@@ -56,10 +61,21 @@ def test_what_is_saved_comes_back(saved: str) -> None:
     assert target.tracepoint_format("made", "up") == FIELDS
     assert target.tracepoint_format("made", "down") is None
     assert target.iterators() == ["task"]
+    assert target.kernel_functions() == [("ext4", "ext4_sync"), ("vmlinux", "vfs_read")]
     assert target.btf is not None
     assert target.btf.find("thing", "struct")
     assert target.kernel_address("start_here") == 0xFFFF0000
     assert target.kernel_address("end") is None
+    target.close()
+
+
+def test_functions_may_be_unknown(tmp_path: Path) -> None:
+    """None was saved, and none is claimed."""
+    made = Made()
+    made.functions = None
+    save(made, str(tmp_path / "made.target"), b"")
+    target = SavedTarget(str(tmp_path / "made.target"))
+    assert target.kernel_functions() is None
     target.close()
 
 
