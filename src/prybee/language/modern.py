@@ -205,16 +205,16 @@ class _Finder:
         field = node.field.removeprefix(_DYNAMIC) if _is_dynamic(node) else node.field
         if field != node.field:
             old = text[node.subject.start : node.end]
-            start = node.field_start
-            end = start + len(node.field)
-            yield Idiom(_DYNAMIC, old, f"args.{field}", field, start, end)
+            start = arrow if arrow >= 0 else node.field_start
+            new = f".{field}" if arrow >= 0 else field
+            end = node.field_start + len(node.field)
+            yield Idiom(_DYNAMIC, old, f"args.{field}", new, start, end)
+            return
         if arrow >= 0:
             subject = text[node.subject.start : node.subject.end]
             if len(subject) > 20 or "\n" in subject:
                 subject = "…"
-            # Behind `data_loc_` it is the same place, and that was said.
-            kind = "->" if field == node.field else _DYNAMIC
-            yield Idiom(kind, f"{subject}->{field}", f"{subject}.{field}", ".", arrow, arrow + 2)
+            yield Idiom("->", f"{subject}->{field}", f"{subject}.{field}", ".", arrow, arrow + 2)
 
     def _deletion(self, node: tree.Call) -> Iterator[Idiom]:
         """``delete(@x[k])``, and ``delete(@x[k], @y[k])``."""

@@ -154,7 +154,15 @@ class Resolver:
             )
             cast.target.type = type_
             return cast
-        return node
+        return self._old_name(node) or node
+
+    def _old_name(self, node: tree.Identifier) -> tree.Expression | None:
+        """What a name that is gone from the language stands for."""
+        from prybee.language import modern
+
+        name = node.name
+        text = modern.NAMES.get(name) or modern.stack_argument(name, self.machine)
+        return self._c_macro(node, text, name) if text is not None else None
 
     def _header_constant(self, node: tree.Identifier) -> tree.Expression | None:
         """What a macro of a header stands for; None where there is none, or an enumerator."""
