@@ -335,7 +335,10 @@ def _user_symbols(config: Config, plan: Plan) -> UserSymbols:
     from prybee.symbols import UserSymbols
 
     return UserSymbols(
-        config.cache_user_symbols.lower(), config.cpp_demangle, files=probed_files(plan)
+        config.cache_user_symbols.lower(),
+        config.cpp_demangle,
+        files=probed_files(plan),
+        lines=config.show_debug_info,
     )
 
 

@@ -233,16 +233,17 @@ class DebugInfo:
         """The source files that units were made from."""
         return {unit.top.name for unit in self.main.units() if not unit.is_types}
 
-    def copy_at(self, address: int) -> object:
-        """What tells the copies of a line apart: the functions that an address is in."""
+    def copy_at(self, address: int) -> tuple[int, ...]:
+        """What tells the copies of a line apart: ids of the functions that an address is in,
+        those that were inlined behind the one that they are in."""
         unit = self._addresses.find(address)
         if unit is None:
-            return None
+            return (0,)
         unit = self.whole(unit)
         place = self._function_at(unit, address)
         function = unit.entry(place[2]) if place is not None else None
         if function is None:
-            return unit.base
+            return (unit.base,)
         return (function.id, *(entry.id for entry in _inlined_at(function, address)))
 
     def line_addresses(self, units: Sequence[Unit], path: str) -> Iterator[tuple[int, int, int]]:
@@ -281,12 +282,12 @@ class DebugInfo:
             return [SourceLine("", file, line, column)] if line else []
         frames = []
         for entry in reversed(_inlined_at(function, address)):
-            name = entry.inherited(c.AT_NAME).name
+            name = _linkage_name(entry)
             frames.append(SourceLine(name, file, line, column, True))
             number = entry.number(c.AT_CALL_FILE)
             file = table.files.get(number or 0, "") if table is not None else ""
             line, column = entry.number(c.AT_CALL_LINE) or 0, 0
-        name = function.inherited(c.AT_NAME).name
+        name = _linkage_name(function)
         frames.append(SourceLine(name, file, line, column))
         return frames
 
@@ -307,6 +308,12 @@ class DebugInfo:
                         at = entry.address(c.AT_ENTRY_PC) or (pieces[0][0] if pieces else start)
                         found.append(Inlined(at, inside))
         return found
+
+
+def _linkage_name(function: Entry) -> str:
+    """The name that linkers know a function by, or else that in its source."""
+    linkage = function.inherited(c.AT_LINKAGE_NAME).text(c.AT_LINKAGE_NAME)
+    return linkage or function.inherited(c.AT_NAME).name
 
 
 def _toplevel(unit: Unit) -> Iterator[tuple[int, Abbrev]]:

@@ -70,7 +70,7 @@ TABLE: dict[str, Setting] = {
         Setting("on_stack_limit", NUMBER, 32, "bytes; larger objects go to per-CPU memory"),
         Setting("perf_rb_pages", NUMBER, 0, "pages of the ring buffer; 0: by the memory there is"),
         Setting("print_maps_on_exit", BOOL, True, "print all maps at the end"),
-        Setting("show_debug_info", BOOL, True, "show file, line and inlined functions of symbols"),
+        Setting("show_debug_info", BOOL, False, "show file, line and inlined functions of symbols"),
         Setting(
             "stack_mode", CHOICE, "bpftrace",
             "how stacks are printed", ("bpftrace", "raw", "perf", "build_id"),

@@ -259,7 +259,14 @@ def _same_version(_pid: int) -> int:
 def _bpftrace_line(address: int, frame: Frame | None) -> bytes:
     if frame is None or not frame.symbol:
         return b"        0x%x\n" % address
-    return b"        %s+%d\n" % (frame.symbol.encode(), frame.offset)
+    text = b"        %s+%d" % (frame.symbol.encode(), frame.offset)
+    if frame.source:
+        text += b"@" + frame.source.encode("utf-8", "surrogateescape")
+    for name, source in reversed(frame.inlined):
+        place = f"@{source}" if source else ""
+        inlined = f"        [inlined] {name}{place}"
+        text = inlined.encode("utf-8", "surrogateescape") + b"\n" + text
+    return text + b"\n"
 
 
 def _perf_line(address: int, frame: Frame | None) -> bytes:
@@ -268,7 +275,8 @@ def _perf_line(address: int, frame: Frame | None) -> bytes:
     symbol = frame.symbol
     name = b"%s+%d" % (symbol.encode(), frame.offset) if symbol else b"0x%x" % address
     where = frame.module or ("" if symbol else "[unknown]")
-    return b"\t%x %s%s\n" % (
+    inlined = b"".join([b"\t%x %s (inlined)\n" % (address, n.encode()) for n, _ in frame.inlined])
+    return inlined + b"\t%x %s%s\n" % (
         address,
         name,
         b" (%s)" % where.encode("utf-8", "surrogateescape") if where else b"",

@@ -64,7 +64,7 @@ def _find(info: DebugInfo, source: str, line: int, column: int) -> list[int]:
             "write more of the path",
         )
     ((path, units),) = files.items()
-    found: dict[object, int] = {}
+    found: dict[tuple[int, ...], int] = {}
     columns: set[int] = set()
     lines: set[int] = set()
     for row_line, row_column, address in info.line_addresses(units, path):
@@ -74,7 +74,9 @@ def _find(info: DebugInfo, source: str, line: int, column: int) -> list[int]:
             if not column or row_column == column:
                 found.setdefault(info.copy_at(address), address)
     if found:
-        return list(found.values())
+        # A compiler that moves code about leaves rows of an inlined function in front of it.
+        with_copies = {copy[0] for copy in found if len(copy) > 1}
+        return [at for copy, at in found.items() if len(copy) > 1 or copy[0] not in with_copies]
     where = f"{source}:{line}" + (f":{column}" if column else "")
     raise ProbeSyntaxError(
         f"DWARF error: Unable to map '{where}' to address", _nearest(line, lines, columns)

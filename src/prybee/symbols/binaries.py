@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 
+from prybee.elf.archive import SEPARATOR
 from prybee.symbols import ld_cache
 from prybee.symbols.roots import process_root, under
 
@@ -32,10 +33,14 @@ def resolve(name: str, pid: int | None = None) -> list[str]:
 
     A path or a glob gives all the files it matches, sorted, each once however many links lead to
     it.  A bare word is a command on PATH; where there is none, a library: ``libc`` is the newest
-    ``libc.so*`` that the loader's cache knows, ``libc.so.6`` exactly that.
+    ``libc.so*`` that the loader's cache knows, ``libc.so.6`` exactly that.  ``ARCHIVE!/MEMBER``
+    means that member of each archive that is meant, whether it is there or not.
     """
     if not name or "\0" in name:
         return []
+    archive, mark, member = name.partition(SEPARATOR)
+    if mark and not os.path.exists(name):
+        return [f"{path}{SEPARATOR}{member}" for path in resolve(archive, pid)]
     root = process_root(pid) if pid is not None else ""
     if "/" in name:
         return _paths(name, root, pid)

@@ -9,6 +9,9 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from prybee.dwarf import SourceLine
+    from prybee.symbols.debug_info import DebugFile
+
 
 class Binary:
     """Names of one file's addresses, each found once.
@@ -24,8 +27,21 @@ class Binary:
         root: str = "",
         directories: Sequence[str] = debug_files.DEBUG_DIRECTORIES,
         demangle: bool = True,
+        program: str = "",
     ) -> None:
+        """
+        Args:
+            elf: the file.
+            folder: the directory that it is in, as its process sees it.
+            root: the process's root directory, "" for ours.
+            directories: where separate debug files are looked for.
+            demangle: show C++ and Rust names as their source has them.
+            program: the file's path, where :meth:`source` will be asked for; it keeps the file
+                with debug information open.
+        """
         self.elf = elf
+        self._program = program
+        self._debug: DebugFile | None = None
         self._folder = folder
         self._root = root
         self._directories = directories
@@ -40,6 +56,8 @@ class Binary:
     def close(self) -> None:
         """Closes the file."""
         self.elf.close()
+        if self._debug is not None:
+            self._debug.close()
         for table in self._tables or ():
             table.close()
 
@@ -47,6 +65,10 @@ class Binary:
         """Files to ask, best first. A damaged table is as none: the other file may have names."""
         elf = self.elf
         tables = [elf]
+        if self._program:
+            from prybee.symbols import debug_info
+
+            self._debug = debug_info.find(elf, self._program, self._directories, self._root)
         try:
             if not elf.has_symtab:
                 debug = debug_files.find(elf, self._folder, self._directories, self._root)
@@ -61,7 +83,8 @@ class Binary:
                 usable.append(table)
             except ElfError:
                 pass
-            table.close()
+            if self._debug is None or table is not elf:
+                table.close()
         self._root = ""  # It may be held open for us.
         return usable
 
@@ -83,15 +106,37 @@ class Binary:
             found = table.function_at(address)
             if found is not None:
                 symbol, offset = found
-                name = symbol.name
-                if self._demangle and name[:2] in ("_Z", "_R", "__"):
-                    from prybee.symbols.demangling import demangle
-
-                    name = demangle(name)
-                result = name, offset
+                result = self._readable(symbol.name), offset
                 break
         names[address] = result
         return result
+
+    def source(self, address: int) -> tuple[str, tuple[tuple[str, str], ...]]:
+        """``folder/file:line`` of a link-time address, and the functions inlined there.
+
+        Each of these has its own such place; "" where nothing is known.
+        """
+        if self._tables is None:
+            self.name(address)
+        if self._debug is None:
+            return "", ()
+        from prybee.dwarf import DwarfError
+
+        try:
+            lines = self._debug.info.frames(address)
+        except (DwarfError, ElfError):
+            return "", ()
+        if not lines:
+            return "", ()
+        inlined = tuple((self._readable(line.function), _place(line)) for line in lines[:-1])
+        return _place(lines[-1]), inlined
+
+    def _readable(self, name: str) -> str:
+        if self._demangle and name[:2] in ("_Z", "_R", "__"):
+            from prybee.symbols.demangling import demangle
+
+            return demangle(name)
+        return name
 
     def name_at_offset(self, offset: int) -> tuple[str, int] | None:
         """(function, offset in bytes) of a file offset."""
@@ -100,3 +145,11 @@ class Binary:
         except ElfError:
             return None
         return None if address is None else self.name(address)
+
+
+def _place(line: SourceLine) -> str:
+    if not line.file or not line.line:
+        return ""
+    from os.path import normpath
+
+    return f"{normpath(line.file)}:{line.line}"

@@ -29,22 +29,25 @@ class DebugFile:
             self._own.close()
 
 
-def find(elf: ElfFile, path: str, directories: Sequence[str] = ()) -> DebugFile | None:
+def find(
+    elf: ElfFile, path: str, directories: Sequence[str] = (), root: str = ""
+) -> DebugFile | None:
     """The debug information of a program; None where there is none.
 
     Args:
         elf: the program; it must stay open.
         path: of the program.
         directories: where debug files and split units are looked for, before ``/usr/lib/debug``.
+        root: the root directory of the process that sees it there; "" for ours.
     """
     try:
         if DebugInfo.inside(elf):
             return DebugFile(DebugInfo(elf, path, directories), None)
-        folder, name = os.path.split(os.path.realpath(path))
+        folder, name = os.path.split(path if root else os.path.realpath(path))
         # One that is not absolute may be meant from here or from beside the program.
         beside = [f"{folder}/{each}" for each in directories if not each.startswith("/")]
         where = (*directories, *beside, *debug_files.DEBUG_DIRECTORIES)
-        debug = debug_files.find(elf, folder, where, useful=DebugInfo.inside, name=name)
+        debug = debug_files.find(elf, folder, where, root, DebugInfo.inside, name)
     except ElfError:
         return None
     if debug is None:

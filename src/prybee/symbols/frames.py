@@ -12,6 +12,10 @@ class Frame(Data):
     into it in bytes.  ``module`` is the file's path as the process saw it, ``[vdso]``, or the
     path of a perf map.  ``file_offset`` is the address's place in that file, in bytes; with
     ``build_id`` (empty for none) it names the code independent of process and machine.
+
+    With debug information ``source`` is ``folder/file:line``, and ``inlined`` has the functions
+    whose code was copied there, innermost first, each with its own ``folder/file:line`` ("" where
+    that is unknown).
     """
 
     symbol: str
@@ -20,3 +24,5 @@ class Frame(Data):
     address: int
     build_id: bytes = b""
     file_offset: int = 0
+    source: str = ""
+    inlined: tuple[tuple[str, str], ...] = ()

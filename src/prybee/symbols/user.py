@@ -48,6 +48,7 @@ class UserSymbols:
         files: paths of files that are likely mapped, for processes that have ended and saw them
             under other names.
         proc: the proc file system (tests use another).
+        lines: tell source lines and inlined functions, where there is debug information.
     """
 
     def __init__(
@@ -57,8 +58,10 @@ class UserSymbols:
         debug_directories: Sequence[str] = DEBUG_DIRECTORIES,
         files: Iterable[str] = (),
         proc: str = "/proc",
+        lines: bool = False,
     ) -> None:
         self.cache = cache
+        self._lines = lines
         self._demangle = demangle
         self._debug_directories = tuple(debug_directories)
         self._files = tuple(files)
@@ -171,7 +174,8 @@ class UserSymbols:
         if binary is not None:
             symbol, distance = binary.name_at_offset(offset) or ("", 0)
             path = mapping.path.removesuffix(DELETED)
-            return Frame(symbol, distance, path, address, binary.build_id, offset), True
+            frame = Frame(symbol, distance, path, address, binary.build_id, offset)
+            return self._with_lines(frame, binary), True
         # Some JIT compilers write their code to a file in memory first.
         frame = self._run_time_code(process, address)
         if frame is not None:
@@ -202,7 +206,20 @@ class UserSymbols:
         if offset is None:
             return None
         symbol, distance = known.name(address) or ("", 0)
-        return Frame(symbol, distance, path, address, known.build_id, offset)
+        frame = Frame(symbol, distance, path, address, known.build_id, offset)
+        return self._with_lines(frame, known)
+
+    def _with_lines(self, frame: Frame, binary: Binary) -> Frame:
+        if not self._lines:
+            return frame
+        try:
+            address = binary.elf.virtual_address(frame.file_offset)
+        except ElfError:
+            return frame
+        if address is None:
+            return frame
+        source, inlined = binary.source(address)
+        return frame.replace(source=source, inlined=inlined) if source or inlined else frame
 
     # ------------------------------------------------------------------ files
 
@@ -248,6 +265,7 @@ class UserSymbols:
             root,
             self._debug_directories,
             self._demangle,
+            name if self._lines else "",
         )
 
     def _vdso(self, process: Process, mapping: Mapping) -> Binary | None:
