@@ -45,8 +45,14 @@ of your own goes first.
 
 ## Options of all tools
 
-`-p`, `--comm`, `--cgroup` and `--container` are tested in the kernel, before anything is sent to
-prybee: what is not wanted costs next to nothing. They can be combined.
+The filters (`--pid` to `--container`) are tested in the kernel, before anything is sent to prybee:
+what is not wanted costs next to nothing. They can be combined.
+
+Who knows BCC's tools finds their letters: `execsnoop -x -n nginx`, `runqlat -P 1 5`,
+`offcputime -f 10`, `tcplife -L 443`. Numbers are the interval and the count, or the duration of
+`profile` and `offcputime`; switches can be written together (`-xT`). What BCC's tools show on
+request (`-T`, `-U`) is always shown; such letters are taken and do nothing. `-d` is the duration
+everywhere; a disk is `--disk`.
 
 """
 
@@ -86,7 +92,11 @@ def _shared() -> str:
     for option in options.SHARED:
         value = f" {option.value}" if option.value else ""
         names = ", ".join(f"`{name}{value}`" for name in option.names)
-        where = {"periodic": "; for tables and histograms", "order": "; for tables"}
+        where = {
+            "periodic": "; for tables and histograms",
+            "order": "; for tables",
+            "stacks": "; for `profile` and `offcputime`",
+        }
         lines.append(f"| {names} | {option.help}{where.get(option.only, '')} |")
     return "\n".join(lines) + "\n"
 
@@ -95,25 +105,41 @@ def _tool(tool: catalogue.Tool) -> str:
     parts = [f"### {tool.name}", tool.summary]
     if tool.description:
         parts.append(tool.description)
-    own = options.own(options.program_of(tool))
+    own = options.own(tool, options.program_of(tool))
     if own:
         lines = []
         for option in own:
             value = f" {option.value}" if option.value else ""
             default = f" (default {option.default})" if option.value and option.default else ""
-            name = option.name.replace("_", "-")
-            lines.append(f"- `--{name}{value}`: {option.help}{default}")
+            if option.choices:
+                default = f" ({', '.join(option.choices)})"
+            short = f"`-{option.letter}{value}`, " if option.letter else ""
+            lines.append(f"- {short}`{option.long}{value}`: {option.help}{default}")
         parts.append("\n".join(lines))
+    parts += _letters(tool)
     # Those that show nothing first: they are short.
     examples = sorted(tool.examples, key=lambda each: bool(each[1]))
     shown = [f"# {command}" + (f"\n{output}" if output else "") for command, output in examples]
     parts.append("```text\n" + "\n".join(shown) + "\n```")
-    if tool.needs:
-        needed = ", ".join(" or ".join(f"`{point}`" for point in group) for group in tool.needs)
-        parts.append(f"Needs {needed}.")
+    needed = [" or ".join(f"`{point}`" for point in group) for group in tool.needs]
+    parts.append(f"Needs Linux {tool.kernel}" + "".join(f", {each}" for each in needed) + ".")
     if tool.columns:
         parts.append("Names in JSON and CSV: " + ", ".join(f"`{key}`" for key in tool.keys) + ".")
     return "\n\n".join(parts) + "\n"
+
+
+def _letters(tool: catalogue.Tool) -> list[str]:
+    """What is different from other tools on its command line."""
+    own = {option.long[2:] for option in options.own(tool, options.program_of(tool))}
+    said = [f"`-{short}` is `--{long}`" for short, long in tool.letters.items() if long not in own]
+    missing = [name for name in catalogue.FILTERS if name not in tool.filters]
+    if missing:
+        names = ", ".join(f"`--{name}`" for name in missing)
+        said.append(f"there is no {names}: {tool.unfiltered}")
+    if tool.numbers:
+        said.append("numbers are " + " and ".join(name.upper() for name in tool.numbers))
+    text = "; ".join(said)
+    return [text[0].upper() + text[1:] + "."] if text else []
 
 
 if __name__ == "__main__":

@@ -45,6 +45,16 @@ def test_header(tool: catalogue.Tool) -> None:
     for command, _output in tool.examples:
         assert command.startswith(f"prybee {tool.name}")
     assert tool.needs or tool.operands
+    assert re.match(r"\d\.\d", tool.kernel)
+    own = {option.long[2:] for option in options.own(tool, options.program_of(tool))}
+    shared = {option.key for option in options.shared(tool)}
+    assert set(tool.letters.values()) <= own | shared
+    assert set(tool.choices) <= own
+    # Letters mean one thing.
+    letters = [name for option in options.shared(tool) for name in option.names if len(name) == 2]
+    letters += [f"-{letter}" for letter, long in tool.letters.items() if long in own]
+    letters += tool.shown
+    assert len(set(letters)) == len(letters)
     assert all(len(line) <= 100 for line in tool.description.splitlines())
 
 
@@ -90,7 +100,12 @@ def test_rows_have_as_many_values_as_columns(tool: catalogue.Tool) -> None:
 def test_internal_maps_are_cleared(tool: catalogue.Tool) -> None:
     """All maps are results, or are empty when maps are printed."""
     program = options.program_of(tool)
-    maps = {node.name for node in tree.walk(program) if isinstance(node, tree.Map)}
+    maps = {
+        node.name
+        for probe in program.probes
+        for node in tree.walk(probe)
+        if isinstance(node, tree.Map)
+    }
     cleared = {
         node.args[0].name
         for node in tree.walk(program)
@@ -113,10 +128,13 @@ def test_compiles_here(tool: catalogue.Tool, target: LiveTarget) -> None:
 def test_compiles_with_every_option(tool: catalogue.Tool, target: LiveTarget) -> None:
     """All switches, a filter of every kind, a duration and an interval: no errors, no warnings."""
     words = ("libc:malloc", "arg0")[: len(tool.operands)]
-    own = options.own(options.program_of(tool))
-    named = {each.name: None if not each.value else str(each.default or 1) for each in own}
-    everything = filters.Filter(1, "comm", (1, 2), 3)
-    wanted = everything if "pid" in tool.filters else filters.Filter()
+    own = options.own(tool, options.program_of(tool))
+    named = {
+        each.name: None if not each.value else str((*each.choices, each.default)[0] or 1)
+        for each in own
+    }
+    everything = filters.Filter(1, 2, 3, "comm", (1, 2), 4, 0)
+    wanted = everything if "pid" in tool.filters else filters.Filter(net_namespace=5)
     settings = options.Settings(
         words, named, wanted, 1000, 500 if tool.interval or tool.prints else 0
     )
@@ -137,7 +155,9 @@ def test_help(tool: catalogue.Tool) -> None:
     assert tool.summary in text
     assert "--json" in text
     assert ("--interval" in text) == bool(tool.interval or tool.prints)
-    assert all(len(line) <= 100 for line in text.splitlines() if not line.startswith("needs:"))
+    assert all(
+        len(line) <= 100 for line in text.splitlines() if not line.startswith(("needs:", "taken,"))
+    )
 
 
 # -- headers that are wrong ----------------------------------------------------------------------

@@ -77,6 +77,17 @@ def test_execsnoop_failed(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+def test_execsnoop_options() -> None:
+    with Tool("execsnoop", "-n", "tru", "-l", "prybee", "-P", str(ME), "--max-args", "3") as tool:
+        subprocess.run(["/bin/true", "of", "others"], check=True)
+        subprocess.run(["/bin/true", "of", "prybee", "and", "more"], check=True)
+        row = tool.wait(lambda row: True)
+        tool.finish()
+        assert len(tool.rows()) == 1
+    assert row["args"] == "/bin/true of prybee"
+
+
+@pytest.mark.slow
 def test_execsnoop_by_the_new_name() -> None:
     with Tool("execsnoop", "--comm", "true") as tool:
         subprocess.run(["/bin/false"], check=False)
@@ -137,6 +148,20 @@ def test_capable(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize(("words", "times"), [((), 1), (("--all",), 3)])
+def test_capable_repeated(tmp_path: Path, words: tuple[str, ...], times: int) -> None:
+    file = tmp_path / "file"
+    file.touch()
+    with Tool("capable", "-p", str(ME), *words) as tool:
+        for _ in range(3):
+            os.chown(file, 12345, 12345)
+        tool.wait(lambda row: row["name"] == "CHOWN")
+        tool.finish()
+        # The kernel asks twice for one call.
+        assert [row["name"] for row in tool.rows()].count("CHOWN") in (times, 2 * times)
+
+
+@pytest.mark.slow
 def test_capable_unique(tmp_path: Path) -> None:
     file = tmp_path / "file"
     file.touch()
@@ -185,6 +210,29 @@ def test_opensnoop(tmp_path: Path) -> None:
         other = tool.wait(lambda row: row["path"] == str(tmp_path / "nothing"))
     assert (row["pid"], row["fd"], row["err"]) == (ME, fd, 0)
     assert (other["fd"], other["err"]) == (-1, 2)
+
+
+@pytest.mark.slow
+def test_opensnoop_options(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    words = ("-f", "O_CREAT", "-n", "", "-t", str(ME), "-u", str(os.getuid()), "-TU")
+    with Tool("opensnoop", *words) as tool:
+        os.close(os.open(path, os.O_RDONLY | os.O_CREAT | os.O_CLOEXEC))
+        os.close(os.open(path, os.O_RDONLY))
+        row = tool.wait(lambda row: row["path"] == str(path))
+        tool.finish()
+        assert [row["path"] for row in tool.rows()].count(str(path)) == 1
+    assert row["flags"] & os.O_CREAT
+    assert row["uid"] == os.getuid()
+
+
+@pytest.mark.slow
+def test_opensnoop_of_another_user() -> None:
+    with Tool("opensnoop", "-p", str(ME), "-u", "4000000000") as tool:
+        os.stat("/")
+        os.close(os.open("/", os.O_RDONLY))
+        tool.finish()
+        assert tool.rows() == []
 
 
 def test_statsnoop(tmp_path: Path) -> None:
@@ -283,6 +331,15 @@ def test_biolatency(written: list[str]) -> None:
 
 
 @pytest.mark.slow
+def test_biolatency_kinds(written: list[str]) -> None:
+    with Tool("biolatency", "-Fme", "--comm", "dd") as tool:
+        subprocess.run(written, check=True)
+        found = tool.maps()
+    assert sum(count(b) for kind, b in found["@kind_msecs"].items() if "write" in kind) >= 4
+    assert found["@usecs_of_all"]["count"] >= 4
+
+
+@pytest.mark.slow
 def test_biolatency_disks(written: list[str]) -> None:
     with Tool("biolatency", "--disks", "--queued", "--comm", "dd") as tool:
         subprocess.run(written, check=True)
@@ -318,6 +375,24 @@ def test_runqlen() -> None:
     assert count(found["@length"]) >= 20
 
 
+@pytest.mark.slow
+def test_runqlen_of_a_process() -> None:
+    with Tool("runqlen", "-p", str(ME)) as tool:
+        busy(0.4)
+        mine = count(tool.maps()["@length"])
+    # At most the samples of one CPU.
+    assert 5 <= mine <= 99
+
+
+@pytest.mark.slow
+def test_runqlen_occupancy() -> None:
+    with Tool("runqlen", "-CO") as tool:
+        busy(0.3)
+        found = tool.maps()
+    assert found["@cpu_percent_occupied"]
+    assert all(0 <= value <= 100 for value in found["@cpu_percent_occupied"].values())
+
+
 def test_cpudist() -> None:
     with Tool("cpudist", "-p", str(ME)) as tool:
         for _ in range(20):
@@ -332,7 +407,8 @@ def test_cpudist_off() -> None:
     with Tool("cpudist", "--off", "--processes", "--comm", "sleep") as tool:
         subprocess.run(["sleep", "0.3"], check=True)
         found = tool.maps()
-    buckets = found["@process_usecs"]["sleep"]
+    ((key, buckets),) = found["@process_usecs"].items()
+    assert key.startswith("sleep,")
     assert buckets[-1]["min"] >= 1 << 18
 
 
@@ -347,11 +423,59 @@ def test_offcputime() -> None:
 
 
 @pytest.mark.slow
+def test_offcputime_folded() -> None:
+    with Tool("offcputime", "-f", "--comm", "sleep", form="") as tool:
+        subprocess.run(["sleep", "0.3"], check=True)
+        text = tool.finish()
+    lines = [line for line in text.splitlines() if line]
+    stack, _space, usecs = max(lines, key=lambda line: int(line.rpartition(" ")[2])).rpartition(" ")
+    frames = stack.split(";")
+    assert frames[0] == "sleep"
+    assert int(usecs) >= 300_000
+    # From the outermost on; what the tool itself adds is left out.
+    entry = next(at for at, frame in enumerate(frames) if frame.startswith("entry_SYSCALL"))
+    assert "nanosleep" in "".join(frames[entry:])
+    assert "+" not in stack
+    assert frames[-1] in ("schedule", "__schedule")
+
+
+@pytest.mark.slow
+def test_offcputime_of_user_threads() -> None:
+    with Tool("offcputime", "-uK", "-m", "1000", "--state", "1") as tool:
+        time.sleep(0.3)
+        found = tool.maps()
+    assert found["@kernel_usecs"]
+    assert not [key for key in found["@kernel_usecs"] if key.startswith("kworker")]
+
+
+@pytest.mark.slow
+def test_profile_options() -> None:
+    with Tool("profile", "-U", "-F", "499", "-p", str(ME)) as tool:
+        busy(0.5)
+        found = tool.maps()
+    assert list(found) == ["@user_samples"]
+    assert sum(found["@user_samples"].values()) >= 60
+
+
+@pytest.mark.slow
 def test_profile() -> None:
     with Tool("profile", "-p", str(ME)) as tool:
         busy(0.5)
         found = tool.maps()
     assert sum(found["@samples"].values()) >= 10
+
+
+@pytest.mark.slow
+def test_syscount_failed() -> None:
+    with Tool("syscount", "-p", str(ME), "-x", "-e", "3", "--sort", "time", "-i", "0.5") as tool:
+        for _ in range(50):
+            os.getppid()
+            with pytest.raises(ProcessLookupError):
+                os.kill(1 << 21, 0)
+        row = tool.wait(lambda row: row.get("name") == "kill")
+        tool.finish()
+        assert {row["name"] for row in tool.rows() if "name" in row} == {"kill"}
+    assert row["count"] >= 1
 
 
 def test_syscount() -> None:
@@ -432,9 +556,38 @@ def test_tcplife(server: socket.socket) -> None:
 
 
 @pytest.mark.slow
-def test_tcpstates(server: socket.socket) -> None:
+def test_tcplife_without_a_process(server: socket.socket) -> None:
+    """A connection that ends before anybody accepts it is shown, unless a filter is given."""
+    host, port = server.getsockname()[:2]
+    with Tool("tcplife", "-L", str(port)) as tool:
+        with socket.create_connection((host, port)) as client:
+            client.sendall(b"x")
+            theirs = client.getsockname()[1]
+        server.close()
+        row = tool.wait(lambda row: row["rport"] == theirs)
+    assert (row["pid"], row["comm"]) == (0, "-")
+
+
+@pytest.mark.slow
+def test_tcpconnect_count(server: socket.socket) -> None:
+    host, port = server.getsockname()[:2]
+    with Tool("tcpconnect", "-c", "-P", str(port)) as tool:
+        visit(server)
+        visit(server)
+        found = tool.maps()
+    assert found["@connections"] == {f"{host},{host},{port}": 2}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("words", [(), ("-p", str(ME)), ("--comm", "none of these")])
+def test_tcpstates(server: socket.socket, words: tuple[str, ...]) -> None:
     port = server.getsockname()[1]
-    with Tool("tcpstates", "--port", str(port)) as tool:
+    with Tool("tcpstates", "--port", str(port), *words) as tool:
+        if "--comm" in words:
+            visit(server)
+            tool.finish()
+            assert tool.rows() == []
+            return
         theirs = visit(server)
         tool.wait(lambda row: row["lport"] == theirs and row["new"] == "CLOSE")
         rows = tool.rows()
@@ -443,23 +596,28 @@ def test_tcpstates(server: socket.socket) -> None:
     assert ("ESTABLISHED", "FIN_WAIT1") in changes
     accepted = [(row["old"], row["new"]) for row in rows if row["lport"] == port]
     assert ("ESTABLISHED", "CLOSE_WAIT") in accepted
+    assert {row["pid"] for row in rows if row["lport"] == theirs} == {ME}
 
 
 def test_tcpdrop(server: socket.socket) -> None:
     host, port = server.getsockname()[:2]
     server.close()
-    with Tool("tcpdrop") as tool:
+    with Tool("tcpdrop", "--port", str(port)) as tool:
         with pytest.raises(ConnectionRefusedError):
             socket.create_connection((host, port))
         row = tool.wait(lambda row: row["dport"] == port)
     assert (row["saddr"], row["daddr"]) == (host, host)
     assert "NO_SOCKET" in str(row["reason"])
+    assert row["flags"] == "S"
     assert "rcv" in row["function"]
 
 
 @pytest.mark.slow
-def test_tcpretrans() -> None:
-    with socket.socket() as listener, Tool("tcpretrans") as tool:
+@pytest.mark.parametrize("words", [(), ("-p", str(ME)), ("--cgroup", "mine")])
+def test_tcpretrans(words: tuple[str, ...]) -> None:
+    if "mine" in words:
+        words = ("--cgroup", _own_cgroup())
+    with socket.socket() as listener, Tool("tcpretrans", *words) as tool:
         listener.bind(("127.0.0.1", 0))
         # One connection fills the queue; the SYN of the next is dropped, and sent again.
         listener.listen(0)
@@ -473,8 +631,31 @@ def test_tcpretrans() -> None:
         finally:
             for client in clients:
                 client.close()
-    assert row["state"] == "SYN_SENT"
+    assert (row["state"], row["pid"], row["ip"]) == ("SYN_SENT", ME, 4)
     assert (row["laddr"], row["raddr"]) == ("127.0.0.1", "127.0.0.1")
+
+
+def _own_cgroup() -> str:
+    """This process's cgroup; skips the test where it is the root or there is none."""
+    for line in Path("/proc/self/cgroup").read_text().splitlines():
+        if line.startswith("0::/") and line != "0::/":
+            return line[3:]
+    pytest.skip("this process is in no v2 cgroup of its own")
+
+
+@pytest.mark.slow
+def test_tcpretrans_of_others() -> None:
+    """Another process's retransmissions are not shown."""
+    script = (
+        "import socket, time; s = socket.socket(); s.bind(('127.0.0.1', 0)); s.listen(0)\n"
+        "c = [socket.socket() for _ in range(4)]\n"
+        "for each in c: each.setblocking(False); each.connect_ex(s.getsockname())\n"
+        "time.sleep(1.6)"
+    )
+    with Tool("tcpretrans", "-p", str(ME)) as tool:
+        subprocess.run([sys.executable, "-c", script], check=True)
+        tool.finish()
+        assert tool.rows() == []
 
 
 def test_gethostlatency() -> None:
@@ -498,6 +679,19 @@ def test_funclatency_function() -> None:
         found = tool.maps()
     assert count(found["@nsecs"]) == 5
     assert found["@nsecs"][0]["min"] >= 1 << 20
+
+
+@pytest.mark.slow
+def test_funclatency_units() -> None:
+    libc = ctypes.CDLL(None)
+    with Tool("funclatency", "libc:uslee*", "-Fu", "-p", str(ME)) as tool:
+        for _ in range(5):
+            libc.usleep(2000)
+        found = tool.maps()
+    ((name, buckets),) = found["@function_usecs"].items()
+    assert name.endswith(":usleep")
+    assert buckets[0]["min"] >= 1 << 10
+    assert found["@nsecs_of_all"]["count"] == 5
 
 
 @pytest.mark.slow

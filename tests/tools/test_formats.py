@@ -29,10 +29,10 @@ def test_events_as_text(tmp_path: Path) -> None:
     with Tool("opensnoop", "-p", ME, form="") as tool:
         look_for(tmp_path, NAME, 1)
         lines = tool.finish().splitlines()
-    assert lines[0] == "TIME     PID     COMM               FD  ERR PATH"
+    assert lines[0] == "TIME     UID     PID     COMM               FD  ERR    FLAGS PATH"
     (line,) = [line for line in lines if NAME in line]
-    assert line.split(None, 5)[1:2] == [ME]
-    assert line.endswith(f"  -1    2 {tmp_path / NAME}")
+    assert line.split(None, 5)[2:3] == [ME]
+    assert line.endswith(f"  -1    2  2000000 {tmp_path / NAME}")
     assert tool.errors == b""
 
 
@@ -51,7 +51,9 @@ def test_json_is_nothing_but_objects(tmp_path: Path) -> None:
         look_for(tmp_path, "\x01\t\\ ü", 1)
         rows = [json.loads(line) for line in tool.finish().splitlines()]
     assert str(tmp_path / "\x01\t\\ ü") in [row["path"] for row in rows]
-    assert all(list(row) == ["time", "pid", "comm", "fd", "err", "path"] for row in rows)
+    assert all(
+        list(row) == ["time", "uid", "pid", "comm", "fd", "err", "flags", "path"] for row in rows
+    )
 
 
 def test_a_table_is_sorted_and_cut() -> None:
@@ -143,7 +145,7 @@ def test_output_to_a_file(tmp_path: Path) -> None:
     path = tmp_path / "out"
     done = prybee("opensnoop", "-d", "200ms", "--csv", "-o", str(path), "-p", ME)
     assert (done.returncode, done.stdout) == (0, "")
-    assert path.read_text() == "time,pid,comm,fd,err,path\n"
+    assert path.read_text() == "time,uid,pid,comm,fd,err,flags,path\n"
 
 
 @pytest.mark.slow

@@ -39,10 +39,39 @@ ME = os.getpid()
         (["--csv", "-o", "file"], options.Settings(format="csv", output="file")),
         (["--source"], options.Settings(show="source")),
         (["--failed", "-h"], options.Settings(show="help")),
+        (["-x"], options.Settings(named={"failed": None})),
+        (["-xT"], options.Settings(named={"failed": None})),
+        (["-T", "-U"], options.Settings()),
+        (["-n", "cat"], options.Settings(named={"name": "cat"})),
+        (["-f", "O_CREAT"], options.Settings(named={"flag": "O_CREAT"})),
+        (["-t", str(ME)], options.Settings(wanted=filters.Filter(tid=ME))),
+        (["-u", "root"], options.Settings(wanted=filters.Filter(uid=0))),
+        (["--user", "17"], options.Settings(wanted=filters.Filter(uid=17))),
     ],
 )
 def test_understood(words: list[str], expected: options.Settings) -> None:
     assert options.read(OPEN, words) == expected
+
+
+@pytest.mark.parametrize(
+    ("name", "words", "expected"),
+    [
+        ("runqlat", ["-Pm"], options.Settings(named={"processes": None, "milliseconds": None})),
+        ("runqlat", ["2"], options.Settings(interval=2000)),
+        ("runqlat", ["1", "5"], options.Settings(interval=1000, duration=4980)),
+        ("runqlat", ["500ms", "2"], options.Settings(interval=500, duration=980)),
+        ("profile", ["10", "-f"], options.Settings(duration=10_000, format="folded")),
+        ("profile", ["-L", str(ME)], options.Settings(wanted=filters.Filter(tid=ME))),
+        ("offcputime", ["-u"], options.Settings(named={"user-threads-only": None})),
+        ("tcplife", ["-s", "-4"], options.Settings(named={"ipv4": None}, format="csv")),
+        ("biolatency", ["-j"], options.Settings(format="json")),
+        ("syscount", ["-T", "5"], options.Settings(rows=5)),
+        ("syscount", ["--sort", "time"], options.Settings(sort="TIME(us)")),
+        ("filetop", ["-s", "r_kb", "-C"], options.Settings(sort="R(kB)")),
+    ],
+)
+def test_letters_of_tools(name: str, words: list[str], expected: options.Settings) -> None:
+    assert options.read(catalogue.load(name), words) == expected
 
 
 def test_tables() -> None:
@@ -84,10 +113,26 @@ def test_refused(words: list[str], message: str) -> None:
 @pytest.mark.parametrize(
     ("name", "words", "message"),
     [
-        ("runqlen", ["-p", "1"], "there is no --pid: its events cannot be told apart by that"),
+        (
+            "tcpdrop",
+            ["-p", "1"],
+            "there is no --pid: a packet that is dropped belongs to no process;",
+        ),
         ("biosnoop", ["--min", "x"], "biosnoop: --min: 'x' is no number"),
         ("biosnoop", ["--min", "-5"], "is not between"),
         ("syscount", ["-r", "0"], "--rows: 0 is not between"),
+        ("opensnoop", ["-f", "O_X"], "--flag: 'O_X' is none of O_WRONLY"),
+        ("opensnoop", ["-u", "no such user"], "--user: there is no user 'no such user'"),
+        ("opensnoop", ["-t", "4194303"], "--tid: no thread 4194303 is running"),
+        ("opensnoop", ["--folded"], "there is no --folded: it shows no stacks"),
+        ("opensnoop", ["10"], "what is '10'?"),
+        ("opensnoop", ["-xq"], "unknown option '-q'"),
+        ("profile", ["-f", "--json"], "--json and --folded exclude each other"),
+        ("profile", ["10", "20"], "what is '20'?"),
+        ("profile", ["10", "-d", "5"], "'10' is its duration, and so is --duration"),
+        ("runqlat", ["1", "5", "-d", "5"], "a count and --duration exclude each other"),
+        ("runqlat", ["1", "x"], "what is 'x'?"),
+        ("syscount", ["--sort", "x"], "--sort: there is no column 'x', but NAME, COUNT, TIME(us)"),
         ("argdist", [], "PROBE is missing: prybee argdist PROBE VALUE"),
         ("argdist", ["t:a:b"], "VALUE is missing"),
         ("argdist", ["t:a:b", "x", "y"], "what is 'y'?"),
@@ -120,10 +165,10 @@ def predicate(text: str) -> tree.Expression | None:
 
 def test_filter_before_each_predicate() -> None:
     made = program("begin { } tracepoint:a:b /arg0/ { } interval:s:1 { } uprobe:x:f { }")
-    filters.apply(made, filters.Filter(7, 'a"b', (1, 2), 3))
+    filters.apply(made, filters.Filter(7, 8, 9, 'a"b', (1, 2), 3))
     begin, first, timer, second = made.probes
     condition = (
-        'pid == 7 && comm == "a\\"b" && (cgroup == 1 || cgroup == 2) && '
+        'pid == 7 && tid == 8 && uid == 9 && comm == "a\\"b" && (cgroup == 1 || cgroup == 2) && '
         "curtask.nsproxy.pid_ns_for_children.ns.inum == 3"
     )
     assert begin.predicate is None
@@ -143,6 +188,31 @@ def test_filter_in_macros() -> None:
     assert tree.equal(first.body.value, predicate("pid == 7"))
     assert tree.equal(second.body.value, predicate("t.tgid == 7"))
     assert made.probes[1].predicate is None
+
+
+def test_filter_of_sockets() -> None:
+    def condition(wanted: filters.Filter) -> tree.Expression | None:
+        made = program("macro wanted_socket(@o, sk) { true } t:a:b { }")
+        filters.apply(made, wanted)
+        return made.macros[0].body.value
+
+    tracked = predicate("has_key(@o, (uint64)sk)")
+    assert tree.equal(condition(filters.Filter(pid=7)), tracked)
+    assert tree.equal(condition(filters.Filter(comm="x", pid_namespace=3)), tracked)
+    # By the socket itself, where that can be told.
+    group = predicate("(sk.sk_cgrp_data.cgroup.kn.id == 5)")
+    assert tree.equal(condition(filters.Filter(cgroups=(5,))), group)
+    network = predicate("sk.__sk_common.skc_net.net.ns.inum == 9")
+    assert tree.equal(condition(filters.Filter(pid_namespace=3, net_namespace=9)), network)
+
+
+def test_filter_of_packets() -> None:
+    made = program("macro wanted_packet(skb) { true } t:a:b { }")
+    with pytest.raises(PrybeeError, match="no network namespace of its own"):
+        filters.apply(made, filters.Filter(pid_namespace=3))
+    filters.apply(made, filters.Filter(pid_namespace=3, net_namespace=9))
+    wanted = predicate("skb.dev.nd_net.net.ns.inum == 9")
+    assert tree.equal(made.macros[0].body.value, wanted)
 
 
 def test_no_filter_changes_nothing() -> None:

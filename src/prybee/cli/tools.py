@@ -120,6 +120,8 @@ def run(words: Sequence[str]) -> int:
     if settings.output:
         arguments.values["output"] = settings.output
     make = rows.FORMATS[settings.format]
+    if settings.sort:
+        tool = tool.replace(order=settings.sort)
     return live.trace(
         Source(tool.path, tool.read().decode()),
         CompileOptions(

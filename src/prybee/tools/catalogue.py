@@ -20,8 +20,22 @@ describe it, and lines of the form ``word: value`` say what the runner needs to 
     seconds between two tables, where the script has an ``interval`` probe; ``-i`` changes them.
 ``operands``
     names of what has to be given besides options: a function or probe first.
+``letters``
+    short forms of options, the tool's own and the shared ones: ``x=failed t=tid``.
+``choices``
+    values that an option takes: ``flag=O_RDWR|O_CREAT``.
+``shown``
+    short options that BCC's tool of this name needs for what is always shown here: they are taken,
+    and do nothing.
+``numbers``
+    what numbers on the command line mean: ``duration``, or ``interval count`` (so it is where a
+    tool prints every so often, unless it is said).
+``kernel``
+    the oldest release of Linux that has all that the tool needs, and what it must be built with.
 ``filters``
-    which of ``pid comm cgroup container`` can be asked for; all, unless it is said.
+    which of ``pid tid user comm cgroup container`` can be asked for; all, unless it is said.
+``unfiltered``
+    why the others cannot, and what to use instead.
 ``example``
     a command; lines indented below it are what it printed once.
 """
@@ -34,12 +48,17 @@ import re
 from prybee.data import Data
 from prybee.diagnostics import PrybeeError, did_you_mean
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
 FOLDER = os.path.dirname(os.path.abspath(__file__))
 SUFFIX = ".bt"
-FILTERS = ("pid", "comm", "cgroup", "container")
+FILTERS = ("pid", "tid", "user", "comm", "cgroup", "container")
 
 _FIELD = re.compile(
-    r"(keywords|needs|columns|order|prints|interval|operands|filters|example): *(.*)"
+    r"(keywords|needs|columns|order|prints|interval|operands|filters|unfiltered|letters|choices|"
+    r"shown|numbers|kernel|example): *(.*)"
 )
 _KEY = re.compile(r"[^a-z0-9]+")
 
@@ -64,6 +83,12 @@ class Tool(Data):
         interval: seconds between tables; 0 where there is none.
         operands: what has to be given besides options.
         filters: the filters that can be used with it.
+        unfiltered: why not the others.
+        letters: short form of an option → its long form, both without dashes.
+        choices: the values that an option takes.
+        shown: short options that are taken, and do nothing.
+        numbers: what numbers on the command line mean.
+        kernel: the oldest release that will do, and what it needs.
         examples: (command, what it printed).
     """
 
@@ -79,6 +104,12 @@ class Tool(Data):
     interval: int = 0
     operands: tuple[str, ...] = ()
     filters: tuple[str, ...] = FILTERS
+    unfiltered: str = ""
+    letters: Mapping[str, str] = {}
+    choices: Mapping[str, tuple[str, ...]] = {}
+    shown: tuple[str, ...] = ()
+    numbers: tuple[str, ...] = ()
+    kernel: str = ""
     examples: tuple[tuple[str, str], ...] = ()
 
     @property
@@ -151,6 +182,8 @@ def parse(name: str, path: str, text: str) -> Tool:
     if not prose or not prose[0] or (len(prose) > 1 and prose[1]):
         raise HeaderError(f"{path}: the first line of the header has to be a summary of its own")
     words = {word: tuple(" ".join(lines).split()) for word, lines in fields.items()}
+    periodic = "interval" in words or "prints" in words
+    operands = words.get("operands", ())
     tool = Tool(
         name,
         path,
@@ -162,8 +195,14 @@ def parse(name: str, path: str, text: str) -> Tool:
         " ".join(words.get("order", ())),
         words.get("prints", ()),
         int("".join(words.get("interval", ("0",)))),
-        words.get("operands", ()),
+        operands,
         words.get("filters", FILTERS),
+        " ".join(words.get("unfiltered", ())),
+        dict(_pairs(words.get("letters", ()))),
+        {name: tuple(value.split("|")) for name, value in _pairs(words.get("choices", ()))},
+        words.get("shown", ()),
+        words.get("numbers", ("interval", "count") if periodic and not operands else ()),
+        " ".join(words.get("kernel", ())),
         tuple((command, "\n".join(lines).strip("\n")) for command, lines in examples),
     )
     if tool.order and tool.order not in tool.columns:
@@ -174,6 +213,13 @@ def parse(name: str, path: str, text: str) -> Tool:
     if not tool.columns and not tool.prints:
         raise HeaderError(f"{path}: neither columns nor prints: what does the tool show?")
     return tool
+
+
+def _pairs(words: Iterable[str]) -> Iterator[tuple[str, str]]:
+    """``name=value`` words taken apart."""
+    for word in words:
+        name, _equals, value = word.partition("=")
+        yield name, value
 
 
 def _header(text: str) -> list[str]:

@@ -55,8 +55,8 @@ def cgroup_ids(path: str) -> tuple[int, ...]:
     return tuple(found)
 
 
-def find(wanted: str, proc: str = "/proc") -> tuple[int, tuple[int, ...]]:
-    """A container's pid namespace and cgroups.
+def find(wanted: str, proc: str = "/proc") -> tuple[int, tuple[int, ...], int]:
+    """A container's pid namespace, cgroups and network namespace.
 
     Args:
         wanted: its id, or the first digits of it (four at least); its host name; or, with docker
@@ -64,8 +64,9 @@ def find(wanted: str, proc: str = "/proc") -> tuple[int, tuple[int, ...]]:
         proc: where processes are shown.
 
     Returns:
-        The inode number of its pid namespace, 0 where it has none of its own; and then the ids of
-        its cgroups.
+        The inode number of its pid namespace, 0 where it has none of its own; then the ids of its
+        cgroups, where its processes can be told only by these; then the inode number of its network
+        namespace, 0 where it has none of its own.
 
     Raises:
         PrybeeError: no process of such a container runs, or several containers match.
@@ -85,13 +86,12 @@ def find(wanted: str, proc: str = "/proc") -> tuple[int, tuple[int, ...]]:
         )
     ((_name, (pids, path)),) = members.items()
     # Whoever put a process into the container may be in its cgroup, but not in its namespace.
-    ours = (0, _namespace("self", proc), _namespace("1", proc))
-    for pid in pids:
-        namespace = _namespace(pid, proc)
-        if namespace not in ours:
-            return namespace, ()
+    network = _own_namespace(pids, proc, "net")
+    namespace = _own_namespace(pids, proc, "pid")
+    if namespace:
+        return namespace, (), network
     if path:
-        return 0, cgroup_ids(path)
+        return 0, cgroup_ids(path), network
     raise PrybeeError(
         f"--container: '{wanted}' has neither a pid namespace nor a v2 cgroup of its own"
     )
@@ -123,6 +123,16 @@ def _path(text: str, name: str) -> str:
             last = max(at for at, part in enumerate(parts) if name in part)
             return "/".join(parts[: last + 1])
     return ""
+
+
+def _own_namespace(pids: list[str], proc: str, kind: str) -> int:
+    """The first namespace of a container's processes that is not the host's; 0 without one."""
+    ours = (0, _namespace("self", proc, kind), _namespace("1", proc, kind))
+    for pid in pids:
+        namespace = _namespace(pid, proc, kind)
+        if namespace not in ours:
+            return namespace
+    return 0
 
 
 def _namespace(pid: str, proc: str, kind: str = "pid") -> int:

@@ -7,18 +7,24 @@ replaced:
 ``macro wanted() { true }``
     called where the current process is the one that the event is about;
 ``macro wanted_task(task) { true }``
-    called with a ``struct task_struct *``, such as the next one of ``sched_switch``.
+    called with a ``struct task_struct *``, such as the next one of ``sched_switch``;
+``macro wanted_socket(@owner, sk) { true }``
+    called with a ``struct sock *``, and a map that has a key for each socket whose owner is wanted
+    (found where ``wanted()`` is called); cgroups and containers are told by the socket itself;
+``macro wanted_packet(skb) { true }``
+    called with a ``struct sk_buff *``, which is told by its network namespace only.
 """
 
 from __future__ import annotations
 
 from prybee.data import Data
+from prybee.diagnostics import PrybeeError
 from prybee.language import tree
 from prybee.language.parser import expression_of
 
 # Where no process is: these run in prybee itself, or whenever a timer wants.
 _APART = frozenset(("begin", "end", "self", "interval", "i", "test", "bench"))
-HOOKS = ("wanted", "wanted_task")
+HOOKS = ("wanted", "wanted_task", "wanted_socket", "wanted_packet")
 
 
 class Filter(Data):
@@ -26,46 +32,85 @@ class Filter(Data):
 
     Attributes:
         pid: of this process.
+        tid: of this thread.
+        uid: of processes of this user (effective id).
         comm: of threads with this name.
         cgroups: of tasks in one of these cgroups (their ids).
         pid_namespace: of tasks in the pid namespace with this inode number.
+        net_namespace: of sockets in the network namespace with this one, where that says the same.
     """
 
     pid: int | None = None
+    tid: int | None = None
+    uid: int | None = None
     comm: str | None = None
     cgroups: tuple[int, ...] = ()
     pid_namespace: int = 0
+    net_namespace: int = 0
 
     @property
     def text(self) -> str:
         """The condition for the current process; empty where all are wanted."""
-        return self._join(
-            "pid",
-            "comm",
-            "cgroup",
-            "curtask.nsproxy.pid_ns_for_children.ns.inum",
+        return " && ".join(
+            [
+                *self._owned("pid", "tid", "uid", "comm"),
+                *self._cgroup("cgroup"),
+                *self._namespace("curtask.nsproxy.pid_ns_for_children.ns.inum"),
+            ]
         )
 
     def of_task(self, task: str) -> str:
         """The condition for the task that the expression ``task`` points to."""
-        return self._join(
-            f"{task}.tgid",
-            f"{task}.comm",
-            f"{task}.cgroups.dfl_cgrp.kn.id",
-            f"{task}.nsproxy.pid_ns_for_children.ns.inum",
+        return " && ".join(
+            [
+                *self._owned(
+                    f"{task}.tgid", f"{task}.pid", f"{task}.cred.euid.val", f"{task}.comm"
+                ),
+                *self._cgroup(f"{task}.cgroups.dfl_cgrp.kn.id"),
+                *self._namespace(f"{task}.nsproxy.pid_ns_for_children.ns.inum"),
+            ]
         )
 
-    def _join(self, pid: str, comm: str, cgroup: str, namespace: str) -> str:
+    def of_socket(self, owner: str, socket: str) -> str:
+        """The condition for the ``struct sock`` that the expression ``socket`` points to.
+
+        Args:
+            owner: the map that has the addresses of sockets whose owners are wanted.
+            socket: the socket.
+        """
+        tracked = self._owned("", "", "", "")
+        parts = self._cgroup(f"{socket}.sk_cgrp_data.cgroup.kn.id")
+        if self.net_namespace:
+            parts.append(f"{socket}.__sk_common.skc_net.net.ns.inum == {self.net_namespace}")
+        elif self.pid_namespace:
+            tracked.append("")
+        if tracked:
+            parts.append(f"has_key({owner}, (uint64){socket})")
+        return " && ".join(parts)
+
+    def of_packet(self, packet: str) -> str:
+        """The condition for the ``struct sk_buff`` that the expression ``packet`` points to."""
+        return f"{packet}.dev.nd_net.net.ns.inum == {self.net_namespace}"
+
+    def _owned(self, pid: str, tid: str, uid: str, comm: str) -> list[str]:
         parts = []
         if self.pid is not None:
             parts.append(f"{pid} == {self.pid}")
+        if self.tid is not None:
+            parts.append(f"{tid} == {self.tid}")
+        if self.uid is not None:
+            parts.append(f"{uid} == {self.uid}")
         if self.comm is not None:
             parts.append(f"{comm} == {quoted(self.comm)}")
-        if self.cgroups:
-            parts.append("(" + " || ".join(f"{cgroup} == {each}" for each in self.cgroups) + ")")
-        if self.pid_namespace:
-            parts.append(f"{namespace} == {self.pid_namespace}")
-        return " && ".join(parts)
+        return parts
+
+    def _cgroup(self, cgroup: str) -> list[str]:
+        if not self.cgroups:
+            return []
+        return ["(" + " || ".join(f"{cgroup} == {each}" for each in self.cgroups) + ")"]
+
+    def _namespace(self, namespace: str) -> list[str]:
+        return [f"{namespace} == {self.pid_namespace}"] if self.pid_namespace else []
 
 
 def quoted(text: str) -> str:
@@ -80,7 +125,11 @@ def hooked(program: tree.Program) -> bool:
 
 
 def apply(program: tree.Program, wanted: Filter) -> None:
-    """Put a filter into a tool's tree: into its macros, or before all of its predicates."""
+    """Put a filter into a tool's tree: into its macros, or before all of its predicates.
+
+    Raises:
+        PrybeeError: packets are to be told by a container that shares a network.
+    """
     if not wanted.text:
         return
     if hooked(program):
@@ -90,6 +139,16 @@ def apply(program: tree.Program, wanted: Filter) -> None:
             elif macro.name == "wanted_task":
                 parameter = macro.parameters[0]
                 _replace(macro, wanted.of_task(parameter.name))
+            elif macro.name == "wanted_socket":
+                owner, socket = macro.parameters
+                _replace(macro, wanted.of_socket(owner.name, socket.name))
+            elif macro.name == "wanted_packet":
+                if not wanted.net_namespace:
+                    raise PrybeeError(
+                        "--container: it has no network namespace of its own: its packets cannot "
+                        "be told from others"
+                    )
+                _replace(macro, wanted.of_packet(macro.parameters[0].name))
         return
     for probe in program.probes:
         if not all(_apart(point) for point in probe.attach_points):

@@ -52,10 +52,12 @@ def ask(tool: Tool, target: Target, registry: Registry) -> Answer:
 
 
 def _there(text: str, scope: ExpandScope, registry: Registry) -> bool:
-    """Whether an attach point has matches."""
+    """Whether an attach point has matches that can be attached."""
     point = attach_point.parse(text)
     provider = registry.providers.get(point.provider)
     assert provider is not None, f"a header names the probe type of {text}"
+    if not provider.attaches:
+        return False
     try:
         return bool(provider.expand(point, scope))
     except (ProbeSyntaxError, NotSupported):

@@ -50,6 +50,14 @@ def retime(program: tree.Program, interval: int) -> bool:
     return found
 
 
+def resample(program: tree.Program, frequency: int) -> None:
+    """Let the ``profile`` probes of a tool fire ``frequency`` times a second."""
+    for probe in program.probes:
+        for point in probe.attach_points:
+            if point.raw.startswith("profile:hz:"):
+                point.raw = f"profile:hz:{frequency}"
+
+
 def print_every(program: tree.Program, interval: int, maps: Sequence[str]) -> None:
     """Print and clear ``maps`` every ``interval`` milliseconds."""
     used = {node.name for node in tree.walk(program) if isinstance(node, tree.Map)}
