@@ -22,12 +22,14 @@ if TYPE_CHECKING:
     Found = dict[str, object]
 
 
-def trace(text: str, cause: Callable[[], object], pid: int | None = None) -> tuple[Found, Plan]:
+def trace(
+    text: str, cause: Callable[[], object], pid: int | None = None, unsafe: bool = False
+) -> tuple[Found, Plan]:
     """Run a script while ``cause`` does; its maps (those with keys as dicts), and its plan."""
     registry = Registry(functions.TABLE, probes.TABLE)
     with LiveTarget() as target:
         source = Source("test", text)
-        plan = compile_script(source, target, registry, CompileOptions(pid=pid)).plan
+        plan = compile_script(source, target, registry, CompileOptions(pid=pid, unsafe=unsafe)).plan
         with KernelEngine(plan, target) as engine:
             engine.load()
             report = engine.attach()

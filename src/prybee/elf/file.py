@@ -11,7 +11,7 @@ from prybee.elf.symbols import SymbolTable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from mmap import mmap
     from typing import Self
 
@@ -34,6 +34,8 @@ class ElfFile:
         entry: address of the first instruction.
         container: the file that holds it: ``path``, or the archive that it is a member of.
         start: where in that file it begins, in bytes; 0 but for members of archives.
+        supplement: finds the file that the symbols of a stripped one went to, opened; asked at
+            most once, when names are wanted that this file does not have.  None: there is none.
     """
 
     def __init__(self, data: bytes | bytearray | memoryview | mmap, path: str = "") -> None:
@@ -114,6 +116,8 @@ class ElfFile:
         self._segments: tuple[Segment, ...] | None = None
         self._sections: tuple[Section, ...] | None = None
         self._tables: tuple[SymbolTable, ...] | None = None
+        self.supplement: Callable[[], ElfFile | None] | None = None
+        self._further: tuple[SymbolTable, ...] | None = None
         self._functions: FunctionTable | None = None
         self._build_id: bytes | None = None
         self._loads: list[Segment] | None = None
@@ -316,6 +320,24 @@ class ElfFile:
         """Whether the full symbol table is there (the file was not stripped)."""
         return any(table.name == ".symtab" for table in self.symbol_tables)
 
+    @property
+    def further_tables(self) -> tuple[SymbolTable, ...]:
+        """``.symtab`` of the :attr:`supplement`, where this file has none itself."""
+        if self._further is None:
+            self._further = ()
+            other = self.supplement() if self.supplement and not self.has_symtab else None
+            if other is not None:
+                try:
+                    self._further = tuple(t for t in other.symbol_tables if t.name == ".symtab")
+                except ElfError:
+                    pass  # A damaged one is as none.
+                other.close()
+        return self._further
+
+    @property
+    def _all_tables(self) -> tuple[SymbolTable, ...]:
+        return self.further_tables + self.symbol_tables
+
     def symbols(self, name: str) -> list[Symbol]:
         """The defined symbols of that name: functions first, default versions first.
 
@@ -328,8 +350,15 @@ class ElfFile:
         base, _, version = name.partition("@")
         default_only = version.startswith("@")
         version = version.removeprefix("@")
+        return self._named(base, version, default_only, self.symbol_tables) or (
+            self._named(base, version, default_only, self.further_tables)
+        )
+
+    def _named(
+        self, base: str, version: str, default_only: bool, tables: tuple[SymbolTable, ...]
+    ) -> list[Symbol]:
         found: list[Symbol] = []
-        for table in self.symbol_tables:
+        for table in tables:
             for symbol in table.find(base):
                 if version and (symbol.version != version or (default_only and not symbol.default)):
                     continue
@@ -347,7 +376,7 @@ class ElfFile:
     def function_names(self) -> list[str]:
         """The names of all defined functions, sorted, each once, without versions."""
         names: set[bytes] = set()
-        for table in self.symbol_tables:
+        for table in self._all_tables:
             names.update(table.function_names())
         return sorted(name.decode("utf-8", "backslashreplace") for name in names)
 
@@ -363,7 +392,7 @@ class ElfFile:
         matches = compile_pattern(translate(pattern).encode()).match
         found: dict[tuple[str, int], Symbol] = {}
         old: dict[str, Symbol] = {}
-        for table in self.symbol_tables:
+        for table in self._all_tables:
             for symbol in table.functions(matches):
                 if symbol.default:
                     found.setdefault((symbol.name, symbol.value), symbol)
@@ -382,7 +411,7 @@ class ElfFile:
         if self._functions is None:
             from prybee.elf.functions import FunctionTable
 
-            for table in self.symbol_tables:
+            for table in self._all_tables:
                 self._functions = FunctionTable(self, table)
                 if len(self._functions):
                     break

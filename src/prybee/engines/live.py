@@ -63,6 +63,7 @@ class LiveTarget(Target):
         self._addresses: dict[str, int | None] = {}
         self._binaries: dict[tuple[str, int | None], list[str]] = {}
         self._files: dict[str, ElfFile | None] = {}
+        self._problems: dict[str, str] = {}
         # Where debug files of programs are looked for, before the usual place.
         self.debug_directories: Sequence[str] = ()
         self._debug_files: dict[str, DebugFile | None] = {}
@@ -244,10 +245,25 @@ class LiveTarget(Target):
             from prybee.elf import ElfError, ElfFile
 
             try:
-                self._files[path] = ElfFile.open(path)
-            except (ElfError, OSError):
+                file = ElfFile.open(path)
+            except (ElfError, OSError) as error:
                 self._files[path] = None
+                self._problems[path] = error.reason if isinstance(error, ElfError) else str(error)
+            else:
+                self._files[path] = file
+                file.supplement = lambda: self._debug_file(file, path)
         return self._files[path]
+
+    def _debug_file(self, elf: ElfFile, path: str) -> ElfFile | None:
+        from prybee.symbols import debug_files
+
+        folder, name = os.path.split(os.path.realpath(path))
+        where = (*self.debug_directories, *debug_files.DEBUG_DIRECTORIES)
+        return debug_files.find(elf, folder, where, name=name)
+
+    def elf_problem(self, path: str) -> str:
+        """Why :meth:`elf` gave none for ``path``."""
+        return self._problems.get(path, "")
 
     def debug_info(self, path: str) -> DebugInfo | None:
         """Debug information of the object file at ``path``; None where there is none."""

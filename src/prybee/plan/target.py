@@ -112,6 +112,10 @@ class Target:
         """
         return None
 
+    def elf_problem(self, path: str) -> str:
+        """Why :meth:`elf` gave none for ``path``; empty where that is not known."""
+        return ""
+
     def cgroup_id(self, path: str) -> int | None:
         """Inode of a cgroup v2 directory."""
         return None

@@ -55,12 +55,19 @@ def target_files(provider: str, text: str, scope: ExpandScope) -> list[tuple[str
     if is_pattern(text):
         return found
     if not found:
-        raise _unusable(provider, text)
+        reason = scope.target.elf_problem(paths[0]) if paths else ""
+        raise _unusable(provider, text, reason)
     if len(found) > 1:
         scope.warnings.append(
             f"attaching to {provider} target file '{found[0][0]}' but matched {len(found)} binaries"
         )
     return found[:1]
+
+
+def plain_file(text: str, scope: ExpandScope) -> str:
+    """The one file of that name which is no object file, only code; empty for others."""
+    paths = () if is_pattern(text) else find_paths(text, scope)
+    return paths[0] if len(paths) == 1 and scope.target.elf(paths[0]) is None else ""
 
 
 def find_paths(text: str, scope: ExpandScope) -> Sequence[str]:
@@ -72,8 +79,10 @@ def find_paths(text: str, scope: ExpandScope) -> Sequence[str]:
     return scope.target.resolve_binary(text, pid)
 
 
-def _unusable(provider: str, text: str) -> ProbeSyntaxError:
+def _unusable(provider: str, text: str, reason: str) -> ProbeSyntaxError:
     message = f"{provider} target file '{text}' does not exist or is not executable"
+    if reason:
+        return ProbeSyntaxError(message, f"the file {reason}")
     if "/" in text:
         return ProbeSyntaxError(message)
     return ProbeSyntaxError(
@@ -111,12 +120,22 @@ def probe_specs(
         returns: attach where the function returns.
     """
     pid = scope.pid
+    places = [_in_file(place, scope) for place in places]
     if not multi:
         return [_one(place, program, returns, -1 if pid is None else pid) for place in places]
     by_path: dict[str, list[Place]] = {}
     for place in places:
         by_path.setdefault(place.path, []).append(place)
     return [_many(path, group, program, returns, pid or 0) for path, group in by_path.items()]
+
+
+def _in_file(place: Place, scope: ExpandScope) -> Place:
+    """The same place in a file that the kernel knows: an archive is one, its members are not."""
+    elf = scope.target.elf(place.path)
+    if elf is None or not elf.start:
+        return place
+    semaphore = place.semaphore + elf.start if place.semaphore else 0
+    return Place(place.name, elf.container, place.offset + elf.start, semaphore, place.counted)
 
 
 def _one(place: Place, program: str, returns: bool, pid: int) -> ProbeSpec:

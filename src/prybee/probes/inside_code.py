@@ -34,10 +34,7 @@ def allowed(name: str, path: str, elf: ElfFile, address: int, scope: ExpandScope
     inside = elf.function_at(address)
     if inside is None:
         problem = f"Could not resolve address: {path}:{address:#x}"
-        forced = (
-            f"Could not determine instruction boundary for {name} (binary appears stripped). "
-            "Misaligned probes can lead to tracee crashes!"
-        )
+        forced = unchecked(name)
     else:
         symbol, offset = inside
         if _begins(elf, symbol.value, offset):
@@ -49,6 +46,14 @@ def allowed(name: str, path: str, elf: ElfFile, address: int, scope: ExpandScope
         scope.warnings.append(forced)
         return True
     return _refused(name, problem, scope)
+
+
+def unchecked(name: str) -> str:
+    """The warning about a probe of which nobody knows whether an instruction begins there."""
+    return (
+        f"Could not determine instruction boundary for {name} (binary appears stripped). "
+        "Misaligned probes can lead to tracee crashes!"
+    )
 
 
 def known_size(name: str, symbol: Symbol, scope: ExpandScope) -> bool:

@@ -50,6 +50,11 @@ class Uprobe(ProbeType):
                 f"unsupported language type: {language}", f"supported: {', '.join(_LANGUAGES)}"
             )
         address = None if language else _address(function)
+        if address is not None and scope.unsafe and (path := binaries.plain_file(given[0], scope)):
+            # Code without a format: where it is in the file is all that can be said.
+            match = self._match(path, str(address), address)
+            scope.warnings.append(inside_code.unchecked(match.name))
+            return [match]
         if not function or address == 0:
             raise self.malformed(f"{self.name} should be attached to a function and/or address")
         files = binaries.target_files(self.name, given[0], scope)
@@ -161,7 +166,7 @@ class Uprobe(ProbeType):
         if message:
             message = f"No matches for {self.name} {path}:{function.partition('+')[0]}."
         elf = scope.target.elf(path)
-        if not hints and elf is not None and not elf.has_symtab:
+        if not hints and elf is not None and not elf.has_symtab and not elf.further_tables:
             hints = (f"'{path}' is stripped: only the functions it exports have names",)
         return message, hints
 
