@@ -10,8 +10,6 @@ from tests.language.running import compile_text
 
 CALLS = {
     "dw_ustack": "dw_ustack(perf, 5)",
-    "skboutput": 'skboutput("a.pcap", 1, 2, 0)',
-    "socket_cookie": "socket_cookie(1)",
     "unwatch": "unwatch(1)",
 }
 

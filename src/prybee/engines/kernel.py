@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from prybee.engines.live import LiveTarget
     from prybee.linux.links import Link
     from prybee.linux.maps import Map
+    from prybee.linux.perfbuf import PerfBuffer
     from prybee.linux.programs import Program
     from prybee.linux.tracefs import Tracefs
     from prybee.plan.plan import CounterSpec, Plan, ScriptMap
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
     Items = Sequence[tuple[bytes, bytes | Sequence[bytes]]]
 
 RING = "ringbuf"
+PACKETS = "packets"
 # Descriptors that the process needs for other things than probes.
 _SPARE_DESCRIPTORS = 256
 
@@ -364,6 +366,16 @@ class KernelEngine:
         where = self.plan.globals
         words = self.globals[where.lost : where.lost + 8 * len(where.blocks)].cast("Q")
         return words.tolist()
+
+    def packets(self) -> PerfBuffer:
+        """The consumer of what ``skboutput()`` sends; the caller closes it.
+
+        Raises:
+            KernelError: the memory for it cannot be had.
+        """
+        from prybee.linux.perfbuf import PerfBuffer
+
+        return PerfBuffer(self.maps[PACKETS])
 
     def program_stats(self) -> dict[str, tuple[int, int]]:
         """How often each program ran and the nanoseconds it took, while statistics were on."""

@@ -36,7 +36,8 @@ _ACTIONS = {
     "maps": "clear zero delete has_key find len",
     "aggregations": "count sum min max avg stats hist lhist",
     "tseries": "tseries",
-    "later": "dw_ustack skboutput socket_cookie unwatch",
+    "packets": "skboutput socket_cookie",
+    "later": "dw_ustack unwatch",
 }
 
 _INDEX = {

@@ -43,18 +43,6 @@ FUNCTIONS = (
         "ustack follows frame pointers; programs built with -fno-omit-frame-pointer have them",
     ),
     Later(
-        "skboutput",
-        "skboutput(path, skb, length, offset)",
-        "write a packet to a pcap file",
-        "print the fields you need, or buf(skb->data, n), with printf()",
-    ),
-    Later(
-        "socket_cookie",
-        "socket_cookie(sock)",
-        "a number that stands for a socket",
-        "the socket's address (the pointer itself) is as good a key while it lives",
-    ),
-    Later(
         "unwatch",
         "unwatch(address)",
         "remove a watchpoint",

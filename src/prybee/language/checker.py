@@ -215,6 +215,7 @@ class Checker(Subprograms):
             )
         if function.probes and self.context.provider not in function.probes:
             self._wrong_probe(node, function)
+            return NONE
         if not function.raw_arguments:
             values = True
             for argument in node.args:

@@ -45,6 +45,9 @@ _USES = {
     "func": "reg",
     "usermode": "reg",
     "uaddr": "reg",
+    # Pointers that the verifier knows the types of, wherever they come from.
+    "skboutput": "args",
+    "socket_cookie": "args",
 }
 # Functions whose value depends on the very attach point: one program for each.
 _NAMES = frozenset(("probe", "uaddr"))

@@ -58,6 +58,13 @@ class TypedContext(TypedArguments):
         self.attach_to = f"btf_trace_{event}"
         self.by_helper = self.by_helper or may_lack_arguments(event)
 
+    def argument_type(self, index: int, checker: Checker) -> Type | None:
+        return UINT64 if index < len(self._parameters) else None
+
+    def lower_argument(self, index: int, handler: Handler) -> Operand:
+        # The verifier knows the type of what is loaded, which skboutput((…)arg0, …) relies on.
+        return handler.load(self.place(handler, index * WORD, UINT64))
+
 
 class RawTracepoint(ProbeType):
     """``rawtracepoint:event``, ``rawtracepoint:module:event``."""

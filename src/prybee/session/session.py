@@ -14,6 +14,7 @@ from prybee.session.waiting import Quit, Signals, Waiter
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from prybee.plan.plan import Plan, ProbeSpec
+    from prybee.session.packets import Packets
     from prybee.session.ports import Child, Engine, Handler, Output, Recorder, Report, Target
 
 # Both the variable that asks for it and the line that is printed (language.md 2.2).
@@ -98,6 +99,8 @@ class Session:
         self._specs = {spec.id: spec for spec in plan.records}
         self._handlers: dict[int, Handler] = {}
         self._watch: set[int] = set()
+        # What skboutput() sends, where the script uses it.
+        self._packets: Packets | None = None
 
     # -- the whole run ---------------------------------------------------------------------------
 
@@ -110,14 +113,24 @@ class Session:
         try:
             with Signals() as signals:
                 self.engine.load()
+                if any(spec.action == "skboutput" for spec in self.plan.records):
+                    from prybee.session.packets import Packets
+
+                    records = self.plan.records
+                    self._packets = Packets(self.engine.packets(), records, self.output)
                 code = self._run(signals)
                 self.output.flush()
+                if self._packets is not None:
+                    self._packets.close()
+                    code = code or int(self._packets.failed)
                 return code or int(self.output.failed)
         except Quit:
             return INTERRUPTED
         finally:
             # Whatever happened: no probe stays, and what was said is written.
             self.engine.close()
+            if self._packets is not None:
+                self._packets.close()
             if self.recorder is not None:
                 self.recorder.close()
             self.output.close()
@@ -223,6 +236,8 @@ class Session:
 
     def consume(self) -> int:
         """Handle one batch of records; how many bytes it had, 0 where there was none."""
+        if self._packets is not None:
+            self._packets.take()
         batch = self.engine.ring.take()
         if batch is None:
             return 0
@@ -245,6 +260,8 @@ class Session:
 
     def _drain(self, discard: bool = False) -> None:
         """Handle all records that there are, or throw them away."""
+        if self._packets is not None:
+            self._packets.take()
         if discard:
             while self.engine.ring.take() is not None:
                 pass
@@ -284,6 +301,9 @@ class Session:
         waiter.add(signals.fd)
         if self.recorder is not None:
             for fd in self.recorder.filenos():
+                waiter.add(fd)
+        if self._packets is not None:
+            for fd in self._packets.source.filenos():
                 waiter.add(fd)
         for process in (self.child, self.target):
             if process is not None:
@@ -337,6 +357,8 @@ class Session:
         """Something but records came; true where it ends the trace."""
         if self.recorder is not None:
             self.recorder.drain()
+        if self._packets is not None:
+            self._packets.take()
         if signals.fd in ready:
             signals.clear()
             while signals.user:

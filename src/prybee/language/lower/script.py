@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 
 _BPF_F_NO_PREALLOC = 1
 
+PACKETS = "packets"
+
 
 class Counters:
     """Places in global data that count what went wrong, one for each cause and place."""
@@ -184,6 +186,13 @@ class ScriptLowering:
             known = self._record_ids[spec] = len(self.records) + 1
             self.records.append(spec.replace(id=known))
         return known
+
+    def packets(self) -> str:
+        """The name of the map that packets go through; it becomes part of the plan."""
+        if all(spec.name != PACKETS for spec in self.maps):
+            cpus = max(self.target.possible_cpus) + 1
+            self.maps.append(MapSpec(PACKETS, "perf_event_array", 4, 4, cpus))
+        return PACKETS
 
     # -- handlers ------------------------------------------------------------------------------
 
