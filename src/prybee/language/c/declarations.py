@@ -8,14 +8,17 @@ from prybee.language.c.lexer import CError
 from prybee.language.c_names import BASE, TYPEDEFS
 from prybee.language.types import (
     INT8,
+    UINT8,
     VOID,
     ArrayType,
     EnumType,
+    IntType,
     PointerType,
     StringType,
     StructType,
     Type,
     VoidType,
+    int_type,
 )
 
 TYPE_CHECKING = False
@@ -59,6 +62,10 @@ _QUALIFIERS = frozenset(
 _ATTRIBUTES = frozenset(("__attribute__", "__attribute", "__packed", "__aligned", "_Alignas"))
 _ASSERTIONS = ("_Static_assert", "static_assert")
 _TYPEOF = ("typeof", "__typeof__", "__typeof")
+
+
+# Widths that gcc's attribute `mode` names, in bytes.
+_MODES = {"QI": 1, "byte": 1, "HI": 2, "SI": 4, "DI": 8, "word": 8, "pointer": 8}
 
 
 class Types:
@@ -157,6 +164,10 @@ class Declaration:
         self.types = types
         self.pack = pack
         self.at = at
+        # Bytes that an attribute `mode` gives an integer; 0 without one.
+        self._mode = 0
+        # Bytes of a vector of numbers.
+        self._vector = 0
 
     def run(self) -> None:
         """Parse all of it, and note what it names."""
@@ -172,12 +183,28 @@ class Declaration:
             return
         while self._peek() not in ("", ";"):
             name, type_ = self._declarator(base)
-            self._attributes()
+            _packed, align = self._attributes()
+            if self._mode and isinstance(type_, IntType):
+                type_ = int_type(self._mode, type_.signed)
+            if self._vector:
+                type_ = ArrayType(UINT8, self._vector)
+                type_.__dict__["_alignment"] = align or self._vector
+            if align and isinstance(type_, StructType):
+                type_ = self._aligned_copy(type_, align)
             if name:
                 self.types.types[name] = type_
             if self._peek() != ",":
                 break
             self.at += 1
+
+    def _aligned_copy(self, type_: StructType, align: int) -> StructType:
+        """A struct that a typedef aligns in another way."""
+        self.types.complete(type_)
+        made = StructType.lazy(
+            type_.kind, type_.name, type_.size, lambda: tuple(type_.members.values())
+        )
+        made.__dict__["_alignment"] = max(align, sized(type_)[1])
+        return made
 
     def type_name(self) -> Type:
         """The type that stands here without a name being declared: ``const char *[4]``."""
@@ -227,6 +254,12 @@ class Declaration:
             for index, (_kind, text, _place) in enumerate(inner):
                 if text in ("packed", "__packed__"):
                     packed = True
+                elif text in ("mode", "__mode__"):
+                    words = [part[1].strip("_") for part in inner[index + 1 :]]
+                    self._mode = next((_MODES[word] for word in words if word in _MODES), 0)
+                elif text in ("vector_size", "__vector_size__"):
+                    size = _enclosed(inner, index + 1)
+                    self._vector = self.types.evaluator().evaluate(size)
                 elif text in ("aligned", "__aligned__"):
                     argument = []
                     if index + 1 < len(inner) and inner[index + 1][1] == "(":

@@ -120,7 +120,7 @@ class _Expansion:
                 else:
                     found.append(token)
                 if len(found) > _MOST_TOKENS:
-                    raise CError(f"macro '{text}' becomes too long", place)
+                    raise CError("macros become too long a text here", place)
         finally:
             for macro in used:
                 macro.disabled = False

@@ -125,9 +125,9 @@ class HeaderTypes(Types):
     # -- types by name -------------------------------------------------------------------------
 
     def find(self, tag: str, name: str) -> Type | None:
-        if not tag and name in TYPEDEFS:
-            return TYPEDEFS[name]
         key = f"{tag} {name}" if tag else name
+        if not tag and name in TYPEDEFS and key not in self._declared:
+            return TYPEDEFS[name]
         if key not in self.types:
             where = self._declared.get(key)
             if where is None or self.is_kernel(key):

@@ -30,7 +30,7 @@ PREDEFINED = {
     "__GNUC__": "12", "__GNUC_MINOR__": "2", "__GNUC_PATCHLEVEL__": "0",
     "__linux__": "1", "__linux": "1", "linux": "1", "__gnu_linux__": "1",
     "__unix__": "1", "__unix": "1", "unix": "1", "__ELF__": "1",
-    "__LP64__": "1", "_LP64": "1", "__CHAR_BIT__": "8", "__OPTIMIZE__": "1",
+    "__LP64__": "1", "_LP64": "1", "__CHAR_BIT__": "8", "__NO_INLINE__": "1",
     "__ORDER_LITTLE_ENDIAN__": "1234", "__ORDER_BIG_ENDIAN__": "4321",
     "__ORDER_PDP_ENDIAN__": "3412", "__BIGGEST_ALIGNMENT__": "16",
     "__SIZEOF_SHORT__": "2", "__SIZEOF_INT__": "4", "__SIZEOF_LONG__": "8",
@@ -75,25 +75,37 @@ FOR_KERNEL = {
 # Headers of the compiler. A C library relies on them.
 COMPILERS = {
     "stddef.h": """
-#ifndef _STDDEF_DONE
 #if !defined __need_size_t && !defined __need_wchar_t && !defined __need_ptrdiff_t \\
     && !defined __need_NULL && !defined __need_wint_t
-#define _STDDEF_DONE
-#endif
-typedef __SIZE_TYPE__ size_t;
-typedef __PTRDIFF_TYPE__ ptrdiff_t;
-typedef __WCHAR_TYPE__ wchar_t;
-typedef __WINT_TYPE__ wint_t;
-typedef struct { long long __a; long double __b; } max_align_t;
-#undef NULL
-#define NULL ((void *)0)
+#define __need_size_t
+#define __need_wchar_t
+#define __need_ptrdiff_t
+#define __need_NULL
+typedef struct { long long __max_align_ll __attribute__((aligned(8)));
+    long double __max_align_ld __attribute__((aligned(16))); } max_align_t;
 #define offsetof(type, member) __builtin_offsetof(type, member)
 #endif
+#ifdef __need_size_t
+typedef __SIZE_TYPE__ size_t;
 #undef __need_size_t
-#undef __need_wchar_t
+#endif
+#ifdef __need_ptrdiff_t
+typedef __PTRDIFF_TYPE__ ptrdiff_t;
 #undef __need_ptrdiff_t
-#undef __need_NULL
+#endif
+#ifdef __need_wchar_t
+typedef __WCHAR_TYPE__ wchar_t;
+#undef __need_wchar_t
+#endif
+#ifdef __need_wint_t
+typedef __WINT_TYPE__ wint_t;
 #undef __need_wint_t
+#endif
+#ifdef __need_NULL
+#undef NULL
+#define NULL ((void *)0)
+#undef __need_NULL
+#endif
 """,
     "stdarg.h": """
 typedef __builtin_va_list __gnuc_va_list;

@@ -146,7 +146,15 @@ class CPart:
         table = {
             name: macro for name in self._reach(words) if (macro := self.lookup(name)) is not None
         }
-        return holds(kind, text, place, table, lambda name: self.lookup(name) is not None)
+        search = self.included.search
+        return holds(
+            kind,
+            text,
+            place,
+            table,
+            lambda name: self.lookup(name) is not None,
+            lambda name, quoted: search.find(name, "" if quoted else None) is not None,
+        )
 
     def _reach(self, words: list[str]) -> set[str]:
         """Names that expanding ``words`` may come across."""

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 _LINE = re.compile(r"^[ \t\v\f]*#[ \t\v\f]*(\w*)[ \t\v\f]*(.*)$", re.MULTILINE)
 _NAME = re.compile(r"[<\"]([^>\"]*)[>\"]")
 _CONDITIONALS = frozenset(("if", "ifdef", "ifndef", "elif", "elifdef", "elifndef", "else", "endif"))
+_HAS_INCLUDE = "__has_include"
+_INCLUDE_TEST = re.compile(r"__has_include(?:_next)?\s*\(\s*(<[^>]*>|\"[^\"]*\")\s*\)")
 _PACK = re.compile(r"pack\s*\(\s*(?:(push|pop)\s*,?\s*)?(?:\w+\s*,\s*)?(\d*)\s*\)")
 
 # Predefined where the kernel's own types are known, as upstream does.
@@ -81,7 +83,14 @@ class Conditionals:
         self.active = all(taken for taken, _before, _else in self._open)
 
 
-def holds(kind: str, text: str, place: int, table: Table, known: Callable[[str], bool]) -> bool:
+def holds(
+    kind: str,
+    text: str,
+    place: int,
+    table: Table,
+    known: Callable[[str], bool],
+    has: Callable[[str, bool], bool],
+) -> bool:
     """Whether the condition of ``#if``, ``#ifdef`` or ``#ifndef`` holds.
 
     Args:
@@ -90,6 +99,7 @@ def holds(kind: str, text: str, place: int, table: Table, known: Callable[[str],
         place: of the text.
         table: the macros.
         known: whether a name is defined.
+        has: whether a header can be found: its name, and whether that is in quotes.
 
     Raises:
         CError: it is no condition.
@@ -98,7 +108,11 @@ def holds(kind: str, text: str, place: int, table: Table, known: Callable[[str],
         word = text.split(maxsplit=1)[0] if text else ""
         if not word:
             raise CError(f"#{kind} wants a name", place)
-        return known(word) == (kind == "ifdef")
+        return (known(word) or word == _HAS_INCLUDE) == (kind == "ifdef")
+    if _HAS_INCLUDE in text:
+        text = _INCLUDE_TEST.sub(
+            lambda match: str(int(has(match[1][1:-1], match[1][0] == '"'))), text
+        )
     parts: list[Token] = []
     given = tokens(text, place)
     at = 0
@@ -112,7 +126,8 @@ def holds(kind: str, text: str, place: int, table: Table, known: Callable[[str],
         at += opened
         if at >= len(given) or given[at][0] != "word":
             raise CError("'defined' wants a name", token[2])
-        parts.append(("number", str(int(known(given[at][1]))), token[2]))
+        there = known(given[at][1]) or given[at][1] == _HAS_INCLUDE
+        parts.append(("number", str(int(there)), token[2]))
         at += 1
         if opened:
             if at >= len(given) or given[at][1] != ")":
@@ -162,6 +177,8 @@ class Headers:
         self._once: set[str] = set()
         self._depth = 0
         self._files = 0
+        # The file that is being read.
+        self._file_path = ""
         self._pack_stack: list[int] = []
         self._of_kernel = False
 
@@ -183,11 +200,13 @@ class Headers:
         if found.path not in self._read:
             self._read[found.path] = self._load(found)
         text, base = self._read[found.path]
+        outer, self._file_path = self._file_path, found.path
         self._depth += 1
         try:
             self._lines(text, base, found)
         finally:
             self._depth -= 1
+            self._file_path = outer
 
     def _load(self, found: Found) -> tuple[str, int]:
         from prybee.diagnostics import Source
@@ -239,7 +258,11 @@ class Headers:
             self.problems.append((place, str(failure)))
 
     def _condition(self, kind: str, text: str, place: int) -> bool:
-        return holds(kind, text, place, self.macros, self.macros.__contains__)
+        def has(name: str, quoted: bool) -> bool:
+            beside = os.path.dirname(self._file_path) if quoted else None
+            return self.search.find(name, beside, True) is not None
+
+        return holds(kind, text, place, self.macros, self.macros.__contains__, has)
 
     def _directive(self, kind: str, text: str, place: int, found: Found) -> None:
         if kind == "define":
@@ -288,6 +311,8 @@ def predefined(machine: str) -> Table:
     table["__BYTE_ORDER__"] = Macro("__BYTE_ORDER__", None, order, -1, True)
     for name in MACHINES.get(machine, ()):
         table[name] = Macro(name, None, "1", -1, True)
+    for name in ("__has_attribute", "__has_builtin"):
+        table[name] = Macro(name, ("x",), "1", -1, True)
     for bits in (8, 16, 32, 64):
         suffix = "L" if bits == 64 else ""
         for sign, mark in (("", ""), ("U", "U" if bits > 16 else "")):
