@@ -304,8 +304,10 @@ class DebugInfo:
                 for entry in _all_inlined(function):
                     origin = entry.reference(c.AT_ABSTRACT_ORIGIN)
                     if origin is not None and origin.id == abstract.id:
+                        at = entry.address(c.AT_ENTRY_PC) or start
                         pieces = ranges(entry)
-                        at = entry.address(c.AT_ENTRY_PC) or (pieces[0][0] if pieces else start)
+                        if pieces and not any(low <= at < high for low, high in pieces):
+                            at = pieces[0][0]
                         found.append(Inlined(at, inside))
         return found
 
