@@ -86,19 +86,18 @@ def _fetch(version: str, folder: Path) -> None:
 
 def _candidates(version: str, failures: list[str]) -> list[tuple[str, str]]:
     """(suite, image package), the newest kernel first."""
-    prefix = f"{version}." if re.fullmatch(r"\d+", version) else version
+    wanted = re.compile(rf"{re.escape(version)}(?!\d)")
     found: list[tuple[list[int], str, str]] = []
     for suite in SUITES:
         try:
-            names = Archive(suite).names(f"linux-image-{prefix}")
+            names = Archive(suite).names(f"linux-image-{version}")
         except ArchiveError as error:
             failures.append(str(error))
             continue
         for name in names:
             matched = _IMAGE.match(name)
-            if matched is None or not re.match(rf"{re.escape(prefix)}(?!\d)", matched[1] + "."):
-                if matched is None or not matched[1].startswith(prefix):
-                    continue
+            if matched is None or not wanted.match(matched[1]):
+                continue
             if re.search(r"rc\d", name):
                 continue
             found.append(([int(n) for n in re.findall(r"\d+", matched[1])], suite, name))
