@@ -58,7 +58,9 @@ class Sections:
 
     def _section(self, name: str) -> Section | None:
         if name not in self._found:
-            full = f".debug_{name}.dwo" if self.split else f".debug_{name}"
+            # A package's indexes are named like sections of other files.
+            split = self.split and not name.endswith("_index")
+            full = f".debug_{name}.dwo" if split else f".debug_{name}"
             try:
                 found = self.elf.section(full)
                 if found is None:
