@@ -121,7 +121,7 @@ ERRORS = {
     ),
     "macro one { 1 } begin { print(1) }": ("stdin:1:11-12: ERROR: syntax: expected '('",),
     'begin { static_assert(1 == 2, "no way") }': (
-        "stdlib/checks.bt:14:5-18: ERROR: no way",
+        "stdlib/base.bt:14:5-18: ERROR: no way",
         "stdin:1:9-40: ERROR: expanded from",
     ),
     "begin { asert(1, 2) }": ("stdin:1:9-20: ERROR: Unknown function: 'asert'",),

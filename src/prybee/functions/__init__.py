@@ -18,7 +18,7 @@ _FAMILIES = {
     "stacks": "kstack ustack stack_len",
     "context": "args ctx retval reg func probe probetype",
     "symbols": "ksym usym kaddr uaddr percpu_kaddr",
-    "strings": "str strlen strcap strncmp",
+    "strings": "str strlen strcap default_str_length strncmp",
     "search": "strstr strcontains str_concat",
     "memory": "buf kptr uptr bswap memcmp container_of path",
     "network": "ntop pton macaddr",

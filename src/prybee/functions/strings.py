@@ -233,6 +233,23 @@ class Capacity(Function):
         return Scalar(handler.const(value), call.type)
 
 
+class DefaultLength(Function):
+    """``default_str_length``: what a text has room for where nothing says otherwise."""
+
+    name = signature = "default_str_length"
+    summary = "how many bytes a text has room for where nothing says otherwise: max_strlen"
+    variable = True
+
+    def check(self, call: tree.Call, checker: Checker) -> Type:
+        return UINT64
+
+    def constant(self, call: tree.Call, checker: Checker) -> int:
+        return checker.config.max_strlen
+
+    def lower(self, call: tree.Call, handler: Handler) -> Operand:
+        return Scalar(handler.const(handler.script.config.max_strlen), UINT64)
+
+
 def want_text(call: tree.Call, index: int, checker: Checker) -> None:
     """Complain unless argument ``index`` is a text or points to one."""
     type_ = argument_type(call, index)
@@ -325,4 +342,4 @@ def _differ(h: Handler, a: Place, b: Place, length: int) -> Value:
     return h.b.zext(h.b.icmp("ne", difference, 0), I64)
 
 
-FUNCTIONS = aliased(String(), Length(), Capacity(), ComparePrefix())
+FUNCTIONS = aliased(String(), Length(), Capacity(), DefaultLength(), ComparePrefix())

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 # File → its macros.
 _FILES = {
-    "checks": "assert static_assert assert_str is_err",
+    "base": "assert static_assert assert_str is_err",
 }
 
 INDEX = {name: file for file, names in _FILES.items() for name in names.split()}
