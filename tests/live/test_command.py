@@ -482,3 +482,9 @@ def test_programs_of_python_without_bytecode() -> None:
         capture_output=True, text=True, timeout=30, check=False, cwd="/",
     )  # fmt: skip
     assert (done.stdout, done.returncode) == ("hello\n\n\n", 0), done.stderr
+
+
+def test_exit_is_the_end_of_a_fast_clock() -> None:
+    """Ticks that come before exit() is heard of run nothing any more."""
+    done = run("-q", "-e", "interval:us:50 { @ticks = count(); exit(); }")
+    assert (done.stdout.strip(), done.returncode) == ("@ticks: 1", 0)

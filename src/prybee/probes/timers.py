@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from prybee.compiler.ir import I64
+from prybee.language.lower.globals import EXIT
 from prybee.language.registry import ExpandScope, Match, ProbeContext, ProbeSyntaxError
 from prybee.plan.plan import PerfEventAttach, ProbeSpec
 from prybee.probes.numbers import DURATIONS, NumberError, parse
@@ -14,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from prybee.language.attach_point import AttachPoint
+    from prybee.language.lower.handler import Handler
 
 # perf_event.h: PERF_TYPE_SOFTWARE, PERF_COUNT_SW_CPU_CLOCK.
 _SOFTWARE, _CPU_CLOCK = 1, 0
@@ -29,6 +32,20 @@ class PerfContext(RegisterContext):
 
     program_type = "perf_event"
     context_struct = "bpf_perf_event_data"
+
+
+class TimerContext(PerfContext):
+    """A clock went off. After ``exit()`` its handlers do nothing: the next tick of a fast clock
+    comes before user space has read that it shall end, and would count and print once more."""
+
+    def prologue(self, handler: Handler) -> None:
+        b = handler.b
+        ended = b.load(I64, handler.global_pointer(EXIT), 0)
+        running, over = handler.block("running"), handler.block("ended")
+        b.branch(b.icmp("eq", ended, 0), running, over)
+        handler.start(over)
+        b.ret(self.return_value)
+        handler.start(running)
 
 
 class Timer(ProbeType):
@@ -81,7 +98,7 @@ class Timer(ProbeType):
         return unit, count, count if unit == "hz" else count * DURATIONS[unit]
 
     def context(self, match: Match, scope: ExpandScope) -> ProbeContext:
-        return PerfContext(match.name, self.name, scope.target.arch)
+        return TimerContext(match.name, self.name, scope.target.arch)
 
     def attach(
         self, matches: Sequence[Match], program: str, scope: ExpandScope
