@@ -173,12 +173,28 @@ class Checker(Subprograms):
         node.type = type_
         return type_
 
+    def _event_fields(self) -> list[str]:
+        """The fields of the tracepoint being handled, the first of several."""
+        kind, *names = self.variant.matches[0].name.split(":")
+        if kind != "tracepoint" or len(names) != 2:
+            return []
+        return [field.name for field in self.target.tracepoint_format(*names) or ()]
+
     def _identifier(self, node: tree.Identifier) -> Type:
         enumerator = self.types.enumerator(node.name)
         if enumerator is not None:
             return enumerator[1]
-        known = [*self.registry.functions.names(), *self.types.constants]
-        hints = self.types.hints(node.name) or meant(node.name, known)
+        hints = self.types.hints(node.name)
+        if not hints:
+            from prybee.language import slips
+
+            hints = slips.name(
+                node.name,
+                [*self.registry.functions.names(), *LIBRARY],
+                self.types.constants,
+                self._event_fields(),
+                self.types.btf,
+            )
         self.error(node, f"Unknown identifier: '{node.name}'", *hints)
         return NONE
 

@@ -11,7 +11,6 @@ from prybee.diagnostics import (
     NotSupported,
     ScriptError,
     Span,
-    did_you_mean,
 )
 from prybee.language import attach_point, tree
 from prybee.language.registry import (
@@ -184,9 +183,10 @@ class Expansion:
             return ()
         provider = self.registry.providers.get(parsed.provider)
         if provider is None:
-            table = self.registry.providers
-            meant = did_you_mean(parsed.provider, table.names())
-            hints = (f"did you mean {' or '.join(map(repr, meant))}?",) if meant else ()
+            from prybee.language import slips
+
+            names = list(self.registry.providers.names())
+            hints = slips.probe_type(point.raw, names, self.scope.target.tracepoints())
             self._errors.append(
                 Diagnostic(ERROR, f"Invalid probe type: {parsed.provider}", span, hints)
             )

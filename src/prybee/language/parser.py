@@ -61,8 +61,17 @@ class Parser(StatementParser):
 
     def note(self, failure: Unexpected) -> None:
         """Keep a mistake."""
+        from prybee.language import slips
+
         span = Span(self.source, failure.start, failure.end)
-        self.errors.append(Diagnostic(SEVERITY, f"syntax: {failure}", span, failure.hints))
+        hints = failure.hints or slips.syntax(self.text, str(failure), failure.start)
+        notes: tuple[tuple[str, Span], ...] = ()
+        if str(failure) == "expected '}'":
+            opening = slips.unclosed(self.text, 0)
+            if opening >= 0:
+                brace = Span(self.source, opening, opening + 1)
+                notes = (("this '{' is not closed", brace),)
+        self.errors.append(Diagnostic(SEVERITY, f"syntax: {failure}", span, hints, notes))
         if len(self.errors) >= MAX_ERRORS:
             raise ScriptError(self.errors)
 

@@ -70,6 +70,10 @@ class Access(Operators):
                     f"Struct/union of type '{subject}' does not contain a field named '{name}'"
                 )
                 hints = meant(name, list(subject.members))
+                if not hints:
+                    from prybee.language import slips
+
+                    hints = slips.fields(list(subject.members))
                 if isinstance(node.subject, tree.Call):
                     own = self.context.missing_member(name)
                     message, hints = (own[0], own[1:]) if own else (message, hints)
@@ -111,8 +115,13 @@ class Access(Operators):
         if isinstance(subject, NoneType):
             return NONE
         if not isinstance(subject, TupleType) or subject.names:
+            hints: tuple[str, ...] = ()
+            if isinstance(node.subject, tree.Integer):
+                hints = ("there are only integers: multiply first, as in `n * 3 / 2` for 1.5",)
             self.error(
-                node, f"Can not access index '{node.index}' on expression of type '{subject}'"
+                node,
+                f"Can not access index '{node.index}' on expression of type '{subject}'",
+                *hints,
             )
             return NONE
         return self._element(node, subject, node.index)

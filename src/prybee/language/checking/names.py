@@ -165,6 +165,9 @@ class Names:
             symbol.span = node.span(self.source)
         return symbol
 
+    def _first_place(self, symbol: MapSymbol) -> tuple[tuple[str, Span], ...]:
+        return (("first used here", symbol.span),) if symbol.span is not None else ()
+
     def map_scalar(self, node: tree.Map) -> MapSymbol:
         """The map named by ``node``, used without a key."""
         symbol = self.map(node)
@@ -176,6 +179,7 @@ class Names:
                 node,
                 f"{symbol.name} used as a map without an explicit key (scalar map), previously "
                 "used with an explicit key (non-scalar map)",
+                notes=self._first_place(symbol),
             )
         return symbol
 
@@ -191,6 +195,7 @@ class Names:
                 node,
                 f"{symbol.name} used as a map with an explicit key (non-scalar map), previously "
                 "used without an explicit key (scalar map)",
+                notes=self._first_place(symbol),
             )
             return symbol
         if isinstance(type_, NoneType):
