@@ -11,6 +11,12 @@ if TYPE_CHECKING:
 # The first bytes of a table that are read; most are shorter.
 _FIRST = 4096
 
+# Steps over what has no fixed size; sizes themselves are steps of 0 and more.
+STRING, NUMBER, BLOCK, INDIRECT, SIBLING = -1, -2, -3, -4, -5
+_BLOCK_SIZES = {c.FORM_BLOCK1: -11, c.FORM_BLOCK2: -12, c.FORM_BLOCK4: -14}
+# A block behind a size of so many bytes is the step SIZED_BLOCK - bytes.
+SIZED_BLOCK = -10
+
 
 class Abbrev:
     """The shape of an entry.
@@ -19,8 +25,6 @@ class Abbrev:
         tag: the entry's.
         children: whether entries below it may follow.
         attributes: (attribute, form, constant) in the order of the bytes.
-        wide: sizes of the same (``-1`` for those that say it themselves), once :meth:`measure` was
-            called for a unit's kind.
     """
 
     __slots__ = ("_measured", "attributes", "children", "tag")
@@ -31,31 +35,56 @@ class Abbrev:
         self.tag = tag
         self.children = children
         self.attributes = attributes
-        self._measured: dict[tuple[int, int, int], tuple[int, int]] = {}
+        self._measured: dict[tuple[int, int, int], tuple[int, int, tuple[int, ...]]] = {}
 
     def has(self, attribute: int) -> bool:
         """Whether entries of this shape have an attribute."""
         return any(row[0] == attribute for row in self.attributes)
 
-    def measure(self, shape: tuple[int, int, int]) -> tuple[int, int]:
-        """Bytes of all attributes, and where the sibling's offset stands; -1 for what varies.
+    def measure(self, shape: tuple[int, int, int]) -> tuple[int, int, tuple[int, ...]]:
+        """How to step over the attributes of an entry.
 
         Args:
             shape: size of offsets, size of addresses and version of the unit.
+
+        Returns:
+            All their bytes (-1: no fixed number); where among them the place of the next entry of
+            the list stands, as four bytes (-1: nowhere); the steps, where there is no fixed number.
         """
         found = self._measured.get(shape)
         if found is None:
-            total, sibling = 0, -1
-            for attribute, form, _constant in self.attributes:
-                size = size_of(form, shape)
-                if size < 0:
-                    total = -1
-                    break
-                if attribute == c.AT_SIBLING and form == c.FORM_REF4:
-                    sibling = total
-                total += size
-            found = self._measured[shape] = total, sibling
+            found = self._measured[shape] = self._plan(shape)
         return found
+
+    def _plan(self, shape: tuple[int, int, int]) -> tuple[int, int, tuple[int, ...]]:
+        sizes = [size_of(form, shape) for _attribute, form, _constant in self.attributes]
+        if min(sizes, default=0) >= 0:
+            sibling = -1
+            for index, (attribute, form, _constant) in enumerate(self.attributes):
+                if attribute == c.AT_SIBLING and form == c.FORM_REF4:
+                    sibling = sum(sizes[:index])
+            return sum(sizes), sibling, ()
+        steps: list[int] = []
+        for (attribute, form, _constant), size in zip(self.attributes, sizes, strict=True):
+            if attribute == c.AT_SIBLING and form == c.FORM_REF4:
+                steps.append(SIBLING)
+            elif size < 0:
+                steps.append(_step(form))
+            elif steps and steps[-1] >= 0:
+                steps[-1] += size
+            else:
+                steps.append(size)
+        return -1, -1, tuple(steps)
+
+
+def _step(form: int) -> int:
+    if form == c.FORM_STRING:
+        return STRING
+    if form in c.NUMBERS:
+        return NUMBER
+    if form in (c.FORM_EXPRLOC, c.FORM_BLOCK):
+        return BLOCK
+    return _BLOCK_SIZES.get(form, INDIRECT)
 
 
 def size_of(form: int, shape: tuple[int, int, int]) -> int:

@@ -168,7 +168,7 @@ class DebugInfo:
     def find_type(self, name: str, tags: Sequence[int], near: Entry | None = None) -> Entry | None:
         """A type by its name; those of the unit of ``near`` come before others."""
         if near is not None:
-            for at, abbrev in _toplevel(near.unit):
+            for at, abbrev in _toplevel(near.unit, frozenset(tags)):
                 if abbrev.tag in tags and not abbrev.has(c.AT_DECLARATION):
                     entry = near.unit.entry(at)
                     if entry is not None and entry.name == name:
@@ -318,12 +318,13 @@ def _linkage_name(function: Entry) -> str:
     return linkage or function.inherited(c.AT_NAME).name
 
 
-def _toplevel(unit: Unit) -> Iterator[tuple[int, Abbrev]]:
-    """Places and shapes of the entries right in a unit and in its namespaces."""
+def _toplevel(unit: Unit, tags: frozenset[int]) -> Iterator[tuple[int, Abbrev]]:
+    """Places and shapes of the entries with some tags right in a unit and in its namespaces."""
+    tags |= {c.NAMESPACE}
     top = unit.top
     lists = [top.end] if top.abbrev.children else []
     while lists:
-        for at, abbrev in unit.level(lists.pop()):
+        for at, abbrev in unit.level(lists.pop(), tags):
             if abbrev.tag == c.NAMESPACE and abbrev.children:
                 entry = unit.entry(at)
                 if entry is not None:
@@ -334,10 +335,8 @@ def _toplevel(unit: Unit) -> Iterator[tuple[int, Abbrev]]:
 
 def _functions(unit: Unit) -> Iterator[tuple[int, int, int]]:
     """(start, end, place) of each piece of the functions of a unit."""
-    for at, abbrev in _toplevel(unit):
-        if abbrev.tag != c.SUBPROGRAM:
-            continue
-        if not (abbrev.has(c.AT_LOW_PC) or abbrev.has(c.AT_RANGES)):
+    for at, abbrev in _toplevel(unit, frozenset((c.SUBPROGRAM,))):
+        if abbrev.tag != c.SUBPROGRAM or not (abbrev.has(c.AT_LOW_PC) or abbrev.has(c.AT_RANGES)):
             continue
         entry = unit.entry(at)
         if entry is not None:

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 TAGS = (
     c.STRUCTURE_TYPE, c.CLASS_TYPE, c.UNION_TYPE, c.ENUMERATION_TYPE, c.TYPEDEF, c.SUBPROGRAM,
 )  # fmt: skip
+_WANTED = frozenset((*TAGS, c.NAMESPACE))
 _NUMBERS = {tag: number for number, tag in enumerate(TAGS)}
 # Keys of names that are not in .debug_str: a checksum, and this bit.
 _HASHED = 1 << 63
@@ -81,7 +82,7 @@ def _scan(unit: Unit, rows: list[tuple[int, int, int]]) -> None:
     shapes: dict[int, int] = {}
     lists = [top.end]
     while lists:
-        for at, abbrev in unit.level(lists.pop()):
+        for at, abbrev in unit.level(lists.pop(), _WANTED):
             if abbrev.tag == c.NAMESPACE:
                 entry = unit.entry(at)
                 if entry is not None and abbrev.children:

@@ -361,26 +361,50 @@ class Unit:
         self.load()
         return parent.end
 
-    def level(self, at: int) -> Iterator[tuple[int, Abbrev]]:
+    def level(self, at: int, tags: frozenset[int] | None = None) -> Iterator[tuple[int, Abbrev]]:
         """Places and shapes of the entries from ``at`` on to the end of their list.
 
         The fast way through a unit: attributes are stepped over, not read.
+
+        Args:
+            at: where the first of them is, in bytes from the unit's start.
+            tags: of those that are wanted; None for all.
 
         Raises:
             DwarfError: the bytes make no sense.
         """
         data = self.load()
-        table = self.abbrevs
+        table, shape, order = self.abbrevs, self.shape, self.file.order
+        # By code: shape of the entry, whether it is wanted, and how to step over it.
+        plans: dict[int, tuple[Abbrev, bool, int, int, bool]] = {}
         try:
             while True:
-                code, end = uleb(data, at)
-                if code == 0:
-                    return
-                abbrev = table.get(code)
-                if abbrev is None:
-                    raise self.damaged(at)
-                yield at, abbrev
-                at = self._behind(data, end, abbrev)
+                code = data[at]
+                end = at + 1
+                if code >= 0x80:
+                    code, end = uleb(data, at)
+                plan = plans.get(code)
+                if plan is None:
+                    if code == 0:
+                        return
+                    abbrev = table.get(code)
+                    if abbrev is None:
+                        raise self.damaged(at)
+                    total, sibling, _steps = abbrev.measure(shape)
+                    wanted = tags is None or abbrev.tag in tags
+                    plan = plans[code] = abbrev, wanted, total, sibling, abbrev.children
+                abbrev, wanted, total, sibling, below = plan
+                if wanted:
+                    yield at, abbrev
+                if total >= 0 and not below:
+                    at = end + total
+                elif sibling >= 0:
+                    start = end + sibling
+                    at = int.from_bytes(data[start : start + 4], order)
+                    if at < end + total:
+                        at = self._behind(data, end, abbrev)
+                else:
+                    at = self._behind(data, end, abbrev)
         except IndexError:
             raise self.damaged(at) from None
 
@@ -414,35 +438,34 @@ class Unit:
 
     def _skip(self, data: bytes, at: int, abbrev: Abbrev) -> tuple[int, int]:
         """Where attributes end, and the place of the next entry of the list (0: not told)."""
-        total, sibling_at = abbrev.measure(self.shape)
+        total, sibling_at, steps = abbrev.measure(self.shape)
         if total >= 0:
             if sibling_at < 0:
                 return at + total, 0
             sibling_at += at
             return at + total, int.from_bytes(data[sibling_at : sibling_at + 4], self.file.order)
         sibling = 0
-        for attribute, form, _constant in abbrev.attributes:
-            if form == c.FORM_INDIRECT:
-                form, at = uleb(data, at)
-            size = size_of(form, self.shape)
-            if size >= 0:
-                if attribute == c.AT_SIBLING:
-                    sibling = int.from_bytes(data[at : at + size], self.file.order)
-                at += size
-            elif form == c.FORM_EXPRLOC or form == c.FORM_BLOCK:
-                size, at = uleb(data, at)
-                at += size
-            elif form in c.NUMBERS:
-                start = at
+        for step in steps:
+            if step >= 0:
+                at += step
+            elif step == abbrevs.STRING:
+                at = data.find(b"\0", at) + 1 or len(data) + 1
+            elif step == abbrevs.NUMBER:
                 while data[at] & 0x80:
                     at += 1
                 at += 1
-                if attribute == c.AT_SIBLING:
-                    sibling = uleb(data, start)[0]
-            elif form == c.FORM_STRING:
-                at = data.index(b"\0", at) + 1 if data.find(b"\0", at) >= 0 else len(data)
+            elif step == abbrevs.BLOCK:
+                size, at = uleb(data, at)
+                at += size
+            elif step == abbrevs.SIBLING:
+                sibling = int.from_bytes(data[at : at + 4], self.file.order)
+                at += 4
+            elif step == abbrevs.INDIRECT:
+                form, at = uleb(data, at)
+                at = self._value(data, at, form)[1]
             else:
-                at = self._block(data, at, form)[1]
+                wide = abbrevs.SIZED_BLOCK - step
+                at += wide + int.from_bytes(data[at : at + wide], self.file.order)
         return at, sibling
 
     # -- values --------------------------------------------------------------------------------
