@@ -247,6 +247,9 @@ class Resolver:
             self.types.known(subject.name) or self.types.tag_of(subject.name)
         ):
             node.subject = tree.TypeName(subject.name, "", subject.start, subject.end)
+        elif isinstance(subject, tree.Cast) and subject.target_end == subject.start:
+            # An enumerator: as upstream has it, it takes eight bytes, whatever its enum takes.
+            node.subject = tree.TypeName("uint64", "", subject.start, subject.end)
         return node
 
     def _call(self, node: tree.Call) -> tree.Expression:

@@ -132,6 +132,8 @@ class Types:
     def define(self, kind: str, name: str) -> StructType:
         """A struct or union whose members are about to be read."""
         made = StructType(kind, name, 0)
+        if f"{kind} {name}" in self.types:
+            raise CError(f"redefinition of '{name}'")
         if name:
             # Members may point to what is being defined.
             self.types[f"{kind} {name}"] = made
@@ -346,7 +348,10 @@ class Declaration:
         after = self.at
         self.at = start
         shape = Shape(kind == "union", packed or more_packed, self.pack)
-        type_ = self.types.define(kind, name)
+        try:
+            type_ = self.types.define(kind, name)
+        except CError as failure:
+            raise CError(str(failure), self.parts[start - 2][2]) from None
         while self._peek() != "}":
             self._members(shape)
         self.at = after
@@ -374,7 +379,11 @@ class Declaration:
                 shape.add("", base, align=before[1], packed=before[0])
             return
         while True:
+            named = self.at
             name, type_ = self._declarator(base)
+            if shape.has(name):
+                self.at = named
+                raise self._fail(f"duplicate member '{name}'")
             self.types.complete(type_)
             bits: int | None = None
             if self._peek() == ":":
@@ -469,6 +478,8 @@ class Declaration:
         self.at += 1
         type_ = _enum_type(name, values, packed or self._attributes()[0])
         if name:
+            if f"enum {name}" in outer.types:
+                raise self._fail(f"redefinition of '{name}'")
             outer.types[f"enum {name}"] = type_
         for value, word in values:
             outer.enumerators[word] = (value, type_)

@@ -62,6 +62,10 @@ class Shape:
         self._bits = 0  # where the next member may begin
         self._end = 0  # bytes in use
 
+    def has(self, name: str) -> bool:
+        """Whether a member of that name is there already."""
+        return bool(name) and any(member.name == name for member in self.members)
+
     def add(
         self,
         name: str,

@@ -104,11 +104,13 @@ class CPart:
     def _definition(self, node: tree.CDefinition) -> None:
         parts = tokens(node.text, node.start)
         table = {name: macro for name, macro in self.macros.items() if macro is not None}
+        before = dict(self.types.types)
         try:
             self.types.parse(expand(parts, table))
         except CError:
             if not self.included:
                 raise
+            self.types.types = before
             # Attributes and the like may be macros of headers.
             self.types.parse(expand(parts, {**self.included.macros, **table}))
 
@@ -248,7 +250,8 @@ class CPart:
         if macro.parameters is not None or not macro.text:
             return None
         value = self._number(macro)
-        if value is not None:
+        # The language's `~` gives what has no sign: it is left to it.
+        if value is not None and (value >= 0 or "~" not in macro.text):
             return value
         expanded = self._expanded(macro)
         if expanded and all(kind == "string" for kind, _text, _place in expanded):
@@ -316,6 +319,11 @@ class CPart:
             "in the script, can take its place"
             for place, message in self.included.problems(name)
         ]
+        own = self.macros.get(name)
+        if own is not None and not own.text:
+            found.append(f"#define {name} stands for nothing")
+        elif own is not None and own.parameters is not None:
+            found.append(f"#define {name} wants arguments: {name}({', '.join(own.parameters)})")
         for header, looked in self.included.missing.items():
             found.append(
                 f"<{header}> was not found (looked in: {looked}): types come from the kernel, but "

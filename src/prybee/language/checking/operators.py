@@ -17,6 +17,7 @@ from prybee.language.types import (
     NoneType,
     PointerType,
     StringType,
+    StructType,
     TimestampType,
     TupleType,
     Type,
@@ -26,6 +27,9 @@ from prybee.language.types import (
     is_integer,
     promote,
 )
+
+# Structs that are larger, in bytes, are not compared.
+MAX_COMPARED = 512
 
 
 class Operators(Names):
@@ -91,9 +95,12 @@ class Operators(Names):
             return self._integer_arithmetic(node, op, left, right, as_integer(a), as_integer(b))
         if op in ("==", "!=") and self._comparable(a, b):
             return BOOL
+        if isinstance(a, ArrayType) and isinstance(b, ArrayType):
+            self._bad_arrays(node, op, a, b)
+            return BOOL if op in COMPARE else NONE
         if isinstance(a, TimestampType) and isinstance(b, TimestampType) and op == "-":
             return INT64
-        if type(a) is not type(b):
+        if type(a) is not type(b) or (isinstance(a, StructType) and op in COMPARE and a != b):
             self.error(
                 node,
                 f"Type mismatch for '{op}': comparing {a} with {b}",
@@ -121,11 +128,24 @@ class Operators(Names):
             return a.count == b.count and is_integer(a.element) and a.element == b.element
         if isinstance(a, TupleType) and isinstance(b, TupleType):
             return promote(a, b) is not None
+        if isinstance(a, StructType):
+            return a == b and 0 < a.size <= MAX_COMPARED
         return isinstance(a, BufferType) and isinstance(b, BufferType)
+
+    def _bad_arrays(self, node: tree.Node, op: str, a: ArrayType, b: ArrayType) -> None:
+        """Say why arrays cannot be compared, or not combined."""
+        if op not in ("==", "!="):
+            self.error(node, f"The {op} operator cannot be used on arrays.")
+        elif a.count != b.count:
+            self.error(node, "Only arrays of same size support comparison operators.")
+        else:
+            self.error(node, "Only arrays of same sized integer support comparison operators.")
 
     def _pointer_arithmetic(self, node: tree.Node, op: str, a: Type, b: Type) -> Type:
         if op in COMPARE:
             both = isinstance(a, PointerType) and isinstance(b, PointerType)
+            if both:
+                self._warn_distinct(node, a, b)
             if both or is_integer(a) or is_integer(b):
                 return BOOL
         elif op == "+" and isinstance(a, PointerType) and is_integer(b):
@@ -136,14 +156,20 @@ class Operators(Names):
             return a
         elif op == "-" and isinstance(a, PointerType) and isinstance(b, PointerType):
             return INT64
-        elif (is_integer(a) or isinstance(a, PointerType)) and (
-            is_integer(b) or isinstance(b, PointerType)
-        ):
-            return UINT64
         self.error(
-            node, f"The {op} operator can not be used on expressions of types '{a}' and '{b}'"
+            node,
+            f"The {op} operator can not be used on expressions of types {a}, {b}",
+            "cast the pointer to uint64 first",
         )
         return NONE
+
+    def _warn_distinct(self, node: tree.Node, a: Type, b: Type) -> None:
+        """Warn of a comparison of pointers to different things; void is like anything."""
+        assert isinstance(a, PointerType)
+        assert isinstance(b, PointerType)
+        one, other = a.target, b.target
+        if one != other and not isinstance(one, VoidType) and not isinstance(other, VoidType):
+            self.warn(node, f"comparison of distinct pointer types: {one}, {other}")
 
     def _integer_arithmetic(
         self,

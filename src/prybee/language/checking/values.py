@@ -19,6 +19,7 @@ from prybee.language.types import (
     ArrayType,
     BoolType,
     BufferType,
+    EnumType,
     IntType,
     NoneType,
     PointerType,
@@ -66,7 +67,9 @@ class Values(Access):
         if isinstance(want, StringType) and want.capacity == 0 and isinstance(have, StringType):
             want = have
         if self._same_type(node.operand, have, want):
-            self.warn(node, f"Unnecessary cast: expression is already of type {want}")
+            self.warn(_parenthesis(node), f"Unnecessary cast: expression is already of type {want}")
+        if isinstance(want, EnumType) and isinstance(node.operand, tree.Integer):
+            self._check_variant(node, want, node.operand.value)
         if isinstance(want, PointerType) and want.space == NOWHERE:
             if isinstance(have, PointerType):
                 space = have.space
@@ -80,7 +83,7 @@ class Values(Access):
         if isinstance(want, PointerType):
             return want
         if not self._castable(have, want):
-            self.error(node, f'Cannot cast from "{have}" to "{want}"')
+            self.error(_parenthesis(node), f'Cannot cast from "{have}" to "{want}"')
         return want
 
     def _same_type(self, operand: tree.Expression, have: Type, want: Type) -> bool:
@@ -92,6 +95,14 @@ class Values(Access):
         if isinstance(have, PointerType) and isinstance(want, PointerType):
             return have.target == want.target and not isinstance(want.target, VoidType)
         return have == want and not isinstance(want, StringType)
+
+    def _check_variant(self, node: tree.Cast, enum: EnumType, value: int) -> None:
+        """Refuse a number that is none of an enum's."""
+        if all(value != number for number, _name in enum.values):
+            known = ", ".join(f"{name} ({number})" for number, name in enum.values[:8])
+            hints = (f"it has {known}",) if len(enum.values) <= 8 else ()
+            message = f"Enum: {enum.name} doesn't contain a variant value of {value}"
+            self.error(_parenthesis(node), message, *hints)
 
     def _sized_array(self, node: tree.Cast, want: ArrayType, have: Type) -> Type:
         element = want.element.size
@@ -190,3 +201,8 @@ def offset_in(checker: Names, node: tree.Offsetof, type_: Type) -> int:
         total += member.offset
         type_ = member.type
     return total
+
+
+def _parenthesis(node: tree.Cast) -> tree.Node:
+    """The type of a cast with its parentheses, as a place for messages."""
+    return tree.TypeName("", "", node.start, node.target_end)
