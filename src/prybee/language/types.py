@@ -666,6 +666,9 @@ def promote(old: Type, new: Type) -> Type | None:
             return PointerType(old.target, space)
         if isinstance(old.target, VoidType):
             return PointerType(new.target, old.space if old.space == new.space else NOWHERE)
+        if isinstance(old.target, IntType) and isinstance(new.target, IntType):
+            target = common_integer(old.target, new.target) or INT64
+            return PointerType(target, old.space if old.space == new.space else NOWHERE)
         return None
     if isinstance(old, StackType) and isinstance(new, StackType):
         if old.user == new.user and old.mode == new.mode:
