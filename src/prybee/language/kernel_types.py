@@ -410,7 +410,7 @@ class TypeTable:
         element, count = btf.array_info(id)
         type_ = self.from_btf(element)
         if type_ == INT8 and count:
-            return StringType(count)
+            return StringType.array(count)
         if isinstance(type_, VoidType):
             return ArrayType(UINT8, 0)
         return ArrayType(type_, count)
