@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from conformance.__main__ import judged, ratchet, update
+from conformance.__main__ import judged, ratchet, unexplained, update
 from conformance.engine import FAILED, PASSED, SKIPPED, Engine, Result, parse
 from conformance.report import failure, files_table, missed_bounds
 from conformance.suite import Case
@@ -180,6 +180,15 @@ def test_ratchet(tmp_path: Path) -> None:
     assert ratchet([Result(good, FAILED), Result(bad, PASSED)], path) == ["made.good passed before"]
     assert path.read_text() == "made.bad\nmade.good\n"
     assert ratchet([Result(good, PASSED)], path) == []
+
+
+def test_failures_are_explained() -> None:
+    """Each is named on the page; what passed need not be."""
+    good, bad, worse = _cases("good", "bad", "worse")
+    results = [Result(good, PASSED), Result(bad, FAILED), Result(worse, FAILED)]
+    assert unexplained(results, "| `made.bad` | impossible here |") == [
+        "made.worse: docs/compatibility.md says nothing of it"
+    ]
 
 
 def test_update(tmp_path: Path) -> None:
