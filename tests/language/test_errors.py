@@ -96,6 +96,7 @@ ERRORS = {
     "@x = 1; for ($kv : @x) { }": "@x has no explicit keys (scalar map), and cannot be used for "
     "iteration",
     "@x[1] = hist(1); for ($kv : @x) { }": "Loop expression does not support type: hist_t",
+    "@x[1] = stats(1); for ($kv : @x) { }": "Loop expression does not support type: stats_t",
     "$i = 1; for ($i : 0..3) { }": "Loop declaration shadows existing variable: $i",
     "unroll(0) { }": "unroll minimum value is 1",
     "unroll(101) { }": "unroll maximum value is 100",

@@ -424,3 +424,22 @@ def test_full_maps_are_counted() -> None:
 def test_the_verifier_takes(text: str) -> None:
     with Loaded(compile_text(text).plan) as loaded:
         assert loaded.programs
+
+
+@pytest.mark.parametrize(
+    ("fields", "size"),
+    [
+        ("char a[3];", 4),
+        ("int a; int b;", 12),
+        ("int a; char b;", 12),
+        ("long a; char b;", 24),
+        ("short a; short b;", 6),
+        ("struct { int a; int b; } c;", 12),
+    ],
+)
+def test_structs_in_tuples(fields: str, size: int) -> None:
+    """They are aligned as C aligns them (bpftrace 0.27.1 by 8, later ones like this)."""
+    script = f"struct S {{ {fields} }} begin {{ @x = sizeof(((uint8)1, *(struct S*)0)); }}"
+    with Loaded(compile_text(script).plan) as loaded:
+        loaded.run()
+        assert loaded.script_map("@x") == size

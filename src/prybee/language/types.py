@@ -224,7 +224,9 @@ class StructType(Type):
 
     @property
     def align(self) -> int:
-        return 8 if self.bytes % 8 == 0 else 4 if self.bytes % 4 == 0 else 1
+        """That of the member with most, unless the size says that the struct is packed."""
+        widest = max((member.type.align for member in self.members.values()), default=1)
+        return min(widest, self.bytes & -self.bytes) or 1
 
     @property
     def members(self) -> dict[str, Member]:

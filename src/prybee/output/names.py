@@ -106,13 +106,13 @@ class Names:
     def ksym(self, address: int) -> bytes:
         """The name of the kernel function at an address; the address where there is none."""
         found = self.kernel_symbol(address)
-        return found[0].encode() if found is not None else b"0x%x" % address
+        return found[0].encode() if found is not None else _bare(address)
 
     def usym(self, address: int, pid: int) -> bytes:
         """The name of a user function; the address where there is none."""
         found = self.user_symbol(pid, address)
         if found is None or not found.symbol:
-            return b"0x%x" % address
+            return _bare(address)
         return found.symbol.encode()
 
     # -- users and groups ------------------------------------------------------------------------
@@ -249,6 +249,11 @@ class Names:
     @staticmethod
     def _no_frames(_pid: int, addresses: Iterable[int]) -> Sequence[Frame | None]:
         return [None for _ in addresses]
+
+
+def _bare(address: int) -> bytes:
+    """An address without a name; 0 has no prefix, as in C++ streams."""
+    return b"0x%x" % address if address else b"0"
 
 
 def _same_version(_pid: int) -> int:

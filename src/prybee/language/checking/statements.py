@@ -12,12 +12,8 @@ from prybee.language.types import (
     NOWHERE,
     UINT64,
     AggregationType,
-    HistType,
-    LhistType,
     NoneType,
     PointerType,
-    StackType,
-    TseriesType,
     TupleType,
     Type,
     VoidType,
@@ -235,8 +231,8 @@ class Statements(CompileTime):
                     f"{symbol.name} has no explicit keys (scalar map), and cannot be used for "
                     "iteration",
                 )
-            if isinstance(symbol.value_type, HistType | LhistType | StackType | TseriesType) and (
-                isinstance(symbol.value_type, AggregationType)
+            if isinstance(symbol.value_type, AggregationType) and not is_castable_aggregation(
+                symbol.value_type
             ):
                 self.error(iterable, f"Loop expression does not support type: {symbol.value_type}")
             value = symbol.value_type or NONE
