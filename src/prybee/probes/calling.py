@@ -68,9 +68,10 @@ class Convention:
             type_: id of its type.
         """
         size = self._types.size(type_)
-        if self._types.by_reference(type_) or (self._arm and size > 16 and self._composite(type_)):
-            return self._in_registers(1, "address", 8)
         classes = self._classes(type_, size)
+        copied = self._arm and classes is None and self._composite(type_)
+        if copied or self._types.by_reference(type_):
+            return self._in_registers(1, "address", 8)
         if classes is None:
             return self._on_stack(size, self._alignment(type_))
         if not classes:
