@@ -215,6 +215,11 @@ def test_loose_ends(text: str, size: int) -> None:
     ("text", "message"),
     [
         ("struct a { foo x; };", "unknown type name 'foo'"),
+        ("struct a { int x; char x; };", "duplicate member 'x'"),
+        ("struct a { int x; }; struct a { int y; };", "redefinition of 'a'"),
+        ("enum a { X }; enum a { Y };", "redefinition of 'a'"),
+        ("struct a { struct a x; };", "'x' has the incomplete type 'struct a'"),
+        ("struct a { int x __attribute__((aligned(3))); };", "an alignment of 3 bytes"),
         ("struct a { struct b x; };", "'x' has the incomplete type 'struct b'"),
         ("struct a { int x int y; };", "expected ';', found 'int'"),
         ("struct a { int x : 40; };", "a bitfield of 40 bits in 'int32'"),

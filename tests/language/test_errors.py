@@ -111,6 +111,15 @@ ERRORS = {
     "'string[16]'",
     "$x = comm && 1": "The && operator can not be used on expressions of types 'string[16]' and "
     "'int8'",
+    "$a = (int8[4])5; print($a < $a)": "The < operator cannot be used on arrays.",
+    "$a = (int8[4])5; $b = (int8[8])5; print($a == $b)": "Only arrays of same size support "
+    "comparison operators.",
+    "$a = (int8[4])5; $b = (uint8[4])5; print($a == $b)": "Only arrays of same sized integer "
+    "support comparison operators.",
+    "$p = (int32 *)8; print($p * 2)": "The * operator can not be used on expressions of types "
+    "int32 *, int8",
+    "print((enum bpf_map_type)100000)": "Enum: bpf_map_type doesn't contain a variant value of "
+    "100000",
     '$x = pid ? 1 : "a"': f"{MIXED} 'int8' and 'string[2]'",
     "$x = 9223372036854775807 * 4": "unable to fold literals due to overflow or underflow",
     # access

@@ -215,6 +215,10 @@ class HeaderTypes(Types):
             self.failures[key] = CError("it is too deep", self._headers.tokens[where[0]][2])
         finally:
             self._depth -= 1
+        if key in self.failures:
+            found = self.types.get(key)
+            if isinstance(found, StructType) and found._load is None:
+                del self.types[key]
         if self._depth == 0:
             # What pointers point to.
             while self._open:
