@@ -269,9 +269,10 @@ def _take(tool: Tool, numbers: Sequence[str], given: dict[str, str]) -> None:
 
 
 def _column(tool: Tool, text: str) -> str:
-    """The column that ``text`` means: its name, or as JSON has it."""
+    """The column that ``text`` means: its name, or as JSON or BCC has it (``rbytes``)."""
     for column in tool.columns:
-        if text.lower() in (column.lower(), catalogue.key(column), column.lower().split("(")[0]):
+        short = column.lower().split("(")[0]
+        if text.lower() in (column.lower(), catalogue.key(column), short, f"{short}bytes"):
             return column
     known = ", ".join(tool.columns)
     raise OptionError(f"{tool.name}: --sort: there is no column '{text}', but {known}")
