@@ -18,6 +18,7 @@ from prybee.language.c.part import CText
 from prybee.language.kernel_types import TypeTable
 from prybee.language.parser import parse
 from prybee.language.types import ArrayType, EnumType, PointerType, StringType, StructType
+from tests.language.running import compile_text
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -237,3 +238,17 @@ def test_refused(text: str, message: str) -> None:
         table(text)
     assert failure.value.diagnostics[0].message == f"syntax: {message}"
     assert failure.value.diagnostics[0].span is not None
+
+
+@pytest.mark.parametrize(
+    ("cast", "place"), [("(enum color)7", "1:35-47"), ("(enum color)0", "1:33-45")]
+)
+def test_numbers_that_an_enum_does_not_have(cast: str, place: str) -> None:
+    with pytest.raises(ScriptError) as failure:
+        compile_text(f"enum color {{ RED = 1 }} begin {{ $x={cast} }}")
+    found = failure.value.diagnostics[0]
+    value = cast[-1]
+    assert found.message == f"Enum: color doesn't contain a variant value of {value}"
+    assert found.hints == ("it has RED (1)",)
+    assert found.span is not None
+    assert found.span.location() == f"stdin:{place}"
