@@ -241,7 +241,7 @@ def test_refused(text: str, message: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("cast", "place"), [("(enum color)7", "1:35-47"), ("(enum color)0", "1:33-45")]
+    ("cast", "place"), [("(enum color)7", "1:35-47"), ("(enum color)0", "1:35-47")]
 )
 def test_numbers_that_an_enum_does_not_have(cast: str, place: str) -> None:
     with pytest.raises(ScriptError) as failure:
