@@ -488,3 +488,10 @@ def test_exit_is_the_end_of_a_fast_clock() -> None:
     """Ticks that come before exit() is heard of run nothing any more."""
     done = run("-q", "-e", "interval:us:50 { @ticks = count(); exit(); }")
     assert (done.stdout.strip(), done.returncode) == ("@ticks: 1", 0)
+
+
+def test_a_walk_goes_on_to_its_end() -> None:
+    """exit() in an iterator ends the trace behind the walk, with its status."""
+    done = run("-q", "-e", 'iter:task { printf("%d\\n", ctx.task.pid); exit(3); }')
+    assert done.returncode == 3
+    assert str(os.getpid()) in done.stdout.split()

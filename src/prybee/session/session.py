@@ -92,6 +92,8 @@ class Session:
         self.code = 0
         # exit() was called: records behind it are not shown.
         self.exited = False
+        # A walk over an iterator goes on to its end, exit() or not, as with bpftrace.
+        self._walking = False
         # Commands that were not run any more, as the trace was to end.
         self.skipped = 0
         self._signals: Signals | None = None
@@ -247,7 +249,7 @@ class Session:
         view, runs = batch
         handlers = self._handlers
         for kind, offset, step, count in runs:
-            if self.exited:
+            if self.exited and not self._walking:
                 break
             found = handlers.get(kind)
             if found is None:
@@ -281,12 +283,13 @@ class Session:
             elif not _runs_once(probe):
                 waiting = True
         if iterators:
+            self._walking = True
             for _probe, piece in self.engine.iterate():
                 self._drain()
                 self.output.message("printf", piece)
                 self.output.flush()
-                if self.exited:
-                    break
+            self._drain()
+            self._walking = False
         if waiting or self.child is not None or self.target is not None:
             return False
         self.losses.check()
