@@ -269,6 +269,10 @@ def test_listing(build: Callable[..., str]) -> None:
     assert found["by_value"][:3] == ["struct pair pair", "signed char a", "count_t b"]
     assert found["quiet"] == []
     assert found["register_tm_clones"] == []  # of which nothing is known
+    bare = build("bare", "-g0", "-O0")
+    done = run("-lv", f"uprobe:{bare}:read_book")
+    assert done.stdout == f"uprobe:{bare}:read_book\n"
+    assert done.stderr == f'WARNING: No DWARF found for "{bare}", cannot show parameter info\n'
 
 
 MISTAKES = [
@@ -301,6 +305,11 @@ MISTAKES = [
         "uprobe:F:read_book+4 { print(args); }",
         "read_book+4\": the debuginfo of F describes no function there",
         "HINT: it describes functions at their start only",
+    ),
+    (
+        "uprobe:F:twice { }",
+        "ERROR: No matches for uprobe F:twice.",
+        "HINT: it is inlined, into read_book; probe a line of it: uprobe:",
     ),
     (
         "uretprobe:F:read_book { print(args); }",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from prybee.diagnostics import PrybeeError
 from prybee.language.program_types import ProgramTypes
 from prybee.probes.calling import Convention, Location, locate
 
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 _CHANGED = (".isra.", ".constprop.", ".part.")
 
 
-class Unknown(Exception):
+class Unknown(PrybeeError):
     """Debug information does not tell: why, and hints for the user."""
 
     def __init__(self, message: str, *hints: str) -> None:
@@ -107,6 +108,19 @@ class ProgramFunction:
         entry = self.described()
         assert self.info is not None
         return self.info.types.parameters(entry.id)
+
+    def shown_parameters(self) -> list[str]:
+        """The arguments as listings show them: ``const char* name``.
+
+        Raises:
+            Unknown: they are not known.
+        """
+        info = self.info
+        assert info is not None
+        return [
+            f"{info.types.type_name(parameter.type)} {parameter.name}".rstrip()
+            for parameter in info.types.parameters(self.described().id)
+        ]
 
     def locations(self, known: Registers) -> list[Location]:
         """Where each argument is when the function is entered.

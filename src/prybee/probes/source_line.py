@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from prybee.diagnostics import PrybeeError, did_you_mean
 from prybee.language.registry import ExpandScope, ProbeSyntaxError
+from prybee.probes.patterns import is_pattern
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -90,3 +91,21 @@ def _nearest(line: int, lines: set[int], columns: set[int]) -> str:
     after = min((each for each in lines if each > line), default=0)
     near = " and ".join(str(each) for each in (before, after) if each)
     return f"no code comes from that line; the nearest that have some: {near or 'none'}"
+
+
+def of_inlined(path: str, function: str, scope: ExpandScope) -> tuple[str, ...]:
+    """What to do about a function that the compiler has inlined everywhere; nothing for others."""
+    if is_pattern(function):
+        return ()
+    try:
+        info = scope.target.debug_info(path)
+        copies = info.inlined(function) if info is not None else []
+        if info is None or not copies:
+            return ()
+        line = info.frames(copies[0].address)[0]
+    except PrybeeError:
+        return ()
+    inside = sorted({copy.inside for copy in copies})
+    shown = ", ".join(inside[:3]) + (" and others" if len(inside) > 3 else "")
+    source = line.file.rpartition("/")[2]
+    return (f"it is inlined, into {shown}; probe a line of it: uprobe:{path}@{source}:{line.line}",)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from prybee.diagnostics import PrybeeError
 from prybee.language.registry import ExpandScope, Match, ProbeContext, ProbeSyntaxError
 from prybee.probes import binaries, inside_code, source_line
 from prybee.probes.binaries import Place
@@ -168,7 +169,7 @@ class Uprobe(ProbeType):
         elf = scope.target.elf(path)
         if not hints and elf is not None and not elf.has_symtab and not elf.further_tables:
             hints = (f"'{path}' is stripped: only the functions it exports have names",)
-        return message, hints
+        return message, hints or source_line.of_inlined(path, function, scope)
 
     def place(self, match: Match) -> tuple[str, int] | None:
         return _placed(match)
@@ -185,13 +186,16 @@ class Uprobe(ProbeType):
             return ()
         path, offset = _placed(match)
         function = ProgramFunction(scope.target, path, offset, match.name)
-        info, entry = function.info, function.entry
-        if info is None or entry is None:
-            return ()
-        return [
-            f"{info.types.type_name(parameter.type)} {parameter.name}".rstrip()
-            for parameter in info.types.parameters(entry.id)
-        ]
+        problem = f'No DWARF found for "{path}", cannot show parameter info'
+        try:
+            info, entry = function.info, function.entry
+            if info is not None:
+                return function.shown_parameters() if entry is not None else ()
+        except PrybeeError as error:
+            problem = f"{error}; cannot show parameter info"
+        if problem not in scope.warnings:
+            scope.warnings.append(problem)
+        return ()
 
     def context(self, match: Match, scope: ExpandScope) -> ProbeContext:
         target = scope.target
