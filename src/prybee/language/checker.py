@@ -13,6 +13,7 @@ from prybee.language import tree
 from prybee.language.checking.nothing import used_as_values
 from prybee.language.checking.rules import TYPE_AS_VALUE, meant
 from prybee.language.checking.subprograms import Subprograms
+from prybee.language.checking.unlikely import unlikely
 from prybee.language.checking.values import offset_in
 from prybee.language.library import INDEX as LIBRARY
 from prybee.language.script import MapSymbol
@@ -65,6 +66,8 @@ class Checker(Subprograms):
             for variant in variants:
                 for node, name in used_as_values(variant.probe):
                     self.error(node, f"{name} gives nothing: it cannot be used as a value")
+                for unit, message, hint in unlikely(variant.probe, self.source):
+                    self.warn(unit, message, *([hint] if hint else []))
         if self.errors:
             raise ScriptError(sorted(map(self._counted, self.errors.items()), key=_place))
 

@@ -350,6 +350,8 @@ class Names:
 
     def _undefined(self, node: tree.Scratch) -> None:
         visible = [name for _block, names in self._scopes for name in names]
-        self.error(
-            node, f"Undefined or undeclared variable: {node.name}", *meant(node.name, visible)
-        )
+        hints = meant(node.name, visible)
+        if any(name == node.name for _block, name in self.variant.symbols):
+            hint = f"{node.name} ends with the block that assigns it; `let {node.name};` in front "
+            hints = (f"{hint}of the block makes it last",)
+        self.error(node, f"Undefined or undeclared variable: {node.name}", *hints)
