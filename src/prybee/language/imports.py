@@ -122,8 +122,8 @@ class _Importer:
                 "write it as a macro or a function (fn) in a .bt file",
             )
         elif path.endswith(".h"):
-            # Where it is shown is part of it: the reader of headers knows only paths.
-            text = f"{path}\0{shown}"
+            # The name for messages, and where it is.
+            text = f'"{shown}" {path}'
             self.c_part.append(tree.CDirective("import", text, node.start, node.start, node.end))
         elif path.endswith(".bt"):
             self._script(node, path, shown)

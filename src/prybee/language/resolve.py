@@ -318,6 +318,14 @@ class Resolver:
 
     def _unary(self, node: tree.Unary) -> tree.Expression:
         operand = node.operand
+        if (
+            isinstance(operand, tree.Cast)
+            and operand.target_end == operand.start
+            and node.op in ("-", "~")
+        ):
+            # An enumerator counts as a number of 64 bits.
+            assert isinstance(operand.operand, tree.Integer)
+            operand = operand.operand
         if isinstance(operand, tree.Boolean):
             if node.op == "!":
                 return tree.Boolean(not operand.value, node.start, node.end)

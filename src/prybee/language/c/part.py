@@ -209,7 +209,7 @@ class CPart:
 
     def _import(self, node: tree.CDirective) -> None:
         """A header that the script imports: it must be understood as a whole."""
-        path, _blank, shown = node.text.partition("\0")
+        shown, _blank, path = node.text[1:].partition('" ')
         used = (node.start, node.end)
         self.included.add(Found(path, None, False, False, -1, shown, used), self.macros)
         for place, message in self.included.mistakes(path):
