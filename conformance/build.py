@@ -71,8 +71,10 @@ class Builder:
     ) -> None:
         compiler = "g++" if source.suffix == ".cpp" else "gcc"
         include = f"-I{self._tests / 'include'}"
-        self._make(output, source, [compiler, *flags, include, str(source), "-o", str(output),
-                                    *(after or [])])  # fmt: skip
+        # The suite expects paths of sources to be of letters and slashes only.
+        plain = f"-fdebug-prefix-map={self._tests}=/bpftrace/tests"
+        self._make(output, source, [compiler, *flags, include, plain, str(source), "-o",
+                                    str(output), *(after or [])])  # fmt: skip
 
     def _debug_beside(self) -> None:
         """Programs whose debug data stand in another file, found by option or by build id."""

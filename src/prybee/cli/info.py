@@ -63,8 +63,9 @@ def print_info() -> int:
     print(f"  Arch: {system.machine}")
     print("\nBuild")
     print(f"  version: v{__version__} (prybee, for scripts of bpftrace {BPFTRACE_VERSION})")
-    # A reader of our own, always there; so that scripts find what they look for:
+    # Readers of our own, always there, by the names of the libraries that scripts look for.
     print("  libdw (DWARF support): yes")
+    print("  blazesym (advanced symbolization): yes")
     for title, rows in _REPORT:
         print(f"\n{title}")
         for name, feature in rows:
