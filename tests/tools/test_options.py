@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import re
+import socket
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -101,7 +103,7 @@ def test_tables() -> None:
         (["--comm", "a-name-of-16-byte"], "--comm: the kernel keeps 15 characters of a name"),
         (["--comm", ""], "--comm: the kernel keeps 15"),
         (["--cgroup", "/no/such"], "--cgroup: no cgroup '/no/such'"),
-        (["--container", "feedfacefeed"], "no process of a container 'feedfacefeed'"),
+        (["--container", "0badcafe0bad"], "no process of a container '0badcafe0bad'"),
         (["x"], "what is 'x'?"),
     ],
 )
@@ -298,6 +300,43 @@ def test_container_filter(cgroup: Path, tmp_path: Path) -> None:
             assert row["comm"] == "cat"
             rows = [row for row in tool.rows() if row["path"] == str(file)]
             assert len(rows) == 1
+    finally:
+        inside.kill()
+        inside.wait()
+        assert wait_for(lambda: not (cgroup / "inner/cgroup.procs").read_text())
+
+
+# Brings up the loopback device of a new network namespace (SIOCSIFFLAGS, IFF_UP), and once the file
+# is there, has a connection refused.
+REFUSED = """
+import fcntl, os, socket, struct, sys, time
+with socket.socket() as made:
+    fcntl.ioctl(made, 0x8914, struct.pack("16sh14x", b"lo", 1))
+while not os.path.exists(sys.argv[1]):
+    time.sleep(0.05)
+with socket.socket() as made:
+    made.connect_ex(("127.0.0.1", 9))
+time.sleep(60)
+"""
+
+
+@pytest.mark.live
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["tcpdrop", "tcpstates"])
+def test_container_of_its_own_network(cgroup: Path, tmp_path: Path, name: str) -> None:
+    """Packets and sockets are told by the network namespace."""
+    go = tmp_path / "go"
+    words = ["unshare", "--net", "--pid", "--fork", "--kill-child", sys.executable, "-c", REFUSED]
+    inside = run_in(cgroup / "inner", *words, str(go))
+    try:
+        assert wait_for(lambda: len((cgroup / "inner/cgroup.procs").read_text().split()) >= 2)
+        with Tool(name, "--container", ID[:12]) as tool:
+            with socket.socket() as ours:
+                assert ours.connect_ex(("127.0.0.1", 11)) != 0
+            go.touch()
+            tool.wait(lambda row: row["dport" if name == "tcpdrop" else "rport"] == 9)
+            ports = {row["dport" if name == "tcpdrop" else "rport"] for row in tool.rows()}
+            assert 11 not in ports
     finally:
         inside.kill()
         inside.wait()

@@ -335,4 +335,4 @@ def _tools(_rights: Privileges) -> Iterator[Finding]:
             if answer.works:
                 yield Finding("tools", tool.name, OK, tool.summary)
             else:
-                yield Finding("tools", tool.name, NO, answer.why)
+                yield Finding("tools", tool.name, NO, answer.why, "", f"needs Linux {tool.kernel}")

@@ -76,6 +76,8 @@ def _list(question: str) -> int:
     width = max(len(tool.name) for tool in found) + 2
     for tool in found:
         print(f"{tool.name:<{width}}{tool.summary}")
+    if sys.stdout.isatty():
+        print("\nprybee tools NAME tells of one; prybee doctor, which of them work here.")
     return 0
 
 
