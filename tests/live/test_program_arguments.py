@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import shutil
 import subprocess
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -378,3 +380,27 @@ def test_damaged_debug_information(build: Callable[..., str], tmp_path: object) 
         done.stderr
     )
     assert "Traceback" not in done.stderr
+
+
+def test_the_manual(tmp_path: Path) -> None:
+    """The page that explains this shows what really comes."""
+    if not shutil.which("gcc"):
+        pytest.skip("needs gcc")
+    page = (Path(__file__).parent.parent.parent / "docs/howto.md").read_text()
+    section = page.partition("## Look into a program\n")[2].partition("\n## ")[0]
+    (source,) = re.findall(r"^```c\n(.*?)^```", section, re.M | re.S)
+    (tmp_path / "shop.c").write_text(source)
+    subprocess.run(["gcc", "-g", "shop.c", "-o", "shop"], check=True, cwd=tmp_path)
+    blocks = re.findall(r"^```text\n(.*?)^```", section, re.M | re.S)
+    commands = [part for block in blocks for part in re.split(r"^# ", block, flags=re.M) if part]
+    assert len(commands) == 6
+    for part in commands[1:]:
+        command, _, wanted = part.partition("\n")
+        done = run(*shlex.split(command)[1:], cwd=tmp_path)
+        assert done.stderr == ""
+        shown, wanted = (
+            # The program's own output comes when it likes.
+            sorted(line for line in re.sub(r"\+\d+@\S+/", "+N@/", text).split("\n") if line)
+            for text in (done.stdout, wanted)
+        )
+        assert shown == wanted, command

@@ -300,7 +300,6 @@ EXTRAS = {
     "sigma": ("sigma",),
     "k8s": ("lightkube",),
     "fleet": ("nats", "cryptography"),
-    "dwarf": ("elftools",),
 }
 
 
