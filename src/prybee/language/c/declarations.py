@@ -2,9 +2,19 @@
 
 from __future__ import annotations
 
+from prybee.language.c.attributes import NOTHING, Attributes, attributes
 from prybee.language.c.expressions import Evaluator
-from prybee.language.c.layout import DOUBLE, FLOAT, WIDE, Shape, sized
+from prybee.language.c.layout import Shape, sized
 from prybee.language.c.lexer import CError
+from prybee.language.c.words import (
+    ASSERTIONS,
+    ATTRIBUTES,
+    BASE_WORDS,
+    OTHER,
+    QUALIFIERS,
+    SAME,
+    TYPEOF,
+)
 from prybee.language.c_names import BASE, TYPEDEFS
 from prybee.language.types import (
     INT8,
@@ -26,46 +36,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from prybee.language.c.lexer import Token
-
-_WORDS = frozenset(
-    ("void", "_Bool", "bool", "char", "short", "int", "long", "signed", "unsigned", "float",
-     "double", "__int128", "_Complex", "__complex__", "_Float128", "__float128", "_Float64x",
-     "_Float32", "_Float64", "_Float32x", "__signed__", "__signed", "__uint128_t", "__int128_t",
-     "__builtin_va_list")
-)  # fmt: skip
-_SAME = {"__signed__": "signed", "__signed": "signed"}
-_OTHER: dict[str, Type] = {
-    "float": FLOAT,
-    "_Float32": FLOAT,
-    "double": DOUBLE,
-    "_Float64": DOUBLE,
-    "_Float32x": DOUBLE,
-    "double long": WIDE,
-    "_Float64x": WIDE,
-    "_Float128": WIDE,
-    "__float128": WIDE,
-    "__int128": WIDE,
-    "__int128 signed": WIDE,
-    "__int128 unsigned": WIDE,
-    "__int128_t": WIDE,
-    "__uint128_t": WIDE,
-    "_Complex double": WIDE,
-    "_Complex float": DOUBLE,
-    "__builtin_va_list": ArrayType(DOUBLE, 3),
-}
-_QUALIFIERS = frozenset(
-    ("const", "volatile", "restrict", "__restrict", "__restrict__", "__const", "__const__",
-     "__volatile__", "__volatile", "_Atomic", "__user", "__kernel", "__rcu", "__percpu",
-     "__iomem", "__force", "static", "inline", "__inline", "__inline__", "register", "extern",
-     "_Noreturn", "_Thread_local", "__thread", "__extension__", "auto")
-)  # fmt: skip
-_ATTRIBUTES = frozenset(("__attribute__", "__attribute", "__packed", "__aligned", "_Alignas"))
-_ASSERTIONS = ("_Static_assert", "static_assert")
-_TYPEOF = ("typeof", "__typeof__", "__typeof")
-
-
-# Widths that gcc's attribute `mode` names, in bytes.
-_MODES = {"QI": 1, "byte": 1, "HI": 2, "SI": 4, "DI": 8, "word": 8, "pointer": 8}
 
 
 class Types:
@@ -147,10 +117,10 @@ class Types:
         """The type whose name is at an index, and the index behind it."""
         kind, text, _place = parts[at] if at < len(parts) else ("", "", 0)
         if kind != "word" or not (
-            text in _WORDS
-            or text in _QUALIFIERS
+            text in BASE_WORDS
+            or text in QUALIFIERS
             or text in ("struct", "union", "enum")
-            or text in _TYPEOF
+            or text in TYPEOF
             or self.find("", text) is not None
         ):
             return None
@@ -166,10 +136,8 @@ class Declaration:
         self.types = types
         self.pack = pack
         self.at = at
-        # Bytes that an attribute `mode` gives an integer; 0 without one.
-        self._mode = 0
-        # Bytes of a vector of numbers.
-        self._vector = 0
+        # Those in front of the name that is declared.
+        self._leading = NOTHING
 
     def run(self) -> None:
         """Parse all of it, and note what it names."""
@@ -185,28 +153,28 @@ class Declaration:
             return
         while self._peek() not in ("", ";"):
             name, type_ = self._declarator(base)
-            _packed, align = self._attributes()
-            if self._mode and isinstance(type_, IntType):
-                type_ = int_type(self._mode, type_.signed)
-            if self._vector:
-                type_ = ArrayType(UINT8, self._vector)
-                type_.__dict__["_alignment"] = align or self._vector
-            if align and isinstance(type_, StructType):
-                type_ = self._aligned_copy(type_, align)
+            type_ = self._changed(type_, self._leading.joined(self._attributes()))
             if name:
                 self.types.types[name] = type_
             if self._peek() != ",":
                 break
             self.at += 1
 
-    def _aligned_copy(self, type_: StructType, align: int) -> StructType:
-        """A struct that a typedef aligns in another way."""
-        self.types.complete(type_)
-        made = StructType.lazy(
-            type_.kind, type_.name, type_.size, lambda: tuple(type_.members.values())
-        )
-        made.__dict__["_alignment"] = max(align, sized(type_)[1])
-        return made
+    def _changed(self, type_: Type, asked: Attributes) -> Type:
+        """What the attributes of a typedef make of its type."""
+        if asked.mode and isinstance(type_, IntType):
+            type_ = int_type(asked.mode, type_.signed)
+        if asked.vector:
+            type_ = ArrayType(UINT8, asked.vector)
+            type_.__dict__["_alignment"] = asked.align or asked.vector
+        if asked.align and isinstance(type_, StructType):
+            self.types.complete(type_)
+            struct = type_
+            type_ = StructType.lazy(
+                struct.kind, struct.name, struct.size, lambda: tuple(struct.members.values())
+            )
+            type_.__dict__["_alignment"] = max(asked.align, sized(struct)[1])
+        return type_
 
     def type_name(self) -> Type:
         """The type that stands here without a name being declared: ``const char *[4]``."""
@@ -234,50 +202,20 @@ class Declaration:
         self.at += 1
         return self.parts[self.at - 1][1]
 
-    def _attributes(self) -> tuple[bool, int]:
-        """(packed, alignment or 0) of the attributes that stand here."""
-        packed, align = False, 0
+    def _attributes(self) -> Attributes:
+        """The attributes that stand here, if any."""
+        found = NOTHING
         while True:
             word = self._peek()
             if word in ("__asm__", "asm", "__asm"):
                 self.at += 1
                 self._balanced()
-                continue
-            if word not in _ATTRIBUTES:
-                return packed, align
-            self.at += 1
-            if word == "__packed":
-                packed = True
-                continue
-            inner = self._balanced()
-            if word in ("__aligned", "_Alignas"):
-                align = max(align, self._aligned(inner))
-                continue
-            for index, (_kind, text, _place) in enumerate(inner):
-                if text in ("packed", "__packed__"):
-                    packed = True
-                elif text in ("mode", "__mode__"):
-                    words = [part[1].strip("_") for part in inner[index + 1 :]]
-                    self._mode = next((_MODES[word] for word in words if word in _MODES), 0)
-                elif text in ("vector_size", "__vector_size__"):
-                    size = _enclosed(inner, index + 1)
-                    self._vector = self.types.evaluator().evaluate(size)
-                elif text in ("aligned", "__aligned__"):
-                    argument = []
-                    if index + 1 < len(inner) and inner[index + 1][1] == "(":
-                        argument = _enclosed(inner, index + 1)
-                    align = max(align, self._aligned(argument))
-
-    def _aligned(self, argument: Sequence[Token]) -> int:
-        if not argument:
-            return 16
-        found = self.types.type_at(argument, 0)
-        if found is not None:
-            return self.types.layout(found[0])[1]
-        value = self.types.evaluator().evaluate(argument)
-        if value < 0 or value & (value - 1) or value > 1 << 28:
-            raise self._fail(f"an alignment of {value} bytes")
-        return value
+            elif word in ATTRIBUTES:
+                self.at += 1
+                inner = self._balanced() if word != "__packed" else []
+                found = found.joined(attributes(word, inner, self.types))
+            else:
+                return found
 
     def _balanced(self) -> list[Token]:
         """What stands in the parentheses that begin here."""
@@ -298,12 +236,12 @@ class Declaration:
         found: Type | None = None
         while True:
             word = self._peek()
-            if word in _QUALIFIERS:
+            if word in QUALIFIERS:
                 self.at += 1
-            elif word in _ATTRIBUTES:
-                self._attributes()
-            elif word in _WORDS and found is None:
-                words.append(_SAME.get(word, word))
+            elif word in ATTRIBUTES:
+                self._leading = self._leading.joined(self._attributes())
+            elif word in BASE_WORDS and found is None:
+                words.append(SAME.get(word, word))
                 self.at += 1
             elif words or found is not None:
                 break
@@ -311,7 +249,7 @@ class Declaration:
                 found = self._struct(word)
             elif word == "enum":
                 found = self._enum()
-            elif word in _TYPEOF:
+            elif word in TYPEOF:
                 self.at += 1
                 inner = self._balanced()
                 known = self.types.type_at(inner, 0)
@@ -326,14 +264,14 @@ class Declaration:
                     raise self._fail(f"unknown type name '{name}'")
         if found is None:
             text = " ".join(sorted(words))
-            found = BASE.get(text) or _OTHER.get(text)
+            found = BASE.get(text) or OTHER.get(text)
             if found is None:
                 raise self._fail(f"'{' '.join(words)}' is no type")
         return found
 
     def _struct(self, kind: str) -> Type:
         self.at += 1
-        packed, align = self._attributes()
+        asked = self._attributes()
         name = self._word("a name") if self._peek() != "{" else ""
         if self._peek() != "{":
             return self.types.referred(kind, name)
@@ -344,10 +282,10 @@ class Declaration:
             raise self._fail("expected '}'")
         start = self.at + 1
         self.at = after
-        more_packed, more_align = self._attributes()
+        asked = asked.joined(self._attributes())
         after = self.at
         self.at = start
-        shape = Shape(kind == "union", packed or more_packed, self.pack)
+        shape = Shape(kind == "union", asked.packed, self.pack)
         try:
             type_ = self.types.define(kind, name)
         except CError as failure:
@@ -357,7 +295,7 @@ class Declaration:
         self.at = after
         # Only now its size is known. Nobody has compared or hashed it yet.
         type_.__dict__["_load"] = lambda: tuple(shape.members)
-        type_.__dict__["bytes"] = shape.size(max(align, more_align))
+        type_.__dict__["bytes"] = shape.size(asked.align)
         type_.__dict__["_alignment"] = shape.align
         return type_
 
@@ -366,7 +304,7 @@ class Declaration:
         if self._peek() == ";":
             self.at += 1
             return
-        if self._peek() in _ASSERTIONS:
+        if self._peek() in ASSERTIONS:
             self.at += 1
             self._balanced()
             return
@@ -376,7 +314,7 @@ class Declaration:
             self.at += self._peek() == ";"
             self.types.complete(base)
             if isinstance(base, StructType):
-                shape.add("", base, align=before[1], packed=before[0])
+                shape.add("", base, align=before.align, packed=before.packed)
             return
         while True:
             named = self.at
@@ -391,10 +329,10 @@ class Declaration:
                 bits, self.at = self.types.evaluator().prefix(self.parts, self.at)
                 if not 0 <= bits <= type_.size * 8 or isinstance(type_, StructType | ArrayType):
                     raise self._fail(f"a bitfield of {bits} bits in '{type_}'")
-            packed, align = self._attributes()
+            asked = before.joined(self._attributes())
             if bits is None and _incomplete(type_):
                 raise self._fail(f"'{name}' has the incomplete type '{type_}'")
-            shape.add(name, type_, bits, max(align, before[1]), packed or before[0])
+            shape.add(name, type_, bits, asked.align, asked.packed)
             if self._peek() == ",":
                 self.at += 1
                 continue
@@ -405,9 +343,9 @@ class Declaration:
 
     def _declarator(self, type_: Type) -> tuple[str, Type]:
         """A name, which may be missing, and its type."""
-        while self._peek() == "*" or self._peek() in _QUALIFIERS or self._peek() in _ATTRIBUTES:
-            if self._peek() in _ATTRIBUTES:
-                self._attributes()
+        while self._peek() == "*" or self._peek() in QUALIFIERS or self._peek() in ATTRIBUTES:
+            if self._peek() in ATTRIBUTES:
+                self._leading = self._leading.joined(self._attributes())
                 continue
             if self._peek() == "*":
                 type_ = PointerType(type_)
@@ -422,7 +360,7 @@ class Declaration:
         while self._peek() == "[":
             bounds = _enclosed(self.parts, self.at)
             self.at += len(bounds) + 1
-            bounds = [part for part in bounds if part[1] not in _QUALIFIERS]
+            bounds = [part for part in bounds if part[1] not in QUALIFIERS]
             counts.append(self.types.evaluator().evaluate(bounds) if bounds else 0)
             self._need("]")
         if self._peek() == "(":
@@ -443,11 +381,11 @@ class Declaration:
     def _named_in(self) -> bool:
         """Whether a declared name stands in the parentheses here, and no function's parameters."""
         word = self._peek(1)
-        return self._peek(2) == ")" and self.types.find("", word) is None and word not in _WORDS
+        return self._peek(2) == ")" and self.types.find("", word) is None and word not in BASE_WORDS
 
     def _enum(self) -> Type:
         self.at += 1
-        packed, _align = self._attributes()
+        asked = self._attributes()
         name = self._word("a name") if self._peek() not in ("{", ":") else ""
         if self._peek() != "{":
             found = self.types.find("enum", name)
@@ -476,7 +414,7 @@ class Declaration:
             elif self._peek() != "}":
                 raise self._fail("expected ',' or '}'")
         self.at += 1
-        type_ = _enum_type(name, values, packed or self._attributes()[0])
+        type_ = _enum_type(name, values, asked.joined(self._attributes()).packed)
         if name:
             if f"enum {name}" in outer.types:
                 raise self._fail(f"redefinition of '{name}'")
