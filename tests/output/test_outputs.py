@@ -356,3 +356,15 @@ def test_sink_survives_a_closed_pipe() -> None:
     pipe.sink.write(b"y")
     pipe.sink.drain()
     pipe.close()
+
+
+def test_joined_words(text, as_json) -> None:  # type: ignore[no-untyped-def]
+    """A line of text; in JSON the words alone, as bpftrace has them."""
+    output, out, _errors = text
+    output.message("join", b"a b\n")
+    output.flush()
+    assert out.text() == "a b\n"
+    output, out = as_json
+    output.message("join", b"a b\n")
+    output.flush()
+    assert out.text() == '{"type": "join", "data": "a b"}\n'

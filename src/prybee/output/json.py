@@ -69,6 +69,8 @@ class JsonOutput(Output):
         return handle
 
     def message(self, kind: str, text: bytes) -> None:
+        if kind == "join":
+            text = text.removesuffix(b"\n")  # The line's end belongs to the other format.
         self.out.write(b'{"type": "%s", "data": %s}\n' % (kind.encode(), quote(text)))
 
     def map(self, spec: ScriptMap, items: Items, top: int = 0, div: int = 1) -> None:
