@@ -71,7 +71,7 @@ def test_told(statements: str, found: tuple[str, tuple[str, ...]]) -> None:
     "statements",
     [
         "print(pid > 0); print(pid == 4294967295); print((int8)pid == -128); print(uid > 0)",
-        'print(comm == "0123456789abcde"); print(str(uid) == "0123456789abcdefg")',
+        'print(comm == "0123456789abcde"); print(str(kptr((int8 *)uid)) == "0123456789abcdefg")',
         'printf("%lld %llu %p %s %d", nsecs, elapsed, (int8 *)5, nsecs, pid)',
         'printf("%d", (int32)nsecs); printf("%d", nsecs / 1000000000)',
         "print(1 < 2)",
