@@ -26,6 +26,8 @@ _MODULES = {
     "kretprobe": "kernel_functions",
     "fentry": "kernel_functions",
     "fexit": "kernel_functions",
+    "lsm": "hooks",
+    "fmod_ret": "hooks",
     "watchpoint": "watchpoint",
     "test": "special",
     "bench": "special",

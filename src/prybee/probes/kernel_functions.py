@@ -1,18 +1,19 @@
 """``kprobe``, ``kretprobe``, ``fentry``, ``fexit``: functions of the kernel.
 
-Those of ``fentry`` and ``fexit`` are read, checked and listed; nothing attaches them yet, and a
-script that runs is told so.
+``kprobe`` and ``kretprobe`` put a breakpoint there and see registers; ``fentry`` and ``fexit`` are
+called from the function itself, cost less, and know the types of arguments.
 """
 
 from __future__ import annotations
 
 from prybee.diagnostics import did_you_mean
 from prybee.language.registry import ExpandScope, Match, ProbeContext, ProbeSyntaxError
-from prybee.plan.plan import KprobeAttach, ProbeSpec
+from prybee.plan.plan import KprobeAttach, ProbeSpec, TracingAttach
 from prybee.probes.kprobe_context import KprobeContext
 from prybee.probes.numbers import NumberError, parse
 from prybee.probes.patterns import is_pattern, matcher
 from prybee.probes.provider import ProbeType
+from prybee.probes.trampoline import FunctionContext, types_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -224,6 +225,7 @@ class Fentry(KernelFunction):
     """``fentry:module:function``, ``fentry:bpf:id:program``."""
 
     counts = (1, 2, 3)
+    attaches = True
     feature = "fentry"
     lacks = (
         "this kernel cannot run programs where functions are entered or left "
@@ -243,7 +245,26 @@ class Fentry(KernelFunction):
         return module
 
     def match(self, module: str, function: str, rest: str = "") -> Match:
-        return super().match(module or _KERNEL, function, rest)
+        # A program is loaded for one function.
+        found = super().match(module or _KERNEL, function, rest)
+        return found.replace(key=(found.name,))
+
+    def context(self, match: Match, scope: ExpandScope) -> ProbeContext:
+        if not self.usable(scope):
+            raise self.cannot(scope)
+        module, function = map(str, match.data[:2])
+        btf = types_of(scope.target, module)
+        if btf is None or not btf.function(function):
+            raise ProbeSyntaxError(
+                f"the kernel's types do not tell the arguments of {match.name}",
+                f"use {'kretprobe' if self.returns else 'kprobe'}:{function}",
+            )
+        return FunctionContext(match.name, self.name, module, function, btf, self.returns)
+
+    def attach(
+        self, matches: Sequence[Match], program: str, scope: ExpandScope
+    ) -> Sequence[ProbeSpec]:
+        return [ProbeSpec(match.name, program, TracingAttach()) for match in matches]
 
 
 def _with_types(functions: Sequence[tuple[str, str]], target: Target) -> list[tuple[str, str]]:
