@@ -17,6 +17,8 @@ from prybee.language.attach_point import AttachPointError, parse
         ('uprobe:"/bin/a b":f', "uprobe", ("/bin/a b", "f")),
         ('uprobe:/bin/a:cpp:"ns::f(int)"', "uprobe", ("/bin/a", "cpp", "ns::f(int)")),
         ("U:/bin/x:*", "U", ("/bin/x", "*")),
+        (r'U:/bin/x:p:"\"name\""', "U", ("/bin/x", "p", '"name"')),
+        (r'u:"/a\\b\c":"f\\"', "u", (r"/a\b\c", "f\\")),
         ("t:$1:$2", "t", ("one", "two")),
         ("t:a$1b:$3", "t", ("aoneb", "")),
         ("interval:$", "interval", ("$",)),

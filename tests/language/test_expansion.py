@@ -135,6 +135,15 @@ def test_missing_probes_may_be_ignored() -> None:
     ]
 
 
+def test_with_nothing_left_it_is_said_why() -> None:
+    assert refusal("config = { missing_probes = warn } t:nope:nope { }") == [
+        "No matches for tracepoint nope:nope. Skipping.",
+        "Probe has no valid attach points. It is being removed which may cause issues with "
+        "program behavior.",
+        "No probes to attach",
+    ]
+
+
 # -- limits ---------------------------------------------------------------------------------------
 
 

@@ -158,3 +158,19 @@ def test_usdt_in_several_places(build: Build) -> None:
     assert list(found["@"]) == [f"usdt:{path}:app:twice"]
     found, plan = trace(f"usdt:{path}:twice {{ @[probe] = sum(arg0); }}", run(path))
     assert found == {"@": {f"usdt:{path}:app:twice": 5 + 6 + 7}}
+
+
+def test_usdt_probes_of_whatever_runs(build: Build) -> None:
+    """``*`` means programs that run, wherever they lie, not only those on PATH."""
+    path = build("usdt.c")
+    with subprocess.Popen([path], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL) as process:
+        assert process.stdin is not None
+
+        def cause() -> None:
+            assert process.stdin is not None
+            process.stdin.write(b"\n\n")
+            process.stdin.close()
+            process.wait(20)
+
+        found, _plan = trace("usdt:*:app:constants { @[pid, arg1] = count(); }", cause)
+    assert found == {"@": {(process.pid, 42): 2}}

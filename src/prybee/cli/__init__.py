@@ -135,7 +135,8 @@ def _prepare() -> None:
 
 def fail(message: str, status: int = 1) -> int:
     """Say what went wrong on standard error; the exit status to return."""
-    if not message.startswith(("ERROR", "HINT")) and ": ERROR: " not in message:
+    said = message.startswith(("ERROR", "HINT")) or "\nERROR: " in message
+    if not said and ": ERROR: " not in message:
         message = f"ERROR: {message}"
     try:
         print(message, file=sys.stderr)

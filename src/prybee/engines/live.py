@@ -291,6 +291,20 @@ class LiveTarget(Target):
         found = {under(root, m.path): None for m in mappings.items if m.is_file}
         return [path for path in found if os.path.isfile(path)]
 
+    def all_binaries(self) -> Sequence[str]:
+        """Programs on PATH, and the executable files that processes have mapped; each once."""
+        paths = list(self.resolve_binary("*"))
+        for name in sorted(filter(str.isdecimal, os.listdir("/proc")), key=int):
+            paths += self.uprobe_binaries(int(name))
+        found: dict[tuple[int, int], str] = {}
+        for path in dict.fromkeys(paths):
+            try:
+                status = os.stat(path)
+            except OSError:
+                continue
+            found.setdefault((status.st_dev, status.st_ino), path)
+        return list(found.values())
+
     def cgroup_id(self, path: str) -> int | None:
         """The id that programs see for a cgroup v2 directory: its inode number."""
         try:

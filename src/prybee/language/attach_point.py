@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 # For those that are not plain; compiled when first wanted.
-_PIECE = r'"([^"]*)"|(:)|\$([0-9]+)|([^":$]+|(?s:.))'
+_PIECE = r'"((?:[^"\\]|\\.)*)"|(:)|\$([0-9]+)|([^":$]+|(?s:.))'
 _PREFIX = r"([A-Za-z_][A-Za-z0-9_]*)="
 
 
@@ -75,7 +75,7 @@ def parse(raw: str, start: int = 0, positional: Sequence[str] = ()) -> AttachPoi
             parts.append("")
             starts.append(start + match.end())
         elif quoted is not None:
-            parts[-1] += quoted
+            parts[-1] += re.sub(r'\\(["\\])', r"\1", quoted) if "\\" in quoted else quoted
         elif number is not None:
             index = int(number)
             if index == 0:

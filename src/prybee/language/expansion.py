@@ -149,7 +149,8 @@ class Expansion:
         if self._errors:
             raise ScriptError(self._errors)
         if not self.blocks:
-            raise ScriptError([Diagnostic(ERROR, self._no_blocks(program))])
+            # What was left out, and why, explains it.
+            raise ScriptError([*warnings, Diagnostic(ERROR, self._no_blocks(program))])
         self._limit()
 
     def _wanted(self, probes: list[tree.Probe]) -> list[tree.Probe]:

@@ -123,3 +123,7 @@ class Target:
     def uprobe_binaries(self, pid: int) -> Sequence[str]:
         """Executable files that a process has mapped, for ``-p`` listings."""
         return ()
+
+    def all_binaries(self) -> Sequence[str]:
+        """Programs on PATH, and the executable files that processes have mapped; each once."""
+        return self.resolve_binary("*")

@@ -36,7 +36,9 @@ class Place:
         self.counted = counted
 
 
-def target_files(provider: str, text: str, scope: ExpandScope) -> list[tuple[str, ElfFile]]:
+def target_files(
+    provider: str, text: str, scope: ExpandScope, running: bool = False
+) -> list[tuple[str, ElfFile]]:
     """The files that the first argument of a probe means, with their paths.
 
     A pattern means all object files it fits, perhaps none; anything else the first one found.
@@ -46,7 +48,7 @@ def target_files(provider: str, text: str, scope: ExpandScope) -> list[tuple[str
     """
     if not text:
         raise ProbeSyntaxError(f"{provider} should have a target")
-    paths = find_paths(text, scope)
+    paths = find_paths(text, scope, running)
     found: list[tuple[str, ElfFile]] = []
     for path in paths:
         elf = scope.target.elf(path)
@@ -70,12 +72,18 @@ def plain_file(text: str, scope: ExpandScope) -> str:
     return paths[0] if len(paths) == 1 and scope.target.elf(paths[0]) is None else ""
 
 
-def find_paths(text: str, scope: ExpandScope) -> Sequence[str]:
-    """Paths of what ``text`` names; ``*`` with -p is all that the process has mapped."""
+def find_paths(text: str, scope: ExpandScope, running: bool = False) -> Sequence[str]:
+    """Paths of what ``text`` names.
+
+    ``*`` with -p is all that the process has mapped; without, the programs on PATH, and with
+    ``running`` also what any process has mapped.
+    """
     # The child of -c has not started its program yet, so it sees what we see.
     pid = None if scope.child else scope.pid
     if text == "*" and pid is not None:
         return scope.target.uprobe_binaries(pid)
+    if text == "*" and running:
+        return scope.target.all_binaries()
     return scope.target.resolve_binary(text, pid)
 
 

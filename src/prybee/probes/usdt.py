@@ -127,7 +127,7 @@ class Usdt(ProbeType):
         if not name:
             raise self.malformed("usdt probe must have a target function or wildcard")
         found: list[Match] = []
-        for path, elf in binaries.target_files(self.name, file, scope):
+        for path, elf in binaries.target_files(self.name, file, scope, running=True):
             found.extend(_matches(path, elf, group, name))
         return found
 
@@ -192,7 +192,7 @@ class Usdt(ProbeType):
         self, arguments: Sequence[str], scope: ExpandScope
     ) -> Iterable[tuple[str, Match | None]]:
         file, group, name = _parts(arguments, scope)
-        for path in binaries.find_paths(file, scope):
+        for path in binaries.find_paths(file, scope, running=True):
             elf = scope.target.elf(path)
             if elf is not None:
                 names = {_name(path, probe) for probe in _fitting(elf, group, name)}
