@@ -91,12 +91,14 @@ class Builder:
 
     def _split_debug(self, folder: Path) -> None:
         source = self._sources / "uprobe_test.c"
+        tool = self._tool("dwp")
         for form in ("dwo", "dwp"):
             output = folder / form / "uprobe_test-split"
-            self._compile(source, output, ["-g", "-O0", "-gsplit-dwarf"])
+            # Binutils' dwp knows no newer version; in a package of version 5 it crashes.
+            old = ["-gdwarf-4"] if form == tool else []
+            self._compile(source, output, ["-g", "-O0", "-gsplit-dwarf", *old])
         package = folder / "dwp" / "uprobe_test-split.dwp"
         program = folder / "dwp" / "uprobe_test-split"
-        tool = self._tool("dwp")
         self._make(package, program, [tool, "-e", str(program), "-o", str(package)])
         for path in (folder / "dwp").glob("*.dwo"):
             path.unlink()
