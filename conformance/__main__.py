@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import importlib.util
 import json
 import os
 import platform
 import re
+import shutil
 import sys
 import time
 from pathlib import Path
@@ -19,6 +21,8 @@ PAGE = HERE.parent / "docs" / "compatibility.md"
 # Features that the suite asks for and that are the kernel's to give: without them a test cannot
 # run.  Any other that we say no to is one that we lack, and its tests count as failed.
 _OF_THE_KERNEL = {"kprobe_multi", "kprobe_session", "fentry", "dpath", "aot"}
+# Programs that the engine calls, and the compiler of the suite's programs.
+_COMMANDS = ("gcc", "bash", "ps", "pidof", "unshare", "nsenter")
 _MISSED = re.compile(r"missed feature: '(.*)'")
 
 
@@ -31,6 +35,10 @@ def main() -> int:
         cases = suite.read(tests)
     except (suite.SuiteError, OSError) as error:
         print(f"conformance: {error}", file=sys.stderr)
+        return 2
+    lacking = missing()
+    if lacking:
+        print(f"conformance: the suite needs {', '.join(lacking)}", file=sys.stderr)
         return 2
     folder = options.build.resolve()
     (folder / "testprogs").mkdir(parents=True, exist_ok=True)
@@ -87,6 +95,14 @@ def _options() -> argparse.Namespace:
     if os.geteuid() != 0:
         parser.error("loading BPF programs needs root")
     return options
+
+
+def missing() -> list[str]:
+    """What the suite's engine cannot do without, and this machine does not have."""
+    lacking = [name for name in _COMMANDS if shutil.which(name) is None]
+    if importlib.util.find_spec("looseversion") is None:
+        lacking.append("the Python package looseversion (pip install looseversion)")
+    return lacking
 
 
 def chosen(cases: list[suite.Case], options: argparse.Namespace) -> list[suite.Case]:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from conformance.__main__ import judged, ratchet, unexplained, update
+import pytest
+
+from conformance.__main__ import judged, missing, ratchet, unexplained, update
 from conformance.engine import FAILED, PASSED, SKIPPED, Engine, Result, parse
 from conformance.report import failure, files_table, missed_bounds
 from conformance.suite import Case
@@ -189,6 +191,12 @@ def test_failures_are_explained() -> None:
     assert unexplained(results, "| `made.bad` | impossible here |") == [
         "made.worse: docs/compatibility.md says nothing of it"
     ]
+
+
+def test_what_the_machine_lacks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is said before anything is built."""
+    monkeypatch.setenv("PATH", "/nonexistent")
+    assert missing()[:3] == ["gcc", "bash", "ps"]
 
 
 def test_update(tmp_path: Path) -> None:
