@@ -135,11 +135,29 @@ def test_missing_probes_may_be_ignored() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("pattern", "expected"),
+    [
+        (":200", ["begin", "interval:ms:200", "interval:ms:200"]),
+        ("interval:ms:[23]00", ["begin", "interval:ms:200", "interval:ms:300", "interval:ms:200"]),
+        ("^begin", ["begin"]),
+    ],
+)
+def test_only_probes_whose_full_name_matches(pattern: str, expected: list[str]) -> None:
+    script = "begin { } i:ms:200 { } interval:ms:300, i:ms:200 { } i:ms:400 { }"
+    plan = compiled(script, probe_filter=pattern).plan
+    assert [probe.name for probe in plan.probes] == expected
+    assert refusal("i:ms:200 { }", probe_filter="300") == ["No probes to attach"]
+
+
 def test_with_nothing_left_it_is_said_why() -> None:
+    removed = (
+        "Probe has no valid attach points. It is being removed which may cause issues with "
+        "program behavior."
+    )
     assert refusal("config = { missing_probes = warn } t:nope:nope { }") == [
         "No matches for tracepoint nope:nope. Skipping.",
-        "Probe has no valid attach points. It is being removed which may cause issues with "
-        "program behavior.",
+        removed,
         "No probes to attach",
     ]
 

@@ -135,6 +135,7 @@ class Expansion:
         self._warnings = warnings
         self.functions = program.subprograms
         probes = self._wanted(program.probes)
+        chosen = "" if self.options.mode else self.options.probe_filter
         for probe in probes:
             block = ProbeBlock(probe, len(self.blocks))
             before = len(self._errors)
@@ -143,7 +144,14 @@ class Expansion:
             for point in probe.attach_points:
                 hints += self._point(block, point, seen)
             if block.found:
-                self.blocks.append(block)
+                if chosen:
+                    block.found = [
+                        found
+                        for found in block.found
+                        if found.provider.special or re.search(chosen, found.match.name)
+                    ]
+                if block.found:
+                    self.blocks.append(block)
             elif len(self._errors) == before:
                 self._nothing(probe, hints)
         if self._errors:
