@@ -214,8 +214,10 @@ def update(page: Path, texts: dict[str, str]) -> None:
     """Replace what stands between the markers of each text in a page."""
     content = page.read_text()
     for name, text in texts.items():
-        pattern = re.compile(rf"(<!-- {name} -->\n).*?(<!-- end -->)", re.S)
-        content = pattern.sub(lambda match, text=text: f"{match[1]}{text}{match[2]}", content)
+        start, end = f"<!-- {name} -->\n", "<!-- end -->"
+        before, found, rest = content.partition(start)
+        if found:
+            content = before + start + text + end + rest.partition(end)[2]
     page.write_text(content)
 
 

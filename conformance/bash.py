@@ -20,7 +20,7 @@ class Popen(subprocess.Popen):  # type: ignore[type-arg]
     def __init__(self, *words: Any, shell: bool = False, **options: Any) -> None:
         if shell:
             options.setdefault("executable", shutil.which("bash"))
-        super().__init__(*words, shell=shell, **options)
+        super().__init__(*words, shell=shell, **options)  # type: ignore[call-overload]
 
 
 if __name__ == "__main__":

@@ -149,7 +149,7 @@ def parse(text: str, cases: list[Case]) -> tuple[list[Result], Case | None]:
         if word[0] in "=P":
             summary = bool(results) or word == "PASSED"
         elif word == "RUN":
-            running = (waiting.get(rest) or [None])[0]
+            running = next(iter(waiting.get(rest, ())), None)
         elif summary:
             if word == "SKIP":
                 skipped.append(rest)

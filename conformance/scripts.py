@@ -80,7 +80,7 @@ def tools(folder: Path, program: Path, work: Path) -> list[Script]:
 
 def _load(path: Path, saved: Path) -> Script:
     """Compile for the saved kernel, and let this one's verifier judge the programs."""
-    command = [sys.executable, "-m", "conformance.load", saved, path]
+    command = [sys.executable, "-m", "conformance.load", str(saved), str(path)]
     done = subprocess.run(command, cwd=_HERE.parent, capture_output=True, text=True)
     good = done.returncode == 0
     return Script(path.name, "loaded", good, "" if good else done.stdout + done.stderr)
