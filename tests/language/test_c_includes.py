@@ -52,6 +52,34 @@ struct broken { int a; nosuchtype b; };
     "folder/loop.h": '#include "loop.h"\n#define LOOP 1\n',
     "folder/packed.h": "#pragma pack(push, 1)\nstruct tight { char a; long b; };\n"
     "#pragma pack(pop)\nstruct wide { char a; long b; };\n",
+    "folder/forms.h": """
+#define GROUP(name, members...) union { struct { members }; struct { members } name; }
+#define ALIGN(x, a) (((x) + (__typeof__(x))(a) - 1) & ~((__typeof__(x))(a) - 1))
+#define same_t same_t
+typedef void (callback_t)(struct later *);
+typedef int (*pointer_t)(int), plain_t, many_t[3];
+typedef short same_t;
+typedef int word_t __attribute__((__mode__(__word__)));
+_Static_assert(sizeof(int) == 4, "int");
+extern enum later_enum function(void (*)(int), ...) __asm__("other");
+struct __attribute__((packed)) forms {
+	GROUP(head, int a;
+#ifdef NOTHING
+		int b;
+#endif
+		char c;);
+	callback_t *callback;
+	enum later_enum (*get)(void);
+	unsigned char aligned[ALIGN(30, sizeof(long))];
+	unsigned char rest[8 - sizeof(same_t)];
+	word_t w;
+	_Static_assert(1, "inside");
+};
+enum sizes { SMALL = sizeof(struct forms), LARGE = SMALL << 1,
+	AT = __builtin_offsetof(struct forms, w) };
+struct later { struct forms *forms; struct later *next; pointer_t p; many_t m; };
+__inline__ struct later *inline_function(struct forms *f) { struct hidden { int x; }; return 0; }
+""",
     "kernel/include/linux/kconfig.h": "#define CONFIG_X 1\n",
     "kernel/include/linux/inside.h": "#ifdef __KERNEL__\n#define INSIDE (CONFIG_X + 10)\n#endif\n"
     "struct kernels { int wrong; };\n",
@@ -163,6 +191,18 @@ def test_folders_of_the_command_line(folder: Path) -> None:
     assert [meaning(types, n) for n in ("OWN", "SECOND", "COUNT", "LOOP")] == [9, 2, 1, 1]
     sizes = [types.named(f"struct {name}") for name in ("tight", "wide")]
     assert [found.size for found in sizes if found is not None] == [9, 16]
+
+
+def test_forms_that_headers_have(folder: Path) -> None:
+    types = table("#include <forms.h>", False, folders=(str(folder / "folder"),))
+    sizes = {
+        "struct forms": 70, "struct later": 40, "plain_t": 4, "many_t": 12, "pointer_t": 8,
+        "same_t": 2, "word_t": 8, "enum sizes": 4,
+    }  # fmt: skip
+    found = {name: types.named(name) for name in sizes}
+    assert {name: type_.size for name, type_ in found.items() if type_ is not None} == sizes
+    assert [meaning(types, name) for name in ("SMALL", "LARGE", "AT")] == [70, 140, 62]
+    assert types.named("struct hidden") is None
 
 
 def test_headers_of_the_kernel(folder: Path) -> None:

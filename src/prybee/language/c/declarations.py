@@ -18,6 +18,7 @@ from prybee.language.c.words import (
 from prybee.language.c_names import BASE, TYPEDEFS
 from prybee.language.types import (
     INT8,
+    INT64,
     UINT8,
     VOID,
     ArrayType,
@@ -72,6 +73,10 @@ class Types:
         found = self.types.get(f"{kind} {name}") or self._outer(kind, name)
         return found or StructType(kind, name, 0)
 
+    def named_enum(self, name: str) -> Type | None:
+        """An enum that is only named here; None where there is none."""
+        return self.find("enum", name)
+
     def complete(self, type_: Type) -> None:
         """Make sure that the size of ``type_`` is known, where it can be known."""
 
@@ -116,7 +121,7 @@ class Types:
     def type_at(self, parts: Sequence[Token], at: int) -> tuple[Type, int] | None:
         """The type whose name is at an index, and the index behind it."""
         kind, text, _place = parts[at] if at < len(parts) else ("", "", 0)
-        if kind != "word" or not (
+        if kind not in ("word", "painted") or not (
             text in BASE_WORDS
             or text in QUALIFIERS
             or text in ("struct", "union", "enum")
@@ -254,8 +259,9 @@ class Declaration:
                 inner = self._balanced()
                 known = self.types.type_at(inner, 0)
                 if known is None:
-                    raise self._fail(f"{word} of something that is no type")
-                found = known[0]
+                    # Of a number: one that holds it.
+                    self.types.evaluator().evaluate(inner)
+                found = known[0] if known is not None else INT64
             else:
                 name = self._word("a type")
                 found = self.types.find("", name)
@@ -388,7 +394,7 @@ class Declaration:
         asked = self._attributes()
         name = self._word("a name") if self._peek() not in ("{", ":") else ""
         if self._peek() != "{":
-            found = self.types.find("enum", name)
+            found = self.types.named_enum(name)
             if found is None:
                 raise self._fail(f"unknown type 'enum {name}'")
             return found

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from prybee.language.c.lexer import PAINTED, CError, Token, joined, tokens
+from prybee.language.c.lexer import PAINTED, CError, Token, Unclosed, joined, tokens
 
 _DEFINE = re.compile(r"([A-Za-z_$][\w$]*)(\(([^)]*)\))?\s*(.*)", re.DOTALL)
 
@@ -171,7 +171,7 @@ class _Expansion:
         while True:
             token = self._next()
             if token is None:
-                raise CError(f"the arguments of macro '{macro.name}' are not closed", place)
+                raise Unclosed(f"the arguments of macro '{macro.name}' are not closed", place)
             text = token[1]
             if text == ")" and depth == 0:
                 break

@@ -208,6 +208,11 @@ class Evaluator:
             return self._offset()
         if text == "__extension__":
             return self._unary()
+        if text == "__builtin_constant_p":
+            self._need("(")
+            self._ternary()
+            self._need(")")
+            return 1, 32, True
         if kind in ("word", "painted"):
             known = self.lookup(text)
             if known is not None:

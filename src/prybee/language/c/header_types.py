@@ -179,6 +179,10 @@ class HeaderTypes(Types):
             return self._promise(kind, name)
         return found or StructType(kind, name, 0)
 
+    def named_enum(self, name: str) -> Type | None:
+        # Headers name enums before they define them, or without doing so.
+        return self.find("enum", name) or EnumType(name, 4, False, ())
+
     def _promise(self, kind: str, name: str) -> Type:
         """A struct whose members are read once its size is asked for."""
         made = StructType(kind, name, 0)
@@ -288,8 +292,9 @@ def _typedef_names(parts: list[Token], start: int, end: int) -> list[str]:
             inner = [part for part in parts[at + 1 : _behind_parentheses(parts, at, end)]
                      if part[0] in ("word", "painted")]  # fmt: skip
             opens = parts[at + 1][1] if at + 1 < end else ""
-            # A pointer's name is in parentheses; a function's stands before them.
-            if opens in ("*", "(", "^") and inner:
+            # A pointer's name is in parentheses; a function's stands before them, or in its own.
+            behind = _behind_parentheses(parts, at, end)
+            if inner and (opens in ("*", "(", "^") or _is_open(parts, behind, end)):
                 found.append(inner[0][1])
                 name = ""
                 at = _behind_parentheses(parts, at, end)

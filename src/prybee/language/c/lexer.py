@@ -41,6 +41,10 @@ class CError(Exception):
         super().__init__(message)
 
 
+class Unclosed(CError):
+    """The arguments of a macro go on behind the text."""
+
+
 def tokens(text: str, base: int = 0) -> list[Token]:
     """The tokens of ``text``, whose first character is at place ``base``."""
     found = []

@@ -8,7 +8,7 @@ import re
 from prybee.language.c.expansion import Macro, Table, defined, expand
 from prybee.language.c.expressions import Evaluator
 from prybee.language.c.headers import BIG_ENDIAN, FOR_KERNEL, MACHINES, PREDEFINED, Found, Search
-from prybee.language.c.lexer import CError, Token, cleaned, tokens
+from prybee.language.c.lexer import CError, Token, Unclosed, cleaned, tokens
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -30,6 +30,7 @@ HAVE_BTF = "BPFTRACE_HAVE_BTF"
 _DEEPEST = 100
 _MOST_FILES = 5000
 _LARGEST = 8 << 20
+_MOST_HELD = 20_000
 
 
 class Conditionals:
@@ -177,6 +178,8 @@ class Headers:
         self._once: set[str] = set()
         self._depth = 0
         self._files = 0
+        # What waits for the end of a macro's arguments.
+        self._held: list[Token] = []
         # The file that is being read.
         self._file_path = ""
         self._pack_stack: list[int] = []
@@ -252,8 +255,16 @@ class Headers:
             return
         if not self.kernel or self.kernel[-1][1] != kernel:
             self.kernel.append((len(self.tokens), kernel))
+        parts = self._held + tokens(text, place)
+        self._held = []
         try:
-            self.tokens += expand(tokens(text, place), self.macros)
+            self.tokens += expand(parts, self.macros)
+        except Unclosed as failure:
+            # There are directives between the arguments.
+            if len(parts) < _MOST_HELD:
+                self._held = parts
+            else:
+                self.problems.append((failure.place, str(failure)))
         except (CError, RecursionError) as failure:
             self.problems.append((place, str(failure)))
 
