@@ -3,9 +3,11 @@
 import os
 import shutil
 import struct
+import subprocess
 
 import pytest
 
+from prybee.dwarf import DwarfError
 from prybee.elf import ElfFile
 from prybee.symbols import debug_info
 from tests.dwarf.conftest import SOURCE, function
@@ -110,8 +112,6 @@ def test_package_by_its_tool(build, opened, tool, tmp_path):
     """Two units, so that their parts do not start at 0."""
     if not shutil.which("dwp"):
         pytest.skip("needs dwp")
-    import subprocess
-
     (tmp_path / "one.c").write_text(SOURCE)
     (tmp_path / "two.c").write_text(
         "struct extra { long a; char b; };\nint two(struct extra *e) { return e->b; }\n"
@@ -168,3 +168,55 @@ def test_debug_file_of_another_program(build, tool, tmp_path):
     tool("objcopy", f"--add-gnu-debuglink={tmp_path / 'program.dbg'}", program)
     with ElfFile.open(str(program)) as elf:
         assert debug_info.find(elf, str(program)) is None
+
+
+@pytest.fixture
+def shared(build, tool, tmp_path):
+    """Two programs whose common debug information is in a file of its own."""
+    paths = []
+    for name in ("common", "common other"):
+        path = tmp_path / name.replace(" ", "-")
+        shutil.copy(build(name, "-g", "-O0" if name == "common" else "-O2", "-Wl,--build-id"), path)
+        paths.append(path)
+    try:
+        tool("dwz", "-m", tmp_path / "shared.debug", "-M", tmp_path / "shared.debug", *paths)
+    except subprocess.CalledProcessError as error:
+        pytest.skip(f"dwz does not work here: {error.stderr}")
+    return paths[0], tmp_path / "shared.debug"
+
+
+def test_shared_part(shared, opened):
+    program, _part = shared
+    assert parameters(opened, program) == NAMES
+    elf, info = opened(program)
+    entry = function(elf, info, "count_pages")
+    types = info.types
+    shown = [types.type_name(p.type) for p in types.parameters(entry.id)]
+    assert shown == [
+        "struct book*", "const char*", "enum color", "shelf_t*", "double", "number*",
+    ]  # fmt: skip
+    assert types.size(types.find("book", "struct", entry)) == 128
+    assert len(types.flat_members(types.find("book", "struct"))) == 18
+
+
+def test_shared_part_is_missing(shared, opened):
+    program, part = shared
+    part.unlink()
+    elf, info = opened(program)
+
+    def ask():
+        entry = function(elf, info, "count_pages")
+        return [info.types.type_name(p.type) for p in info.types.parameters(entry.id)]
+
+    with pytest.raises(DwarfError) as caught:
+        ask()
+    assert f"its shared part '{part}' was not found" in str(caught.value)
+
+
+@pytest.mark.parametrize("flags", [("-gdwarf-4",), ("-gdwarf-5",)], ids=" ".join)
+def test_compressed_by_dwz(flags, build, tool, opened, tmp_path):
+    """Within one file: common entries are in units of their own."""
+    path = tmp_path / "program"
+    shutil.copy(build(f"types {flags}", *flags), path)
+    tool("dwz", path)
+    assert parameters(opened, path) == NAMES

@@ -11,7 +11,7 @@ from prybee.dwarf.lines import LineTable, line_table
 from prybee.dwarf.ranges import AddressTable, ranges
 from prybee.dwarf.sections import DwarfError, Sections
 from prybee.dwarf.types import DwarfTypes
-from prybee.dwarf.units import File, place_of
+from prybee.dwarf.units import SHARED_FILE, File, place_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -75,6 +75,8 @@ class DebugInfo:
         self.types = DwarfTypes(self)
         self._addresses = AddressTable(self.main)
         self._splits: SplitFiles | None = None
+        self._shared: File | None = None
+        self.main.find_shared = self._find_shared
         self._names: Names | None = None
         self._functions: dict[int, tuple[list[int], list[tuple[int, int, int]]]] = {}
         self._tables: dict[int, LineTable | None] = {}
@@ -89,7 +91,9 @@ class DebugInfo:
         return f"DebugInfo({self.path})"
 
     def close(self) -> None:
-        """Closes the files of split units."""
+        """Closes the files of split units, and a shared one."""
+        if self._shared is not None:
+            self._shared.sections.elf.close()
         if self._splits is not None:
             self._splits.close()
 
@@ -97,6 +101,8 @@ class DebugInfo:
     def bytes_read(self) -> int:
         """How much was read so far."""
         files = [self.main, *(self._splits.files if self._splits is not None else ())]
+        if self._shared is not None:
+            files.append(self._shared)
         return sum(file.sections.bytes_read for file in files)
 
     @property
@@ -112,7 +118,9 @@ class DebugInfo:
         """The entry with an id."""
         number, from_types, offset = place_of(id)
         file: File = self.main
-        if number:
+        if number == SHARED_FILE:
+            file = self._find_shared()
+        elif number:
             splits = self._splits
             if splits is None or number > len(splits.files):
                 raise self.damaged(f"no file number {number}")
@@ -122,6 +130,13 @@ class DebugInfo:
         if found is None:
             raise unit.damaged(offset - unit.offset)
         return found
+
+    def _find_shared(self) -> File:
+        if self._shared is None:
+            from prybee.dwarf.shared import open_shared
+
+            self._shared = open_shared(self._elf, self._directories)
+        return self._shared
 
     def whole(self, unit: Unit) -> Unit:
         """The unit with all entries: of a skeleton, the one that was split off."""
@@ -200,7 +215,11 @@ class DebugInfo:
             build_id = self._elf.build_id
             found = cache.load(build_id, sizes, self._cache)
             if found is None:
+                from prybee.dwarf.shared import has_link
+
                 units = [self.whole(unit) for unit in self.main.units()]
+                if has_link(self._elf):
+                    units += self._find_shared().units()
                 found = names.make(units)
                 if self._splits is None:
                     # Ids name files by the order in which they were found.

@@ -14,7 +14,7 @@ from prybee.dwarf.abbrevs import size_of, sleb, uleb
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from typing import Literal
 
     from prybee.dwarf.abbrevs import Abbrev
@@ -27,6 +27,8 @@ _HEAD = 512
 # Units whose bytes are kept, and how many bytes of them.
 _UNITS_KEPT = 16
 _BYTES_KEPT = 64 << 20
+# The number of the file that several debug files share.
+SHARED_FILE = (1 << 10) - 1
 # Where ids of entries carry the number of their file, and the bit for .debug_types.
 _FILE_SHIFT = 44
 _TYPES_BIT = 1 << 43
@@ -481,6 +483,8 @@ class Unit:
             return sections.text("line_str", value)
         if form in c.STRING_INDEXES:
             return sections.text("str", self.string_offset(value))
+        if form in (c.FORM_GNU_STRP_ALT, c.FORM_STRP_SUP):
+            return self.file.shared().sections.text("str", value)
         return ""
 
     def string_offset(self, index: int) -> int:
@@ -538,6 +542,8 @@ class File:
         self._abbrevs: dict[int, dict[int, Abbrev]] = {}
         self._types: dict[int, Unit] | None = None
         self._loaded: list[Unit] = []
+        # Finds the file with what several debug files share.
+        self.find_shared: Callable[[], File] | None = None
 
     def units(self) -> Sequence[Unit]:
         """All units, in the order of the file; their headers are read now.
@@ -597,7 +603,20 @@ class File:
                 self._types = {unit.signature: unit for unit in self.units() if unit.is_types}
             found = self._types.get(value)
             return found.entry(found.type_at) if found is not None else None
+        if form in (c.FORM_GNU_REF_ALT, c.FORM_REF_SUP4, c.FORM_REF_SUP8):
+            unit = self.shared().unit_at(value)
+            return unit.entry(value - unit.offset)
         return None
+
+    def shared(self) -> File:
+        """The file that has what several debug files share (as ``dwz -m`` leaves it).
+
+        Raises:
+            DwarfError: there is none, or it was not found.
+        """
+        if self.find_shared is None:
+            raise self.sections.damaged("it names a shared file, and there is no link to one")
+        return self.find_shared()
 
     def loaded(self, unit: Unit) -> None:
         """A unit has read its bytes: those read long ago are given up."""
