@@ -16,6 +16,8 @@ FIND = (
     "return -1; } "
 )
 
+EXITS = "fn f($a : int64) : int64 { if ($a == 2) { exit(); } return $a; } "
+
 # Script → what its begin prints.
 PRINTS: dict[str, list[Any]] = {
     ADD + "begin { print(add(1, 2)); print(add(add(1, 2), add(3, 4))) }": [3, 10],
@@ -33,6 +35,14 @@ PRINTS: dict[str, list[Any]] = {
     ADD + "begin { $a = 5; print(add($a, 1)); print($a) }": [6, 5],
     "fn f() : void { print(probetype); print(1) } begin { f(); print(2) }": ["special", 1, 2],
     "fn f($x : int64) : void { @m[$x] = $x; } begin { f(3); print(@m[3]) }": [3],
+    # exit() ends the handler, from any depth and from inside of loops; its own record is the last
+    EXITS + "begin { print(f(1)); print((f(2), 5)); print(9) }": [1, 0],
+    EXITS + "begin { print((f(1), 5).1); if (pid > 0) { print(f(2)) } print(9) }": [5, 0],
+    EXITS + "fn g($a : int64) : int64 { return f($a); } begin { for $i : 0..5 { print(g($i)) } "
+    "print(9) }": [0, 1, 0],
+    EXITS + "begin { @m[2] = 1; for $kv : @m { f($kv.0); print(8) } print(9) }": [0],
+    # What another handler did does not count.
+    EXITS + "begin { exit(7) } begin { print(f(1)); print(f(2)) }": [7, 1, 0],
 }
 
 

@@ -287,6 +287,9 @@ class Exit(Statement):
         # For the case that there was no room for the record.
         pointer = h.global_pointer(global_data.EXIT)
         h.b.store(pointer, 0, h.b.add(code, 1), I64)
+        if h.script.checker.subprograms:
+            # For those who called the function that this stands in.
+            h.b.atomic_add(h.global_pointer(h.script.exits), 0, h.const(1))
         h.leave(h.const(h.context.return_value))
         return None
 

@@ -162,7 +162,7 @@ def lower_unroll(h: Handler, node: tree.Unroll) -> None:
 
 def lower_for(h: Handler, node: tree.For) -> None:
     """``for`` over a range or a map."""
-    leaves = _leaves(node.body)
+    leaves = _leaves(h, node.body)
     environment = h.environment
     assert environment is not None
     assert h.frame.environment is not None
@@ -184,9 +184,11 @@ def lower_for(h: Handler, node: tree.For) -> None:
         )
 
 
-def _leaves(body: tree.Block) -> bool:
+def _leaves(h: Handler, body: tree.Block) -> bool:
+    own = h.script.checker.subprograms
     return any(
-        isinstance(node, tree.Return) or (isinstance(node, tree.Call) and node.name in _LEAVING)
+        isinstance(node, tree.Return)
+        or (isinstance(node, tree.Call) and (node.name in _LEAVING or node.name in own))
         for node in tree.walk(body)
     )
 

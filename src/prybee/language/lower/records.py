@@ -94,14 +94,18 @@ def _prepare(
     if is_scalar(type_):
         operand = h.lower(value)
         return Scalar(h.convert(operand, type_), type_), type_
-    if _may_branch_out(value):
+    if _may_branch_out(h, value):
         return h.lower(value), type_
     return value, type_
 
 
-def _may_branch_out(node: tree.Node) -> bool:
+def _may_branch_out(h: Handler, node: tree.Node) -> bool:
     """Whether evaluating may run statements, which may return or send records themselves."""
-    return any(isinstance(each, tree.Block) for each in tree.walk(node))
+    own = h.script.checker.subprograms
+    return any(
+        isinstance(each, tree.Block) or (isinstance(each, tree.Call) and each.name in own)
+        for each in tree.walk(node)
+    )
 
 
 def _submit(h: Handler, record: Value) -> None:

@@ -103,6 +103,7 @@ class ScriptLowering:
         self.script_maps: list[ScriptMap] = []
         self._record_ids: dict[RecordSpec, int] = {}
         self.storages: dict[str, Storage] = {}
+        self._exits: int | None = None
         for symbol in checker.maps.values():
             if symbol.value_type is not None:
                 self._place(symbol)
@@ -193,6 +194,13 @@ class ScriptLowering:
             cpus = max(self.target.possible_cpus) + 1
             self.maps.append(MapSpec(PACKETS, "perf_event_array", 4, 4, cpus))
         return PACKETS
+
+    @property
+    def exits(self) -> int:
+        """Offset in the global data of the word that counts calls of exit()."""
+        if self._exits is None:
+            self._exits = self.globals.single(8).offset
+        return self._exits
 
     # -- handlers ------------------------------------------------------------------------------
 
