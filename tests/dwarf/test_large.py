@@ -116,6 +116,13 @@ def test_the_index_is_kept(large, tmp_path):
     assert read[1] < read[0] / 3
 
 
+def test_a_type_that_is_not_there(large, opened):
+    """A name that is nowhere in the file is found out by searching for it, without an index."""
+    _elf, info = opened(large)
+    assert calls(lambda: info.types.find("task_struct", "struct")) < 20_000
+    assert not info.types.find("task_struct", "struct")
+
+
 def test_work_grows_with_what_is_asked(large, opened):
     """Other entries of the unit are stepped over."""
 

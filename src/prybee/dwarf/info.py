@@ -194,8 +194,12 @@ class DebugInfo:
         """All types (or inlined functions) of a name."""
         from prybee.dwarf.names import hashed
 
-        names = self._index()
         wanted = name.encode("utf-8", "backslashreplace")
+        if self._names is None:
+            self._names = self._load_names()
+        if self._names is None and not self._mentions(wanted):
+            return  # as most types of the kernel that a script names
+        names = self._index()
         keys = {hashed(wanted)}
         keys.update(self.main.sections.places("str", wanted + b"\0"))
         for id_ in names.find(sorted(keys), tags):
@@ -206,25 +210,40 @@ class DebugInfo:
             if entry.name == name:
                 yield entry
 
+    def _sizes(self) -> tuple[int, int]:
+        sections = self.main.sections
+        return sections.size("info"), sections.size("str")
+
+    def _load_names(self) -> Names | None:
+        from prybee.dwarf import cache
+
+        return cache.load(self._elf.build_id, self._sizes(), self._cache)
+
+    def _mentions(self, name: bytes) -> bool:
+        """Whether a name is anywhere in the file: to look for it takes less than an index."""
+        from prybee.dwarf.shared import has_link
+
+        units = self.main.units()
+        if has_link(self._elf) or (units and self.whole(units[0]) is not units[0]):
+            return True  # It may be in another file.
+        places = self.main.sections.places
+        return any(
+            next(places(section, name + b"\0"), None) is not None
+            for section in ("str", "info", "types")
+        )
+
     def _index(self) -> Names:
         if self._names is None:
             from prybee.dwarf import cache, names
+            from prybee.dwarf.shared import has_link
 
-            sections = self.main.sections
-            sizes = sections.size("info"), sections.size("str")
-            build_id = self._elf.build_id
-            found = cache.load(build_id, sizes, self._cache)
-            if found is None:
-                from prybee.dwarf.shared import has_link
-
-                units = [self.whole(unit) for unit in self.main.units()]
-                if has_link(self._elf):
-                    units += self._find_shared().units()
-                found = names.make(units)
-                if self._splits is None:
-                    # Ids name files by the order in which they were found.
-                    cache.save(build_id, sizes, found, self._cache)
-            self._names = found
+            units = [self.whole(unit) for unit in self.main.units()]
+            if has_link(self._elf):
+                units += self._find_shared().units()
+            self._names = names.make(units)
+            if self._splits is None:
+                # Ids name files by the order in which they were found.
+                cache.save(self._elf.build_id, self._sizes(), self._names, self._cache)
         return self._names
 
     # -- lines ---------------------------------------------------------------------------------
