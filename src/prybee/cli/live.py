@@ -189,7 +189,7 @@ def _run(
     if warnings:
         for warning in compilation.warnings:
             print(warning.render(), file=sys.stderr)
-    user = _user_symbols(config, plan) if names_user_code(plan) else None
+    user = _user_symbols(config, plan, arguments) if names_user_code(plan) else None
     output = _output(arguments, config, warnings, user, make_output)
     verifier = "verifier" in stages
     engine = _Engine(plan, target, log_level=7 if verifier else 0)
@@ -240,7 +240,7 @@ def _try_out(compilation: Compilation, target: LiveTarget, mode: str, arguments:
     config = compilation.config
     names = Names(
         _kernel_symbols,
-        lambda: _user_symbols(config, compilation.plan),
+        lambda: _user_symbols(config, compilation.plan, arguments),
         config.str_trunc_trailer.encode("utf-8", "surrogateescape"),
     )
     engine = KernelEngine(compilation.plan, target)
@@ -331,12 +331,14 @@ def _kernel_symbols() -> KernelSymbols:
     return KernelSymbols()
 
 
-def _user_symbols(config: Config, plan: Plan) -> UserSymbols:
+def _user_symbols(config: Config, plan: Plan, arguments: Arguments) -> UserSymbols:
     from prybee.symbols import UserSymbols
+    from prybee.symbols.debug_files import debug_directories
 
     return UserSymbols(
         config.cache_user_symbols.lower(),
         config.cpp_demangle,
+        debug_directories=debug_directories(arguments.all("debuginfo")),
         files=probed_files(plan),
         lines=config.show_debug_info,
     )

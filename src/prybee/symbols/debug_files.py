@@ -17,6 +17,11 @@ if TYPE_CHECKING:
 DEBUG_DIRECTORIES = ("/usr/lib/debug",)
 
 
+def debug_directories(given: Sequence[str]) -> tuple[str, ...]:
+    """The debug directories, where a user has named some: these come first."""
+    return (*given, *DEBUG_DIRECTORIES)
+
+
 def _has_symbols(elf: ElfFile) -> bool:
     return elf.has_symtab
 
