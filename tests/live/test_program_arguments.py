@@ -255,6 +255,17 @@ def test_stack_with_lines(build: Callable[..., str]) -> None:
     assert lines[1].endswith(f"@{source}:{line_of('result')}")
 
 
+def test_stack_has_the_lines_of_calls(build: Callable[..., str]) -> None:
+    """Where a call returns to may be of the next line."""
+    program = build("plain", *KINDS["plain"])
+    # Behind the two instructions that set up the frame.
+    script = "config = { show_debug_info = true } uprobe:F:quiet+4 { print(ustack(2)); }"
+    lines = traced(script, program).split("\n")
+    text = PROGRAM.split("\n")
+    called = text.index("    quiet();") + 1
+    assert lines[1].endswith(f"@{os.path.realpath(program)}.c:{called}")
+
+
 def test_listing(build: Callable[..., str]) -> None:
     program = build("plain", *KINDS["plain"])
     done = run("-lv", f"uprobe:{program}:*")

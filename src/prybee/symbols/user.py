@@ -20,7 +20,7 @@ from prybee.symbols.processes import Process, Processes
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from prybee.symbols.mappings import Mapping
 
@@ -127,9 +127,17 @@ class UserSymbols:
     def resolve_many(
         self, pid: int, addresses: Iterable[int], program: str = ""
     ) -> list[Frame | None]:
-        """:meth:`resolve` for each address of a stack."""
+        """:meth:`resolve` for each address of a stack, innermost first.
+
+        All but the first are where calls return to; the source line told of them is the call's.
+        """
         process = self._process(pid)
         frames = process.frames
+        if self._lines:
+            return [
+                frames[key] if key in frames else self._remember(process, address, program, back)
+                for address, key, back in _calls(addresses)
+            ]
         return [
             frames[address] if address in frames else self._remember(process, address, program)
             for address in addresses
@@ -147,19 +155,21 @@ class UserSymbols:
             process.forget_found()
         return process
 
-    def _remember(self, process: Process, address: int, program: str) -> Frame | None:
-        frame, final = self._resolve(process, address)
+    def _remember(
+        self, process: Process, address: int, program: str, back: int = 0
+    ) -> Frame | None:
+        frame, final = self._resolve(process, address, back)
         if frame is None and not process.generations and program:
-            return self._resolve_by_program(program, address)
+            return self._resolve_by_program(program, address, back)
         if final or process.ended:
             if self._remembered >= _MOST_FRAMES:
                 self.processes.forget_found()
                 self._remembered = 0
-            process.frames[address] = frame
+            process.frames[~address if back else address] = frame
             self._remembered += 1
         return frame
 
-    def _resolve(self, process: Process, address: int) -> tuple[Frame | None, bool]:
+    def _resolve(self, process: Process, address: int, back: int = 0) -> tuple[Frame | None, bool]:
         """What is at an address, and whether that will be the answer the next time too."""
         mapping = process.find(address)
         if mapping is None and monotonic() - process.read_at >= _CURRENT_AFTER_MISS:
@@ -175,19 +185,19 @@ class UserSymbols:
             symbol, distance = binary.name_at_offset(offset) or ("", 0)
             path = mapping.path.removesuffix(DELETED)
             frame = Frame(symbol, distance, path, address, binary.build_id, offset)
-            return self._with_lines(frame, binary), True
+            return self._with_lines(frame, binary, back), True
         # Some JIT compilers write their code to a file in memory first.
         frame = self._run_time_code(process, address)
         if frame is not None:
             return frame, True
         return Frame("", 0, mapping.path, address, b"", offset) if mapping.path else None, False
 
-    def _resolve_by_program(self, path: str, address: int) -> Frame | None:
+    def _resolve_by_program(self, path: str, address: int, back: int = 0) -> Frame | None:
         """An address of a process of which only the program's path is known."""
         if self.cache == "per_program":
             process = self.processes.of_program(path)
             if process is not None:
-                frame, _final = self._resolve(process, address)
+                frame, _final = self._resolve(process, address, back)
                 if frame is not None:
                     return frame
         if path not in self._paths:
@@ -207,9 +217,10 @@ class UserSymbols:
             return None
         symbol, distance = known.name(address) or ("", 0)
         frame = Frame(symbol, distance, path, address, known.build_id, offset)
-        return self._with_lines(frame, known)
+        return self._with_lines(frame, known, back)
 
-    def _with_lines(self, frame: Frame, binary: Binary) -> Frame:
+    def _with_lines(self, frame: Frame, binary: Binary, back: int) -> Frame:
+        """A frame with the source line of the code ``back`` bytes before its address."""
         if not self._lines:
             return frame
         try:
@@ -218,7 +229,7 @@ class UserSymbols:
             return frame
         if address is None:
             return frame
-        source, inlined = binary.source(address)
+        source, inlined = binary.source(address - back)
         return frame.replace(source=source, inlined=inlined) if source or inlined else frame
 
     # ------------------------------------------------------------------ files
@@ -324,6 +335,13 @@ class UserSymbols:
             if perf_map.refresh():
                 return perf_map
         return None
+
+
+def _calls(addresses: Iterable[int]) -> Iterator[tuple[int, int, int]]:
+    """Addresses of a stack; for each the key that its frame is kept by, and how many bytes in front
+    of it the code lies that led there: none for the first, a call for the others."""
+    for index, address in enumerate(addresses):
+        yield (address, ~address, 1) if index else (address, address, 0)
 
 
 def _memory(path: str, address: int, size: int) -> bytes | None:
