@@ -148,3 +148,19 @@ class TestRecords:
 
     def test_whole_structs_go_into_a_record(self) -> None:
         assert loads("struct A { int x; long y; } begin { print(*(struct A *)curtask); }") == 1
+
+
+FLOATS = "union N { int i; float f; } struct S { int m; union N n; double d; float a[2]; } "
+
+
+def test_floating_point_numbers_are_no_values() -> None:
+    """They have a size, and nothing can be done with them (prints: tests/live/scripts)."""
+    before = FLOATS + "begin { $s = (struct S *)0; "
+    assert complaints(before + "print($s.d) }") == ["none type passed to print() is not printable"]
+    assert complaints(before + 'printf("%s", $s.n.f) }') == [
+        "unable to print none type for specifier: s"
+    ]
+    assert complaints(before + "$x = $s.d + 1; }")[0] == (
+        "Type mismatch for '+': comparing double with int8"
+    )
+    assert complaints(before + "$x = (int64)$s.n.f; }") == ['Cannot cast from "float" to "int64"']

@@ -8,6 +8,7 @@ from prybee.language.types import (
     BoolType,
     BufferType,
     EnumType,
+    FloatType,
     IntType,
     NoneType,
     PointerType,
@@ -50,7 +51,7 @@ def check_format(call: tree.Call, checker: Checker) -> None:
 
 def _check_argument(call: tree.Call, index: int, wanted: Conversion, checker: Checker) -> None:
     type_ = argument_type(call, index)
-    if isinstance(type_, NoneType) or type_.size == 0:
+    if isinstance(type_, NoneType | FloatType) or type_.size == 0:
         if not checker.errors:
             checker.error(call, f"unable to print none type for specifier: {wanted.kind}")
         return

@@ -26,6 +26,7 @@ from prybee.language.types import (
     UINT64,
     AggregationType,
     ArrayType,
+    FloatType,
     HistType,
     IntType,
     LhistType,
@@ -159,6 +160,9 @@ class Print(Statement):
             )
         elif isinstance(subject, tree.MapAccess) and is_castable_aggregation(type_):
             checker.expression(subject)
+        elif isinstance(type_, FloatType):
+            hint = f"this is a {type_}: BPF has no floating-point numbers"
+            checker.error(call, "none type passed to print() is not printable", hint)
         elif type_.size == 0 and isinstance(subject, tree.Call | tree.TupleLiteral):
             if not checker.errors:
                 checker.error(call, "none type passed to print() is not printable")

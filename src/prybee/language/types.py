@@ -53,6 +53,19 @@ class NoneType(Type):
         return "none"
 
 
+class FloatType(Type):
+    """A floating-point number of C, which BPF can copy and nothing else; prints as ``null``."""
+
+    bytes: int
+
+    @property
+    def size(self) -> int:
+        return self.bytes
+
+    def __str__(self) -> str:
+        return "float" if self.bytes == 4 else "double"
+
+
 class VoidType(Type):
     """``void``, as a pointee."""
 
@@ -753,8 +766,8 @@ def layout_of(type_: Type) -> layouts.Layout:
             return layouts.TseriesLayout(
                 size, type_.interval, type_.buckets, type_.aggregation, type_.signed
             )
-        case NoneType():
-            return layouts.NoneLayout(0)
+        case NoneType() | FloatType():
+            return layouts.NoneLayout(size)
     raise TypeError(f"a value of type {type_} cannot be stored")
 
 

@@ -84,7 +84,8 @@ class TupleLayout(Layout):
 
 
 class NoneLayout(Layout):
-    """No value (size 0), as a call of a void function has; prints as ``null``."""
+    """No value (size 0), as a call of a void function has, or one that cannot be read, such as a
+    floating-point number; prints as ``null``."""
 
 
 class TimestampLayout(Layout):

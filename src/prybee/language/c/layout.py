@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from prybee.language.types import (
-    UINT32,
     UINT64,
     ArrayType,
+    FloatType,
     Member,
     StringType,
     StructType,
@@ -14,8 +14,8 @@ from prybee.language.types import (
 )
 
 # What neither the language nor BPF can compute with: bytes of the right size and alignment.
-FLOAT = ArrayType(UINT32, 1)
-DOUBLE = ArrayType(UINT64, 1)
+FLOAT = FloatType(4)
+DOUBLE = FloatType(8)
 WIDE = ArrayType(UINT64, 2)
 WIDE.__dict__["_alignment"] = 16
 
