@@ -10,19 +10,26 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from prybee.diagnostics import PrybeeError, Source
+from prybee.diagnostics import PrybeeError, ScriptError, Source
 from prybee.engines.live import LiveTarget
 from prybee.functions import TABLE as FUNCTIONS
 from prybee.language.frontend import CompileOptions, compile_script
 from prybee.language.registry import Registry
 from prybee.probes import TABLE as PROBES
-from tests.live.corpus import all_cases
+from tests.live.corpus import SCRIPTS as CORPUS
+from tests.live.corpus import all_cases, read
 
 pytestmark = pytest.mark.live
 
 EXAMPLES = int(os.environ.get("PRYBEE_MUTATIONS", "200"))
 TOKEN = re.compile(r"\s+|\w+|\"(?:[^\"\\]|\\.)*\"|.", re.S)
-SCRIPTS = [TOKEN.findall(case.script) for case in all_cases()]
+MORE = [CORPUS.parent / "old" / "idioms.txt", CORPUS.parent / "messages" / "messages.txt"]
+SCRIPTS = [
+    TOKEN.findall(case.script)
+    for case in [*all_cases(), *(case for path in MORE for case in read(path))]
+]
+# What is said of a whole script.
+PLACELESS = ("No probes to attach", "No probes attached; use --")
 # What is put between tokens: parts of other scripts, and what lexers stumble over.
 ODD = [*"{}()[];,.:/@$\"'\\#%*-+!?=<>&|^~0", "\0", "\udcff", "ü", "99999999999999999999", "0x",
        "1e9", "..", "/*", "//", '"', "@@", "$1", "args", "ctx", "begin", "*", "struct", "(uint8)",
@@ -69,13 +76,17 @@ def target() -> Iterator[LiveTarget]:
 )
 @given(script=mutated())
 def test_mutated_scripts(target: LiveTarget, script: str) -> None:
-    """Nothing but PrybeeError comes out, with a message that has a severity and few lines."""
+    """Nothing but messages comes out, and they show where."""
     options = CompileOptions(positional=("1", "two"), pid=None, environment={})
     try:
         found = compile_script(
             Source("stdin", script), target, Registry(FUNCTIONS, PROBES), options
         )
         texts = [warning.render() for warning in found.warnings]
+    except ScriptError as error:
+        texts = [str(error)]
+        places = [one.span for one in error.diagnostics]
+        assert any(places) or texts[0].removeprefix("ERROR: ").startswith(PLACELESS), script
     except PrybeeError as error:
         texts = [str(error)]
     assert all(text.strip() for text in texts)

@@ -260,6 +260,15 @@ def test_no_warnings(statements: str) -> None:
     assert [w.message for w in compilation.warnings] == []
 
 
+@pytest.mark.parametrize("call", ["print(nothing())", "printf(nothing(), 1)", "str(nothing())"])
+def test_nothing_as_an_argument(call: str) -> None:
+    failure = complaint(f"macro nothing() {{ }} begin {{ $x = 1; {call}; }}")
+    (diagnostic,) = failure.diagnostics
+    assert diagnostic.message == "the block gives nothing: it cannot be used as a value"
+    assert diagnostic.span is not None
+    assert diagnostic.span.chain
+
+
 MACRO = "macro add($a, b) { $a + b } macro set(@m, v) { @m = v } macro one() { 1 } "
 
 

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 # What has values below it, and in which fields.
 _VALUES: dict[type[tree.Node], tuple[str, ...]] = {
+    tree.Call: ("args",),
     tree.Unary: ("operand",),
     tree.Binary: ("left", "right"),
     tree.Cast: ("operand",),

@@ -202,7 +202,8 @@ class Handler:
 
     def slot(self, type_: Type, name: str = "") -> Value:
         """Room for a value of ``type_`` in our own memory, not initialised."""
-        return self.b.slot((type_.size + 7) // 8 * 8, 8, name)
+        # The empty tuple has an address, too.
+        return self.b.slot(max((type_.size + 7) // 8 * 8, 8), 8, name)
 
     def address(self, place: Place) -> Value:
         """The address of a place as a plain number."""
