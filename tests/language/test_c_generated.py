@@ -11,10 +11,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from prybee.diagnostics import Source
 from prybee.language.c.declarations import Types
 from prybee.language.c.expansion import defined, expand
+from prybee.language.c.header_types import HeaderTypes
+from prybee.language.c.headers import Found, Search
 from prybee.language.c.layout import alignment
 from prybee.language.c.lexer import CError, cleaned, joined, tokens
+from prybee.language.c.preprocessor import Headers
 from prybee.language.types import StructType
 
 SCALARS = ("char", "unsigned char", "short", "unsigned", "int", "long", "unsigned long long",
@@ -121,6 +125,28 @@ def test_any_text_has_tokens(text: str) -> None:
     assert [place for _kind, _text, place in tokens(text)] == sorted(
         {place for _kind, _text, place in tokens(text)}
     )
+
+
+PIECES = ("#if", "#else\n", "#endif\n", "#define A", "#define F(x)", "#undef A\n", "#include <x>\n",
+          "#include", "struct s {", "union", "enum e { A, B", "typedef", "int", "x", "*", "}", "{",
+          "(", ")", "[", "]", ";", ",", "=", "1", "A", "F", "F(", "##", "#", "\n", "'", '"', "/*",
+          "*/", "//", "\\\n", ": 3", "__attribute__((", "aligned", "sizeof", "...",
+          "#pragma pack(1)\n", "__typeof__(", "\0", "\r\n", "0x", "-", "?", "defined")  # fmt: skip
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.lists(st.sampled_from(PIECES), max_size=40))
+def test_any_header_can_be_read(pieces: list[str]) -> None:
+    headers = Headers(Source("stdin", ""), Search(), True, False)
+    headers.include(Found("x.h", " ".join(pieces), False, False, 0))
+    types = HeaderTypes(headers, lambda _tag, _name: None)
+    types.extend()
+    for key in [*types._declared]:
+        tag, _blank, name = key.rpartition(" ")
+        found = types.find(tag, name)
+        assert found is not None or types.failures or headers.problems
+    for name in types._enumerated:
+        types.enumerator(name)
 
 
 EXPANSIONS = [
