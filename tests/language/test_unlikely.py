@@ -83,3 +83,25 @@ def test_not_told(statements: str) -> None:
 
 def test_macros_may_ask_anything() -> None:
     assert warnings("print(negative(pid))", "macro negative(x) { x < 0 } ") == []
+
+
+@pytest.mark.parametrize(
+    ("statements", "names"),
+    [
+        ("$x = 1;", ["$x"]),
+        ("let $x = 1; $x = 2;", ["$x"]),
+        ("$x = 1; if (1) { $y = $x; }", ["$y"]),
+        ("$x = 1; print($x++);", []),
+        ("$x = 1; $p = &$x; print(*$p);", []),
+        ("$x = 1; @m = $x;", []),
+        ("for $i : 0..3 { print(1); }", []),
+        ("print(twice(2));", []),
+    ],
+)
+def test_unused_variables(statements: str, names: list[str]) -> None:
+    text = f"macro twice(a) {{ $t = a; $t + $t }} begin {{ {statements} }}"
+    found = compile_text(text, TableTarget(), careful=True).warnings
+    unused = [w.message for w in found if "never used" in w.message]
+    assert unused == [f"Variable {name} is never used." for name in names]
+    plain = compile_text(text, TableTarget()).warnings
+    assert not any("never used" in w.message for w in plain)

@@ -95,6 +95,7 @@ def _check(name: str, target: Target, flags: set[str], parameters: Sequence[str]
         positional=tuple([word for word in parameters if not word.startswith("--")]),
         named=dict(_named(word) for word in parameters if word.startswith("--")),
         unsafe="--unsafe" in flags,
+        careful=True,
     )
     registry = Registry(functions.TABLE, probes.TABLE)
     try:

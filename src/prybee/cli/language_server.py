@@ -173,7 +173,9 @@ class Server(LanguageServer):
                 self.assistant.target,
                 self.assistant.registry,
                 # A script that was never saved may import what is beside it, too.
-                CompileOptions(unsafe=True, folders=(os.path.dirname(document.source.name),)),
+                CompileOptions(
+                    unsafe=True, careful=True, folders=(os.path.dirname(document.source.name),)
+                ),
             )
         return document
 

@@ -71,6 +71,19 @@ class Checker(Subprograms):
         if self.errors:
             raise ScriptError(sorted(map(self._counted, self.errors.items()), key=_place))
 
+    def tell_unused(self, variants: Sequence[Variant]) -> None:
+        """Warn of variables that get a value which nothing looks at."""
+        for variant in variants:
+            for symbol in variant.symbols.values():
+                # Those of loops and parameters have their place by the form of the language.
+                given = symbol.fixed and not symbol.declared
+                if symbol.read or given or symbol.span is None or "." in symbol.name:
+                    continue
+                message = f"Variable {symbol.name} is never used."
+                key = (message, symbol.span.start, symbol.span.end)
+                hint = "`_ = …;` is a value that nobody wants"
+                self.warnings[key] = Diagnostic(WARNING, message, symbol.span, (hint,))
+
     def _counted(self, error: tuple[tuple[str, int, int], Diagnostic]) -> Diagnostic:
         """A mistake, and for how many probes it is one where a handler stands for several."""
         (message, start, end), diagnostic = error

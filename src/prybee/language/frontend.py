@@ -50,6 +50,7 @@ class CompileOptions(Data):
         pid: only this process (``-p``), or the child of ``-c``.
         child: ``pid`` is the child of ``-c``.
         unsafe: functions that change the system are allowed.
+        careful: warn of what a run has no use for, too: variables that are never used.
         misses: count reads of map elements that do not exist (``-k``).
         environment: variables, for settings.
         stages: those of :data:`STAGES` whose text is wanted.
@@ -65,6 +66,7 @@ class CompileOptions(Data):
     pid: int | None = None
     child: bool = False
     unsafe: bool = False
+    careful: bool = False
     misses: bool = False
     environment: Mapping[str, str] = {}
     stages: tuple[str, ...] = ()
@@ -231,6 +233,8 @@ def _checked(
     checker.declare_maps(program.map_declarations)
     variants = [variant for block in blocks for variant in block.variants]
     checker.check_all(variants)
+    if options.careful:
+        checker.tell_unused(variants)
     _check_named(front.parameters)
     front.warnings += sorted(checker.warnings.values(), key=_place)
     if "types" in options.stages:
@@ -266,6 +270,12 @@ def _check_named(parameters: Parameters) -> None:
     names = ", ".join(f"--{name}" for name in unexpected)
     message = f"unexpected program command line options: {names}"
     hints = (hint or "no custom program options defined.",)
+    from prybee.diagnostics import did_you_mean
+
+    for name in unexpected:
+        near = did_you_mean(name, parameters.described, 1)
+        if near:
+            hints = (*hints, f"did you mean '--{near[0]}'?")
     raise ScriptError([Diagnostic(ERROR, message, None, hints)])
 
 
