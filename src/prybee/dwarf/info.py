@@ -7,20 +7,21 @@ from bisect import bisect_right
 
 from prybee.data import Data
 from prybee.dwarf import constants as c
+from prybee.dwarf.files import SHARED_FILE, File, place_of
 from prybee.dwarf.lines import LineTable, line_table
 from prybee.dwarf.ranges import AddressTable, ranges
 from prybee.dwarf.sections import DwarfError, Sections
 from prybee.dwarf.types import DwarfTypes
-from prybee.dwarf.units import SHARED_FILE, File, place_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from prybee.dwarf.abbrevs import Abbrev
+    from prybee.dwarf.entries import Entry
     from prybee.dwarf.names import Names
     from prybee.dwarf.split import SplitFiles
-    from prybee.dwarf.units import Entry, Unit
+    from prybee.dwarf.units import Unit
     from prybee.elf import ElfFile
 
 

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from prybee.dwarf.abbrevs import Abbrev
-    from prybee.dwarf.units import Entry, Unit
+    from prybee.dwarf.entries import Entry
+    from prybee.dwarf.units import Unit
 
 # Tags that are kept, in the order of their numbers in the index.
 TAGS = (

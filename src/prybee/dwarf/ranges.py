@@ -9,8 +9,10 @@ from prybee.dwarf.abbrevs import uleb
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from prybee.dwarf.entries import Entry
+    from prybee.dwarf.files import ByteOrder, File
     from prybee.dwarf.sections import Sections
-    from prybee.dwarf.units import ByteOrder, Entry, File, Unit
+    from prybee.dwarf.units import Unit
 
 # Entries of .debug_rnglists (section 7.25).
 _END, _BASE_X, _STARTX_ENDX, _STARTX_LENGTH, _OFFSETS, _BASE, _START_END, _START_LENGTH = range(8)

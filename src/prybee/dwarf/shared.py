@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 
+from prybee.dwarf.files import SHARED_FILE, File
 from prybee.dwarf.sections import DwarfError, Sections
-from prybee.dwarf.units import SHARED_FILE, File
 from prybee.elf import ElfError, ElfFile
 
 TYPE_CHECKING = False

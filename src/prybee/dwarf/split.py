@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 
 from prybee.dwarf import constants as c
+from prybee.dwarf.files import File
 from prybee.dwarf.sections import DwarfError, Sections
-from prybee.dwarf.units import File
 from prybee.elf import ElfError, ElfFile
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from prybee.dwarf.units import ByteOrder, Unit
+    from prybee.dwarf.files import ByteOrder
+    from prybee.dwarf.units import Unit
 
 # Columns of a package's index: version 2 (GNU) and 5 (section 7.3.5.3).
 _COLUMNS = {

@@ -17,8 +17,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from prybee.dwarf.entries import Entry
     from prybee.dwarf.info import DebugInfo
-    from prybee.dwarf.units import Entry
 
 _KINDS = {
     c.ARRAY_TYPE: "array",

@@ -1,4 +1,4 @@
-"""Units (compilations) and their entries.
+"""Units (compilations), and the way through their entries.
 
 A unit's entries are read when someone asks: the first few bytes for its own entry, and all of its
 bytes at once for those below it.
@@ -6,140 +6,24 @@ bytes at once for those below it.
 
 from __future__ import annotations
 
-from bisect import bisect_right
-
 from prybee.dwarf import abbrevs
 from prybee.dwarf import constants as c
 from prybee.dwarf.abbrevs import size_of, sleb, uleb
+from prybee.dwarf.entries import Entry
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
-    from typing import Literal
+    from collections.abc import Iterator
 
     from prybee.dwarf.abbrevs import Abbrev
-    from prybee.dwarf.sections import DwarfError, Sections
-
-    ByteOrder = Literal["little", "big"]
+    from prybee.dwarf.files import File
+    from prybee.dwarf.sections import DwarfError
 
 # The first bytes of a unit that are read for its own entry.
 _HEAD = 512
-# Units whose bytes are kept, and how many bytes of them.
-_UNITS_KEPT = 16
-_BYTES_KEPT = 64 << 20
-# The number of the file that several debug files share.
-SHARED_FILE = (1 << 10) - 1
 # Where ids of entries carry the number of their file, and the bit for .debug_types.
-_FILE_SHIFT = 44
-_TYPES_BIT = 1 << 43
-
-
-class Entry:
-    """One debugging information entry.
-
-    Attributes:
-        unit: what it is in.
-        at: where it starts, in bytes from the start of its unit.
-        end: behind its attributes, where its children start.
-        tag: what it is.
-        values: attribute → (form, value as stored: a number, or bytes of a block or string).
-    """
-
-    __slots__ = ("abbrev", "at", "end", "unit", "values")
-
-    def __init__(
-        self,
-        unit: Unit,
-        at: int,
-        end: int,
-        abbrev: Abbrev,
-        values: dict[int, tuple[int, int | bytes]],
-    ) -> None:
-        self.unit = unit
-        self.at = at
-        self.end = end
-        self.abbrev = abbrev
-        self.values = values
-
-    def __repr__(self) -> str:
-        return f"Entry({self.tag:#x} at {self.unit.offset + self.at:#x})"
-
-    @property
-    def tag(self) -> int:
-        """What it is."""
-        return self.abbrev.tag
-
-    @property
-    def id(self) -> int:
-        """A number that finds it again: :meth:`DebugInfo.entry`."""
-        return self.unit.base + self.at
-
-    def has(self, attribute: int) -> bool:
-        """Whether it has an attribute."""
-        return attribute in self.values
-
-    def number(self, attribute: int) -> int | None:
-        """A constant, flag or offset; None where there is none, or none that is a number."""
-        found = self.values.get(attribute)
-        return found[1] if found is not None and isinstance(found[1], int) else None
-
-    def flag(self, attribute: int) -> bool:
-        """Whether a flag is set."""
-        return bool(self.number(attribute))
-
-    def text(self, attribute: int) -> str:
-        """A string; "" where there is none."""
-        found = self.values.get(attribute)
-        if found is None:
-            return ""
-        form, value = found
-        return self.unit.string(form, value)
-
-    @property
-    def name(self) -> str:
-        """Its name, or ""."""
-        return self.text(c.AT_NAME)
-
-    def address(self, attribute: int) -> int | None:
-        """An address; None where there is none."""
-        found = self.values.get(attribute)
-        if found is None:
-            return None
-        form, value = found
-        if not isinstance(value, int):
-            return None
-        if form == c.FORM_ADDR:
-            return value
-        return self.unit.indexed_address(value) if form in c.ADDRESS_INDEXES else None
-
-    def reference(self, attribute: int) -> Entry | None:
-        """The entry that an attribute refers to; None where there is none that can be found."""
-        found = self.values.get(attribute)
-        if found is None:
-            return None
-        form, value = found
-        if not isinstance(value, int):
-            return None
-        if form in c.UNIT_REFERENCES:
-            return self.unit.entry(value)
-        return self.unit.file.referred(form, value)
-
-    def origin(self) -> Entry | None:
-        """What this entry is an instance or the definition of."""
-        return self.reference(c.AT_ABSTRACT_ORIGIN) or self.reference(c.AT_SPECIFICATION)
-
-    def inherited(self, attribute: int) -> Entry:
-        """The entry that has an attribute: this one, or what it is an instance of."""
-        entry: Entry | None = self
-        for _ in range(8):
-            if entry is None or attribute in entry.values:
-                break
-            entry = entry.origin()
-        return entry or self
-
-    def children(self) -> Iterator[Entry]:
-        """The entries right below it, in order."""
-        return self.unit.children(self)
+FILE_SHIFT = 44
+TYPES_BIT = 1 << 43
 
 
 class Unit:
@@ -166,7 +50,7 @@ class Unit:
         self.file = file
         self.offset = offset
         self.from_types = from_types
-        self.base = (file.number << _FILE_SHIFT) + (_TYPES_BIT if from_types else 0) + offset
+        self.base = (file.number << FILE_SHIFT) + (TYPES_BIT if from_types else 0) + offset
         self.data = b""
         self.signature = self.type_at = self.kind = 0
         self.string_base = -1
@@ -523,110 +407,3 @@ class Unit:
             if found is not None:
                 return found
         return None
-
-
-class File:
-    """One file with debug sections: the program's own, or one that was split off.
-
-    Attributes:
-        number: tells the files of a program apart, in ids.
-    """
-
-    def __init__(self, sections: Sections, number: int = 0) -> None:
-        self.sections = sections
-        self.number = number
-        self.order: ByteOrder = "little" if sections.order == "<" else "big"
-        self._units: list[Unit] | None = None
-        self._starts: dict[bool, list[int]] = {}
-        self._of: dict[bool, list[Unit]] = {}
-        self._abbrevs: dict[int, dict[int, Abbrev]] = {}
-        self._types: dict[int, Unit] | None = None
-        self._loaded: list[Unit] = []
-        # Finds the file with what several debug files share.
-        self.find_shared: Callable[[], File] | None = None
-
-    def units(self) -> Sequence[Unit]:
-        """All units, in the order of the file; their headers are read now.
-
-        Raises:
-            DwarfError: a header makes no sense.
-        """
-        if self._units is None:
-            found = []
-            for from_types in (False, True):
-                part = []
-                name = "types" if from_types else "info"
-                at, end = 0, self.sections.size(name)
-                while at < end:
-                    unit = Unit(self, at, from_types)
-                    part.append(unit)
-                    at += unit.length
-                self._of[from_types] = part
-                self._starts[from_types] = [unit.offset for unit in part]
-                found += part
-            self._units = found
-        return self._units
-
-    def unit_at(self, offset: int, from_types: bool = False) -> Unit:
-        """The unit that covers an offset of its section.
-
-        Raises:
-            DwarfError: there is none.
-        """
-        self.units()
-        at = bisect_right(self._starts[from_types], offset) - 1
-        if at >= 0:
-            unit = self._of[from_types][at]
-            if offset < unit.offset + unit.length:
-                return unit
-        raise self.sections.damaged(f"no unit at {offset:#x}")
-
-    def abbrevs(self, unit: Unit) -> dict[int, Abbrev]:
-        """The table of a unit."""
-        offset = self.base_of(unit, "abbrev") + unit.abbrev_offset
-        found = self._abbrevs.get(offset)
-        if found is None:
-            found = self._abbrevs[offset] = abbrevs.read(self.sections, offset)
-        return found
-
-    def base_of(self, unit: Unit, section: str) -> int:
-        """Where a unit's part of a section starts: packages of split units have many."""
-        return 0
-
-    def referred(self, form: int, value: int) -> Entry | None:
-        """The entry that a reference out of its unit means."""
-        if form == c.FORM_REF_ADDR:
-            unit = self.unit_at(value)
-            return unit.entry(value - unit.offset)
-        if form == c.FORM_REF_SIG8:
-            if self._types is None:
-                self._types = {unit.signature: unit for unit in self.units() if unit.is_types}
-            found = self._types.get(value)
-            return found.entry(found.type_at) if found is not None else None
-        if form in (c.FORM_GNU_REF_ALT, c.FORM_REF_SUP4, c.FORM_REF_SUP8):
-            unit = self.shared().unit_at(value)
-            return unit.entry(value - unit.offset)
-        return None
-
-    def shared(self) -> File:
-        """The file that has what several debug files share (as ``dwz -m`` leaves it).
-
-        Raises:
-            DwarfError: there is none, or it was not found.
-        """
-        if self.find_shared is None:
-            raise self.sections.damaged("it names a shared file, and there is no link to one")
-        return self.find_shared()
-
-    def loaded(self, unit: Unit) -> None:
-        """A unit has read its bytes: those read long ago are given up."""
-        self._loaded.append(unit)
-        while len(self._loaded) > _UNITS_KEPT or (
-            len(self._loaded) > 1 and sum(len(each.data) for each in self._loaded) > _BYTES_KEPT
-        ):
-            self._loaded.pop(0).data = b""
-
-
-def place_of(id: int) -> tuple[int, bool, int]:  # noqa: A002 - what everyone calls it
-    """Number of the file, whether in ``.debug_types``, and offset, of an entry's id."""
-    return id >> _FILE_SHIFT, bool(id & _TYPES_BIT), id & (_TYPES_BIT - 1)

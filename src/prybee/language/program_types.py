@@ -13,7 +13,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from prybee.btf import Btf
     from prybee.dwarf import DwarfTypes
-    from prybee.dwarf.units import Entry
+    from prybee.dwarf.entries import Entry
 
 
 class ProgramTypes(TypeTable):

@@ -10,7 +10,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from prybee.btf import Parameter
     from prybee.dwarf import DebugInfo
-    from prybee.dwarf.units import Entry
+    from prybee.dwarf.entries import Entry
     from prybee.language.checker import Checker
     from prybee.language.types import Type
     from prybee.plan.target import Target
