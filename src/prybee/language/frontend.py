@@ -269,7 +269,7 @@ def _check_named(parameters: Parameters) -> None:
     hint = f"expected program options: {expected}" if expected else ""
     names = ", ".join(f"--{name}" for name in unexpected)
     message = f"unexpected program command line options: {names}"
-    hints = (hint or "no custom program options defined.",)
+    hints: tuple[str, ...] = (hint or "no custom program options defined.",)
     from prybee.diagnostics import did_you_mean
 
     for name in unexpected:
