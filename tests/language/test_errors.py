@@ -269,6 +269,11 @@ def test_nothing_as_an_argument(call: str) -> None:
     assert diagnostic.span.chain
 
 
+def test_nothing_has_no_fields() -> None:
+    failure = complaint("begin { $x = print(1).a > 2; }")
+    assert failure.diagnostics[0].message == "print() gives nothing: it cannot be used as a value"
+
+
 MACRO = "macro add($a, b) { $a + b } macro set(@m, v) { @m = v } macro one() { 1 } "
 
 
