@@ -114,6 +114,13 @@ class Sections:
         """At most ``size`` bytes at ``offset``: fewer at the section's end."""
         return self.read(name, offset, max(0, min(size, self.size(name) - offset)))
 
+    def peek(self, name: str, offset: int, size: int) -> bytes:
+        """As :meth:`start_of`, for places far from each other: nothing around them is read."""
+        size = max(0, min(size, self.size(name) - offset))
+        if not size or name in self._unpacked or (name, offset // _BLOCK) in self._blocks:
+            return self.start_of(name, offset, size)
+        return self._file(name, offset, size)
+
     def text(self, name: str, offset: int) -> str:
         """The NUL-terminated string at ``offset``.
 

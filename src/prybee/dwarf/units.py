@@ -72,7 +72,7 @@ class Unit:
     def _header(self) -> None:
         sections = self.file.sections
         order = self.file.order
-        data = sections.start_of(self.section, self.offset, 48)
+        data = sections.peek(self.section, self.offset, 48)
 
         def number(at: int, size: int) -> int:
             if at + size > len(data):
@@ -138,7 +138,7 @@ class Unit:
         if self._top is None:
             sections = self.file.sections
             size = min(_HEAD, self.length)
-            data = self.data or sections.read(self.section, self.offset, size)
+            data = self.data or sections.peek(self.section, self.offset, size)
             try:
                 top = self._parse(data, self.first)
             except IndexError:
