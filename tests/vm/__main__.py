@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 
-from tests.vm import guest, kernels
+from tests.vm import guest, kernels, table
 from tests.vm.archive import ArchiveError, cache
 
 
@@ -20,11 +20,19 @@ def main(arguments: list[str] | None = None) -> int:
     run.add_argument("--timeout", type=float, default=600, metavar="SECONDS")
     run.add_argument("--append", default="", metavar="WORDS", help="for the kernel's command line")
     run.add_argument("--rw", action="append", default=[], metavar="DIR", help="writable folder")
-    run.add_argument("command", nargs=argparse.REMAINDER, help="-- PROGRAM ARGUMENTS")
+    run.usage = "python -m tests.vm run KERNEL [options] -- PROGRAM ARGUMENTS"
     fetch = commands.add_parser("fetch", help="fetch kernels into the cache")
     fetch.add_argument("kernels", nargs="*", default=kernels.RELEASES)
     commands.add_parser("list", help="the kernels that tests run on, and which are in the cache")
-    given = parser.parse_args(arguments)
+    tests = commands.add_parser("table", help="run tests in kernels; a table of how they went")
+    tests.usage = "python -m tests.vm table [KERNEL...] [options] [-- PYTEST ARGUMENTS]"
+    tests.add_argument("kernels", nargs="*", default=kernels.RELEASES)
+    tests.add_argument("--jobs", type=int, default=0, metavar="GUESTS", help="at a time")
+    tests.add_argument("--timeout", type=float, default=7200, metavar="SECONDS", help="of a guest")
+    tests.add_argument("--limit", type=float, default=240, metavar="SECONDS", help="of a test")
+    words = sys.argv[1:] if arguments is None else arguments
+    end = words.index("--") if "--" in words else len(words)
+    given, command = parser.parse_args(words[:end]), words[end + 1 :]
     try:
         if given.what == "list":
             print(f"cache: {cache()}")
@@ -36,7 +44,16 @@ def main(arguments: list[str] | None = None) -> int:
             for version in given.kernels:
                 print(f"{version:6} {kernels.fetch(version).release}", flush=True)
             return 0
-        command = given.command[1:] if given.command[:1] == ["--"] else given.command
+        if given.what == "table":
+            results = table.run(
+                given.kernels,
+                command or ["-m", "live and not slow"],
+                side_by_side=given.jobs or table.guests_at_a_time(),
+                timeout=given.timeout,
+                limit=given.limit,
+            )
+            print(table.text(results))
+            return 0 if all(each.green for each in results) else 1
         if not command:
             parser.error("which command?")
         return guest.run(
