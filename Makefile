@@ -7,16 +7,19 @@ PYTEST := $(BIN)/python -m pytest
 # Tests that load nothing into the kernel may run side by side; live ones would trace each other.
 JOBS   ?= 2
 
+# What shows most of how kernels differ in the least time: code there runs twenty times slower.
+VM_QUICK := tests/linux tests/isa tests/engines tests/compiler tests/probes/test_running_kernel.py
+
 SOURCES := $(shell find src -name '*.py' -o -name '*.bt' -o -name '*.h') pyproject.toml
 
 export PYTHON
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help test quick lint format demo bench conformance docs clean
+.PHONY: help test quick test-vm test-vm-quick lint format demo bench conformance docs clean
 
 help: ## list the targets
-	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 13
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 13
 
 test: lint quick $(VENV)/.docs ## lint, quick tests, then all other tests: what CI runs
 	$(PYTEST) -m "slow" $(ARGS)
@@ -24,6 +27,12 @@ test: lint quick $(VENV)/.docs ## lint, quick tests, then all other tests: what 
 quick: $(VENV)/.ready ## the tests that take seconds (live ones too, when root)
 	$(PYTEST) -m "not slow and not live" -n $(JOBS) $(ARGS)
 	$(PYTEST) -m "live and not slow" $(ARGS)
+
+test-vm: $(VENV)/.ready ## the live tests in other kernels, in QEMU: KERNELS="6.1 6.12" picks
+	$(BIN)/python -m tests.vm table $(KERNELS) -- -m "live and not slow" $(ARGS)
+
+test-vm-quick: $(VENV)/.ready ## a part of them, about ten minutes, in an old kernel and the newest
+	$(BIN)/python -m tests.vm table 6.1 7 --timeout 1200 -- -m "live and not slow" $(VM_QUICK) $(ARGS)
 
 lint: $(VENV)/.ready ## ruff, mypy, and who may import whom
 	$(BIN)/ruff check .
