@@ -183,7 +183,8 @@ def _field(h: Handler) -> Place | None:
 
     The kernel keeps it padded with zeros (__set_task_comm uses strscpy_pad).
     """
-    if tasks.offset(h.script.target.btf, "comm") is None:
+    btf = h.script.target.btf
+    if not tasks.typed(btf) or tasks.offset(btf, "comm") is None:
         return None
     return tasks.at(h, tasks.current(h), "comm", COMM)
 
@@ -261,12 +262,13 @@ class CurrentTask(Function):
 
     def check(self, call: tree.Call, checker: Checker) -> Type:
         struct = tasks.struct_type(checker)
-        return PointerType(struct, KERNEL, True) if struct is not None else UINT64
+        trusted = tasks.typed(checker.target.btf)
+        return PointerType(struct, KERNEL, trusted) if struct is not None else UINT64
 
     def lower(self, call: tree.Call, handler: Handler) -> Operand:
-        if isinstance(call.type, PointerType):
+        if isinstance(call.type, PointerType) and call.type.trusted:
             return Scalar(handler.b.call("get_current_task_btf"), call.type)
-        return Scalar(handler.b.call("get_current_task"), UINT64)
+        return Scalar(handler.b.call("get_current_task"), call.type or UINT64)
 
 
 class Child(Function):

@@ -3,6 +3,8 @@
 ``bpf_get_current_task_btf`` gives a pointer whose type the verifier knows, so fields are plain
 loads; so are those of ``real_parent`` and ``group_leader``, which the verifier trusts as long as
 the program runs (``BTF_TYPE_SAFE_RCU(struct task_struct)``, kernel/bpf/verifier.c since 6.3).
+Kernels without that helper (below 5.11) give a plain address, from which fields are read as from
+any other.
 """
 
 from __future__ import annotations
@@ -22,7 +24,7 @@ TASK = "task_struct"
 # TASK_COMM_LEN, include/linux/sched.h.
 COMM_SIZE = 16
 
-_TASK_POINTER = PointerType(VOID, KERNEL, True)
+_TYPED = "bpf_get_current_task_btf"
 
 
 def offset(btf: Btf | None, field: str) -> int | None:
@@ -42,9 +44,16 @@ def struct_type(checker: Checker) -> StructType | None:
     return type_ if isinstance(type_, StructType) else None
 
 
+def typed(btf: Btf | None) -> bool:
+    """Whether the verifier knows what the running task is: the helper is among the functions."""
+    return btf is not None and btf.function(_TYPED) != 0
+
+
 def current(h: Handler) -> Place:
     """The running task."""
-    return Place(h.b.call("get_current_task_btf"), 0, VOID, KERNEL, trusted=True)
+    if typed(h.script.target.btf):
+        return Place(h.b.call("get_current_task_btf"), 0, VOID, KERNEL, trusted=True)
+    return pointee(h, Scalar(h.b.call("get_current_task"), PointerType(VOID, KERNEL)))
 
 
 def given(h: Handler, node: tree.Expression | None) -> Place:
@@ -61,5 +70,5 @@ def at(h: Handler, task: Place, field: str, type_: Type) -> Place:
 
 def follow(h: Handler, task: Place, field: str) -> Place:
     """The task that a field of another points to."""
-    scalar: Scalar = h.load(at(h, task, field, _TASK_POINTER))
+    scalar: Scalar = h.load(at(h, task, field, PointerType(VOID, KERNEL, task.trusted)))
     return pointee(h, scalar)
