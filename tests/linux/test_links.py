@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+from errno import EADDRNOTAVAIL, EILSEQ, EINVAL, ENOENT
 from struct import pack
 from typing import TYPE_CHECKING
 
@@ -160,6 +161,21 @@ def test_no_such_counter() -> None:
     ):
         PerfEvent.counter(uapi.PERF_TYPE_HARDWARE, 0x7FFFFFFF, period=1000, cpu=0)
     assert "hardware:cpu-cycles" in str(open_error("hardware:cpu-cycles", 2))
+
+
+@pytest.mark.parametrize(
+    ("errno", "text"),
+    [
+        (ENOENT, "no such function"),
+        (EILSEQ, "where an instruction starts"),
+        (EADDRNOTAVAIL, "several functions of that name"),
+        (EINVAL, "kprobes work with themselves"),
+    ],
+)
+def test_refused_kprobes(errno: int, text: str) -> None:
+    error = open_error("kprobe vfs_read+0x5", errno)
+    assert isinstance(error, KernelError)
+    assert text in error.hint
     assert pmu_type("no_such_pmu") is None
 
 

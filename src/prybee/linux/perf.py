@@ -6,7 +6,18 @@ are attached to (:mod:`prybee.linux.links`).
 
 from __future__ import annotations
 
-from errno import EACCES, EINVAL, EMFILE, ENFILE, ENOENT, ENOSYS, EOPNOTSUPP, EPERM
+from errno import (
+    EACCES,
+    EADDRNOTAVAIL,
+    EILSEQ,
+    EINVAL,
+    EMFILE,
+    ENFILE,
+    ENOENT,
+    ENOSYS,
+    EOPNOTSUPP,
+    EPERM,
+)
 from time import CLOCK_MONOTONIC
 
 from prybee.diagnostics import KernelError, NotSupported
@@ -263,16 +274,30 @@ def pmu_type(name: str) -> int | None:
     return _pmu_types[name]
 
 
+# What register_kprobe() answers (kernel/kprobes.c, check_kprobe_address_safe() and its callers).
+_REFUSED_FUNCTIONS = {
+    ENOENT: "the kernel has no such function, or compiled it into others",
+    EADDRNOTAVAIL: "the kernel has several functions of that name",
+    EILSEQ: "the offset must be where an instruction starts (some functions begin with endbr64, "
+    "4 bytes, and a call of 5 bytes)",
+    EINVAL: "the function is one that kprobes work with themselves, or the place is not code",
+}
+
+
 def open_error(what: str, errno: int) -> KernelError | NotSupported:
     """The exception for an event that could not be opened."""
     from prybee.linux.privileges import bpf_hint
 
-    if errno in (ENOENT, EOPNOTSUPP) and not what.startswith(("uprobe", "uretprobe")):
+    of_kernel = what.startswith(("kprobe", "kretprobe"))
+    of_program = what.startswith(("uprobe", "uretprobe"))
+    if errno in (ENOENT, EOPNOTSUPP) and not of_kernel and not of_program:
         return NotSupported(f"event {what}", "this machine does not count it")
     hint = ""
     if errno in (EPERM, EACCES, EMFILE, ENFILE, ENOSYS):
         hint = bpf_hint(errno)
-    elif errno == EINVAL and what.startswith(("uprobe", "uretprobe")):
+    elif of_kernel and errno in _REFUSED_FUNCTIONS:
+        hint = _REFUSED_FUNCTIONS[errno]
+    elif errno == EINVAL and of_program:
         hint = "the offset must be where an instruction starts, in an executable part of the file"
     return KernelError(f"perf_event_open for {what}", errno, hint)
 
