@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from prybee.elf import ElfFile, UsdtArgument
 from prybee.elf.operands import OperandError, parse_arguments
+from tests.elf.conftest import USDT_HEADER
 from tests.elf.writer import elf as make_elf
 from tests.elf.writer import usdt_note
 
@@ -180,7 +181,7 @@ def test_several_arguments(machine):
     ("machine", "text", "message"),
     [
         ("x86_64", "8@%xmm0", "operand '%xmm0' of argument '8@%xmm0' was not understood"),
-        ("x86_64", "8@counter(%rip)", "operand 'counter(%rip)' of argument"),
+        ("x86_64", "8@counter(%rax)", "operand 'counter(%rax)' of argument"),
         ("x86_64", "8@(%rax,%rdx,3)", "was not understood"),
         ("x86_64", "8@()", "was not understood"),
         ("x86_64", "3@%rax", "argument '3@%rax' has a size that is not 1, 2, 4 or 8 bytes"),
@@ -214,3 +215,36 @@ def test_any_text_is_arguments_or_refused(text, machine):
         assert argument.kind in ("constant", "register", "memory")
         assert argument.size in (1, 2, 4, 8)
         assert argument.register or argument.kind != "register"
+
+
+def test_symbols_as_places():
+    (plain,) = parse_arguments("-4@counter(%rip)", "x86_64")
+    assert (plain.symbol, plain.value, plain.relocated, plain.register) == ("counter", 0, True, "")
+    (beyond,) = parse_arguments("8@_ZN1a1bE-0x10(%rip)", "x86_64")
+    assert (beyond.symbol, beyond.value) == ("_ZN1a1bE", -16)
+    with pytest.raises(OperandError):
+        parse_arguments("8@counter(%rax)", "x86_64")
+
+
+def test_symbols_become_addresses(build):
+    source = (
+        USDT_HEADER
+        + r"""
+        static long counted[4] __attribute__((used)) = {1, 2, 3, 4};
+        int main(void)
+        {
+            PROBE_NOTE("app", "here", "0", "-8@counted+8(%rip)");
+            PROBE_NOTE("app", "nowhere", "0", "8@nosuch(%rip)");
+            return 0;
+        }
+    """
+    )
+    with ElfFile.open(build("symbols", source)) as elf:
+        probes = {probe.name: probe for probe in elf.usdt_probes()}
+        (counted,) = elf.symbols("counted")
+        (argument,) = probes["here"].arguments
+        assert (argument.symbol, argument.value) == ("", counted.value + 8)
+        assert probes["nowhere"].arguments is None
+        assert probes["nowhere"].problem == (
+            "the address of 'nosuch' is not in the file's symbol table (stripped?)"
+        )

@@ -200,8 +200,8 @@ def test_usdt(noted: TableTarget) -> None:
     assert found(f"U:{PATH}:bare") == ["other:bare"]
     assert found(f"usdt:{PATH}:app:bare") == []
     assert found(f"usdt:{PATH}:*") == [
-        "app:absolute", "app:constants", "app:guarded", "app:memory", "app:registers",
-        "app:twice", "app:twice", "other:bare",
+        "app:absolute", "app:constants", "app:guarded", "app:memory", "app:named",
+        "app:registers", "app:twice", "app:twice", "other:bare",
     ]  # fmt: skip
     assert found(f"usdt:{PATH}:o*:*") == ["other:bare"]
 

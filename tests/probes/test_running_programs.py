@@ -137,6 +137,12 @@ def test_usdt_arguments_at_addresses(build: Build, kind: tuple[str, ...]) -> Non
     assert found == {"@": -33}
 
 
+def test_usdt_arguments_at_symbols(build: Build, kind: tuple[str, ...]) -> None:
+    path = build("usdt.c", *kind)
+    found, _plan = trace(f"usdt:{path}:named {{ @a = arg0; @b = arg1; @c = arg2; }}", run(path, 2))
+    assert found == {"@a": -33, "@b": 11, "@c": -77}
+
+
 def test_usdt_semaphores(build: Build, kind: tuple[str, ...]) -> None:
     path = build("usdt.c", *kind)
     found, _plan = trace(f"usdt:{path}:guarded {{ @ = count(); @a = arg0; }}", run(path, 2))
@@ -152,7 +158,7 @@ def test_usdt_in_several_places(build: Build) -> None:
     assert found == {"@": {5: 2, 6: 2, 7: 2}}
     assert len(plan.programs) == 2
     found, plan = trace(f"usdt:{path}:* {{ @ = count(); }}", run(path, 2))
-    assert found == {"@": 2 * 9}
+    assert found == {"@": 2 * 10}
     assert len(plan.programs) == 1
     found, _plan = trace(f"usdt:{path}::tw* {{ @[probe] = count(); }}", run(path, 2))
     assert list(found["@"]) == [f"usdt:{path}:app:twice"]

@@ -131,11 +131,14 @@ def _x86_registers(wide: bool) -> dict[str, str]:
 
 
 _X86_HIGH = frozenset(("ah", "bh", "ch", "dh"))
-_NUMBER = r"[-+]?(?:0[xX][0-9a-fA-F]+|[0-9]+)"
-_SUM = rf"{_NUMBER}(?:[-+](?:0[xX][0-9a-fA-F]+|[0-9]+))*"
+_DIGITS = r"(?:0[xX][0-9a-fA-F]+|[0-9]+)"
+_NUMBER = rf"[-+]?{_DIGITS}"
+_SUM = rf"{_NUMBER}(?:[-+]{_DIGITS})*"
 _X86_CONSTANT = re.compile(rf"\$({_NUMBER})")
 _X86_REGISTER = re.compile(r"%(\w+)")
 _X86_MEMORY = re.compile(rf"({_SUM})?\((?:%(\w+))?(?:,%(\w+)(?:,([1248]))?)?\)")
+# A variable by its name, as position-independent code writes it.
+_X86_SYMBOL = re.compile(rf"([A-Za-z_.$][\w.$]*)([-+]{_DIGITS})?\(%[re]ip\)")
 _X86_ABSOLUTE = re.compile(rf"({_NUMBER})")
 
 
@@ -167,6 +170,9 @@ def _x86(names: dict[str, str]) -> Callable[[str], UsdtArgument | None]:
                 index_register,
                 int(scale or 1),
             )
+        if match := _X86_SYMBOL.fullmatch(text):
+            offset = _integer(match[2] or "0")
+            return UsdtArgument(8, False, "memory", offset, symbol=match[1], relocated=True)
         if match := _X86_ABSOLUTE.fullmatch(text):
             return UsdtArgument(8, False, "memory", _integer(match[1]), relocated=True)
         return None

@@ -66,6 +66,7 @@ class UsdtArgument(Data):
       ``high_byte``, in its bits 8–15 (``%ah``).
     * "memory": ``size`` bytes at ``register + value + index * scale`` (``index`` "" for none;
       ``register`` "" for an absolute address, which ``relocated`` says moves with the file).
+      With ``symbol``, the address of that symbol is to be added; the probes of a file have none.
 
     ``floating`` marks an argument of floating point (``8f@…``), whose bits are all one can read.
     """
@@ -80,6 +81,7 @@ class UsdtArgument(Data):
     floating: bool = False
     high_byte: bool = False
     relocated: bool = False
+    symbol: str = ""
 
 
 class UsdtProbe(Data):

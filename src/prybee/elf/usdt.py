@@ -52,7 +52,8 @@ def usdt_probes(elf: ElfFile) -> tuple[UsdtProbe, ...]:
             if specification not in parsed:
                 text = specification.decode("utf-8", "backslashreplace")
                 try:
-                    parsed[specification] = parse_arguments(text, elf.machine), ""
+                    written = parse_arguments(text, elf.machine)
+                    parsed[specification] = tuple(_placed(elf, each) for each in written), ""
                 except OperandError as error:
                     parsed[specification] = None, str(error)
             arguments, problem = parsed[specification]
@@ -69,3 +70,18 @@ def usdt_probes(elf: ElfFile) -> tuple[UsdtProbe, ...]:
                 )
             )
     return tuple(probes)
+
+
+def _placed(elf: ElfFile, argument: UsdtArgument) -> UsdtArgument:
+    """An argument whose symbol, where it has one, has become its address.
+
+    Raises:
+        OperandError: the file does not tell where the symbol is.
+    """
+    if not argument.symbol:
+        return argument
+    found = {symbol.value for symbol in elf.symbols(argument.symbol)}
+    if len(found) != 1:
+        problem = "is not unique" if found else "is not in the file's symbol table (stripped?)"
+        raise OperandError(f"the address of '{argument.symbol}' {problem}")
+    return argument.replace(symbol="", value=found.pop() + argument.value)

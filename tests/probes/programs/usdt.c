@@ -58,6 +58,9 @@ __attribute__((noinline)) void fire(void)
 		__asm__ volatile(NOTE("app", "guarded", "guarded_semaphore", "4@$99") :::);
 	/* Memory that is named by its address, which moves with a position-independent program. */
 	__asm__ volatile(NOTE("app", "absolute", "0", "-8@" TEXT(CELL)) :::);
+	/* Memory that is named by its symbol. */
+	__asm__ volatile(NOTE("app", "named", "0",
+			      "-8@cells+16(%%rip) 8@cells(%%rip) -4@mixed(%%rip)") :::);
 	__asm__ volatile(NOTE("other", "bare", "0", "") :::);
 }
 
