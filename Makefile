@@ -19,7 +19,7 @@ export PYTHON
 .PHONY: help test quick test-vm test-vm-quick lint format demo bench conformance docs clean
 
 help: ## list the targets
-	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 13
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 15
 
 test: lint quick $(VENV)/.docs ## lint, quick tests, then all other tests: what CI runs
 	$(PYTEST) -m "slow" $(ARGS)
