@@ -63,7 +63,13 @@ def test_attach_points(
         assert shared.name == match.name
         if not found.attaches:
             continue
-        assert found.context(shared, scope).provider == name
+        try:
+            context = found.context(shared, scope)
+        except ProbeSyntaxError:
+            # Functions whose arguments no types tell are refused when the handler is made.
+            assert name in ("fentry", "fexit", "lsm", "fmod_ret")
+            continue
+        assert context.provider == name
         assert sum(spec.count for spec in found.attach([match], "p", scope)) in (0, 1)
 
 
