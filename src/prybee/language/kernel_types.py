@@ -128,15 +128,6 @@ class TypeTable:
             found._below = self
         return found
 
-    def of_program(self, types: DwarfTypes) -> ProgramTypes:
-        """The table that converts the types of a user program."""
-        found = self._programs.get(id(types))
-        if found is None:
-            from prybee.language.program_types import ProgramTypes
-
-            found = self._programs[id(types)] = ProgramTypes(types)
-        return found
-
     def has_btf(self) -> bool:
         """Whether the kernel's types are known."""
         return self.btf is not None
@@ -179,6 +170,15 @@ class TypeTable:
     def hints(self, name: str) -> tuple[str, ...]:
         """Why a name that a script's headers may have is not known."""
         return self._c.hints(name) if self._c is not None else ()
+
+    def of_program(self, types: DwarfTypes) -> ProgramTypes:
+        """The table that converts the types of a user program."""
+        found = self._programs.get(id(types))
+        if found is None:
+            from prybee.language.program_types import ProgramTypes
+
+            found = self._programs[id(types)] = ProgramTypes(types)
+        return found
 
     # -- by name -------------------------------------------------------------------------------
 
@@ -325,10 +325,6 @@ class TypeTable:
 
     def _meant(self, tag: str, name: str) -> tuple[str, ...]:
         """Hints for a type that is not there."""
-        if not tag:
-            for word in ("struct", "union", "enum"):
-                if self.find(word, name) is not None:
-                    return (f"did you mean '{word} {name}'?",)
         hints = self.hints(name)
         if hints:
             return hints
