@@ -1,9 +1,9 @@
 """A kernel in a file: what compiling needs to know of a machine, to check scripts elsewhere.
 
 The file is a zip archive: ``target.json`` with the small facts, ``btf`` with the kernel's types,
-``formats.json`` with the fields of all tracepoints, ``functions.txt`` with the functions that can be
-probed (``MODULE NAME`` lines) where that is known, ``symbols.txt`` with names and addresses where
-they were asked for.  Each part is read when a script first needs it.
+``formats.json`` with the fields of all tracepoints, ``functions.txt`` with the functions that can
+be probed (``MODULE NAME`` lines) where that is known, ``symbols.txt`` with names and addresses
+where they were asked for.  Each part is read when a script first needs it.
 """
 
 from __future__ import annotations
