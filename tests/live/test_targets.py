@@ -320,6 +320,6 @@ def test_stripped_program(program: str, tmp_path: Path) -> None:
     script = f"uprobe:{stripped}:0x{address} {{ @ = count() }}"
     refused = run("-e", script)
     assert refused.returncode == 1
-    assert "HINT: Use --unsafe to force attachment" in refused.stderr
+    assert "Use --unsafe to force attachment" in refused.stderr
     done = run("-q", "--unsafe", "-c", f"{stripped} 4", "-e", script)
     assert done.stdout.strip() == "@: 4", done.stderr
