@@ -213,6 +213,11 @@ _INSTEAD = {
     "kprobe_multi": ("kprobes with wildcards attach one by one", ""),
     "kprobe_session": ("", ""),
     "fentry": ("fentry and fexit cannot be attached", "use tracepoint or rawtracepoint"),
+    "lsm": (
+        "lsm probes, which may refuse, cannot be attached",
+        "boot a kernel that has CONFIG_BPF_LSM with bpf among its lsm=…",
+    ),
+    "fmod_ret": ("fmod_ret cannot be attached", ""),
     "hardware": ("no hardware counters", "use software:cpu-clock or profile"),
     "uprobe_multi": ("uprobes with wildcards attach one by one", ""),
     "module_btf": ("types of modules are not known", ""),

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 _SPECIAL = frozenset(("begin", "end", "self"))
 # Where func() is a user function, and where one of the kernel.
 _USER_FUNCTION = frozenset(("uprobe", "uretprobe"))
-_KERNEL_FUNCTION = frozenset(("kprobe", "kretprobe", "fentry", "fexit"))
+_KERNEL_FUNCTION = frozenset(("kprobe", "kretprobe", "fentry", "fexit", "fmod_ret"))
 
 # Arguments that have names of their own; no machine passes more of them.
 MAX_ARGUMENTS = 64

@@ -303,7 +303,7 @@ class KernelPath(Function):
     def check(self, call: tree.Call, checker: Checker) -> Type:
         limit: int = checker.config.max_strlen
         length = literal_number(call, 1)
-        if checker.context.provider not in ("fentry", "fexit", "iter"):
+        if checker.context.provider not in ("fentry", "fexit", "iter", "lsm", "fmod_ret"):
             checker.error(
                 call,
                 "The path function can only be used with 'fentry', 'fexit', 'iter' probes",

@@ -133,6 +133,47 @@ def _fentry() -> Answer:
         raise
 
 
+def _lsm() -> Answer:
+    path = "/sys/kernel/security/lsm"
+    try:
+        with open(path, encoding="utf-8") as file:
+            modules = file.read().strip()
+    except OSError:
+        modules = ""  # Not shown: loading and attaching has to tell.
+    if modules and "bpf" not in modules.split(","):
+        return Answer(NO, f"bpf is not among the kernel's security modules ({path}: {modules})")
+    return _deciding("lsm", "lsm_mac", "bpf_lsm_bprm_check_security")
+
+
+def _fmod_ret() -> Answer:
+    return _deciding("tracing", "modify_return", "security_file_open")
+
+
+def _deciding(kind: str, attach_type: str, name: str) -> Answer:
+    """A program that lets everything happen, at a function that may refuse."""
+    number = function(name)
+    if not number:
+        return Answer(NO, f"the kernel's types (BTF) do not tell of {name}")
+    try:
+        with (
+            Program.load(
+                kind,
+                returning(0),
+                "prybee_probe",
+                attach_type=attach_type,
+                attach_btf_id=number,
+            ) as program,
+            links.tracing(program),
+        ):
+            return Answer(YES)
+    except KernelError as error:
+        if error.errno == EPERM and privileged():
+            return Answer(NO, "refused without a reason: function tracing is off, or forbidden")
+        if error.errno == EINVAL and kind == "lsm":
+            return Answer(NO, "the kernel takes no such programs (CONFIG_BPF_LSM)")
+        raise
+
+
 def _tracepoint() -> Answer:
     from prybee.linux.tracefs import Tracefs
 
@@ -187,6 +228,8 @@ PROBES: dict[str, Callable[[], Answer]] = {
     "kprobe_multi": _kprobe_multi,
     "kprobe_session": _kprobe_session,
     "fentry": _fentry,
+    "lsm": _lsm,
+    "fmod_ret": _fmod_ret,
     "uprobe": _uprobe,
     "uprobe_multi": _uprobe_multi,
     "uprobe_session": _uprobe_session,

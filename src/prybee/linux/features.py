@@ -46,6 +46,8 @@ kprobe | probes | kprobe, kretprobe
 kprobe_multi | probes | many kprobes by one link
 kprobe_session | probes | kprobe and kretprobe by one program
 fentry | probes | fentry, fexit
+lsm | probes | lsm
+fmod_ret | probes | fmod_ret
 uprobe | probes | uprobe, uretprobe, usdt
 uprobe_multi | probes | many uprobes by one link
 uprobe_session | probes | uprobe and uretprobe by one program

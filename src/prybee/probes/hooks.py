@@ -31,6 +31,20 @@ _HOOK = "bpf_lsm_"
 # (kernel/bpf/verifier.c, check_attach_modify_return).
 _SECURITY = "security_"
 
+# What to say where the kernel has no such probes, and what to do then.
+_WATCH = (
+    "to watch only, use a tracepoint or rawtracepoint (prybee -l '*:*WORD*' searches them), or set "
+    "missing_probes to 'warn' to go on without it"
+)
+_NO_HOOKS = (
+    "this kernel does not ask BPF programs before it acts: it takes CONFIG_BPF_LSM, and bpf among "
+    "the modules of /sys/kernel/security/lsm (lsm=… on the kernel's command line)"
+)
+_NO_RESULTS = (
+    "this kernel cannot run programs that replace what a function returns "
+    "(CONFIG_DYNAMIC_FTRACE_WITH_DIRECT_CALLS)"
+)
+
 
 class DecidingContext(TypedArguments):
     """The arguments of a function whose result the handler decides."""
@@ -61,18 +75,22 @@ class Deciding(ProbeType):
     Args:
         prefix: what precedes the probe's name in the function's.
         how: program type and attach type.
+        lacks: what to say where the kernel has none.
     """
 
     counts = (1,)
     of_kernel = True
     pid_filter = "body"
 
-    def __init__(self, name: str, argument: str, summary: str, prefix: str, how: str) -> None:
+    def __init__(
+        self, name: str, argument: str, summary: str, prefix: str, how: str, lacks: str
+    ) -> None:
         self.names = (name,)
         self.syntax = (f"{name}:{argument}",)
         self.summary = summary
         self.prefix = prefix
         self.how = how
+        self.lacks = lacks
 
     def known(self, target: Target) -> list[str]:
         """All names there are."""
@@ -84,6 +102,8 @@ class Deciding(ProbeType):
         (name,) = self.arguments(point)
         if not name:
             raise self.malformed(f"{self.name} should name a function")
+        if scope.config.missing_probes != "error" and not scope.target.has(self.name):
+            return []
         if is_pattern(name):
             fits = matcher(name)
             return [self._match(each) for each in self.known(scope.target) if fits(each)]
@@ -94,6 +114,15 @@ class Deciding(ProbeType):
             )
         return [self._match(name)] if btf.function(self.prefix + name) else []
 
+    def missing(self, point: AttachPoint, scope: ExpandScope) -> tuple[str, tuple[str, ...]]:
+        if scope.config.missing_probes != "error" and not scope.target.has(self.name):
+            failure = self._cannot()
+            return f"{failure}.", failure.hints
+        return super().missing(point, scope)
+
+    def _cannot(self) -> ProbeSyntaxError:
+        return ProbeSyntaxError(f"{self.name} probes: {self.lacks}", _WATCH)
+
     def _match(self, name: str) -> Match:
         full = f"{self.name}:{name}"
         return Match(full, (full,), (name,))
@@ -103,6 +132,8 @@ class Deciding(ProbeType):
         return [f"{self.name}:{name}" for name in near]
 
     def context(self, match: Match, scope: ExpandScope) -> ProbeContext:
+        if not scope.target.has(self.name):
+            raise self._cannot()
         btf = scope.target.btf
         assert btf is not None
         function = self.prefix + str(match.data[0])
@@ -135,10 +166,10 @@ class Deciding(ProbeType):
 PROVIDERS = (
     Deciding(
         "lsm", "HOOK", "a hook of the kernel's security modules, which may refuse",
-        _HOOK, "lsm lsm_mac",
+        _HOOK, "lsm lsm_mac", _NO_HOOKS,
     ),
     Deciding(
         "fmod_ret", "FUNCTION", "a kernel function is entered, and may be skipped with a result",
-        "", "tracing modify_return",
+        "", "tracing modify_return", _NO_RESULTS,
     ),
 )  # fmt: skip

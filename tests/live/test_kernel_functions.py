@@ -1,0 +1,228 @@
+"""Functions of the kernel by trampolines, fentry and fexit, and what decides: lsm, fmod_ret."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+
+import pytest
+
+from prybee.linux import features
+from tests.live.tracing import run
+
+FENTRY = features.probe("fentry")
+LSM = features.probe("lsm")
+FMOD_RET = features.probe("fmod_ret")
+
+pytestmark = pytest.mark.live
+functions = pytest.mark.skipif(not FENTRY, reason="this kernel has no fentry")
+hooks = pytest.mark.skipif(not LSM, reason="this kernel has no BPF LSM")
+results = pytest.mark.skipif(not FMOD_RET, reason="this kernel has no fmod_ret")
+
+READ = ("-c", "sh -c 'read line </etc/passwd'")
+
+
+def first(script: str, *more: str) -> str:
+    """The first line that a script prints while a shell reads a line."""
+    done = run("-q", *more, "-e", script, *READ)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout, done.stderr
+    return done.stdout.splitlines()[0]
+
+
+# -- entered, left -------------------------------------------------------------------------------
+
+SCRIPTS = [
+    # Arguments by name, and through structs.
+    (
+        'fentry:vfs_read /pid == cpid/ { printf("%d %d\\n", args.count > 0, args.buf != 0); }',
+        "1 1",
+    ),
+    (
+        (
+            "fentry:vfs_read { $name = str(args.file.f_path.dentry.d_name.name);"
+            ' if pid == cpid && $name == "passwd" { print($name); exit(); } }'
+        ),
+        "passwd",
+    ),
+    (
+        (
+            "fentry:vfs_read /pid == cpid && args.file.f_inode.i_size > 0/ "
+            '{ printf("%d\\n", args.file.f_inode.i_sb.s_magic != 0); exit(); }'
+        ),
+        "1",
+    ),
+    # The result, and the arguments beside it.
+    (
+        (
+            "fexit:vfs_read /pid == cpid && retval > 0/ "
+            '{ printf("%d\\n", args.count >= (uint64)retval); exit(); }'
+        ),
+        "1",
+    ),
+    # What the function is.
+    ('fentry:vfs_read /pid == cpid/ { printf("%s\\n", func); exit(); }', "vfs_read"),
+    ('fexit:vfs_read /pid == cpid/ { printf("%s\\n", func); exit(); }', "vfs_read"),
+    (
+        'fentry:vfs_read /pid == cpid/ { printf("%s %s\\n", probe, probetype); exit(); }',
+        "fentry:vmlinux:vfs_read fentry",
+    ),
+    # Patterns, the module, the old names.
+    (
+        'fentry:vmlinux:vfs_rea? /pid == cpid/ { printf("%s\\n", probe); exit(); }',
+        "fentry:vmlinux:vfs_read",
+    ),
+    ('kfunc:vfs_read /pid == cpid/ { printf("ok\\n"); exit(); }', "ok"),
+    ('kretfunc:vfs_read /pid == cpid/ { printf("ok\\n"); exit(); }', "ok"),
+    # Nobody looks at what such a handler returns.
+    ('fentry:vfs_read /pid == cpid/ { printf("five\\n"); return 5; }', "five"),
+]
+
+
+@functions
+@pytest.mark.parametrize(("script", "line"), SCRIPTS)
+def test_functions(script: str, line: str) -> None:
+    """One line of each."""
+    assert first(script) == line
+
+
+@functions
+def test_stacks() -> None:
+    """The kernel's stack reaches down to the system call."""
+    script = "fentry:vfs_read /pid == cpid/ { print(kstack); exit(); }"
+    done = run("-q", "-e", script, *READ)
+    assert "vfs_read+" in done.stdout or "ksys_read+" in done.stdout
+
+
+@functions
+def test_paths() -> None:
+    """``path()`` where the kernel allows it."""
+    script = 'fentry:security_file_open /pid == cpid/ { printf("%s\\n", path(args.file.f_path)); }'
+    done = run("-q", "-e", script, *READ)
+    assert "/etc/passwd" in done.stdout.splitlines(), done.stderr
+
+
+@functions
+def test_functions_of_modules() -> None:
+    """Types of a module upon those of the kernel."""
+    if shutil.which("modprobe"):
+        subprocess.run(["modprobe", "9pnet"], check=False, capture_output=True)
+    listed = run("-l", "fentry:9pnet:p9_client_*").stdout.split()
+    if not listed:
+        pytest.skip("no module of the 9p file system")
+    assert "fentry:9pnet:p9_client_read" in listed
+    described = run("-lv", "fentry:9pnet:p9_client_read").stdout.splitlines()
+    assert described[0] == "fentry:9pnet:p9_client_read"
+    assert "    struct p9_fid * fid" in described
+    script = (
+        "fentry:9pnet:p9_client_clunk { @[args.fid.fid >= 0] = count(); }"
+        ' fexit:9pnet:p9_client_clunk { @left = count(); } end { printf("%d\\n", @left >= 0); }'
+    )
+    done = run("-q", "-e", script, *READ)
+    assert done.returncode == 0, done.stderr
+    assert "1" in done.stdout.splitlines()
+
+
+@functions
+def test_listings() -> None:
+    """Names, and arguments with their types."""
+    assert run("-l", "fentry:vfs_read").stdout == "fentry:vmlinux:vfs_read\n"
+    lines = run("-lv", "fexit:vfs_read").stdout.splitlines()
+    assert lines == [
+        "fexit:vmlinux:vfs_read",
+        "    struct file * file",
+        "    char * buf",
+        "    size_t count",
+        "    loff_t * pos",
+        "    ssize_t retval",
+    ]
+
+
+@functions
+def test_nearest_names() -> None:
+    """A function that there is not."""
+    done = run("-e", "fentry:vfs_raed { }")
+    assert done.returncode == 1
+    assert "did you mean 'vfs_read'" in done.stderr
+
+
+# -- decided -------------------------------------------------------------------------------------
+
+DENY = (
+    'lsm:bprm_check_security /str(args.bprm.filename) == "/usr/bin/true"/ '
+    '{ printf("refused\\n"); return -1; }'
+)
+TWO = ("-c", "sh -c '/usr/bin/true; echo $?; /usr/bin/false; echo $?'")
+
+
+@hooks
+def test_a_hook_refuses() -> None:
+    """The shell may not run one program, and may run the other."""
+    done = run("-q", "--unsafe", "-e", DENY, *TWO)
+    lines = sorted(done.stdout.split())
+    assert lines == ["1", "126", "refused"], done.stderr
+
+
+@hooks
+def test_what_decides_needs_unsafe() -> None:
+    """Before anything is attached; a handler that lets all happen needs it not."""
+    done = run("-q", "-e", DENY, *TWO)
+    assert done.returncode == 1
+    assert "To use that you need the --unsafe flag" in done.stderr
+    assert done.stdout == ""
+    done = run("-q", "-e", "lsm:bprm_check_security { @ = count(); return 0; }", *TWO)
+    assert sorted(done.stdout.split()) == ["0", "1", "@:", done.stdout.split()[-1]]
+
+
+@hooks
+def test_paths_in_hooks() -> None:
+    """Of the program that is to be run."""
+    script = (
+        "lsm:bprm_check_security /ppid == cpid || pid == cpid/ "
+        '{ printf("%s\\n", path(args.bprm.file.f_path)); }'
+    )
+    done = run("-q", "-e", script, "-c", "sh -c '/usr/bin/env true; true'")
+    assert "/usr/bin/env" in done.stdout.splitlines(), done.stderr
+
+
+@results
+def test_a_result_is_replaced() -> None:
+    """One file cannot be opened; its name is told."""
+    script = (
+        "fmod_ret:security_file_open /pid == cpid && "
+        'str(args.file.f_path.dentry.d_name.name) == "hostname"/ '
+        '{ printf("%s %s\\n", func, path(args.file.f_path)); return -13; }'
+    )
+    done = run("-q", "--unsafe", "-e", script, "-c", "cat /etc/hostname")
+    assert "security_file_open /etc/hostname" in done.stdout.splitlines(), done.stderr
+    assert "Permission denied" in done.stderr
+
+
+@results
+def test_a_result_is_left_alone() -> None:
+    """What returns 0 lets the function run."""
+    script = "fmod_ret:security_file_open /pid == cpid/ { @ = count(); }"
+    done = run("-q", "-f", "json", "-e", script, "-c", "cat /etc/passwd")
+    assert done.returncode == 0, done.stderr
+    assert "root:" in done.stdout
+    last = json.loads(done.stdout.splitlines()[-1])
+    assert last["data"]["@"] > 0
+
+
+@pytest.mark.parametrize("point", ["lsm:bprm_check_securty", "fmod_ret:security_file_opn"])
+def test_nearest_hooks(point: str) -> None:
+    """A hook that there is not."""
+    name = point.replace("securty", "security").replace("opn", "open")
+    done = run("-e", f"{point} {{ }}")
+    assert done.returncode == 1
+    assert f"did you mean '{name}'" in done.stderr
+
+
+@pytest.mark.skipif(bool(LSM), reason="this kernel has a BPF LSM")
+def test_what_a_kernel_without_hooks_says() -> None:
+    """What is missing, and where one sees it."""
+    done = run("-e", "lsm:bprm_check_security { }")
+    assert done.returncode == 1
+    assert "lsm probes: this kernel does not ask BPF programs" in done.stderr
+    assert "/sys/kernel/security/lsm" in done.stderr

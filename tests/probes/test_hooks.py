@@ -1,0 +1,168 @@
+"""fentry, fexit, lsm and fmod_ret: what their handlers know, and how they are attached."""
+
+from __future__ import annotations
+
+import pytest
+
+from prybee import functions, probes
+from prybee.btf import Btf, BtfBuilder
+from prybee.diagnostics import ScriptError, Source
+from prybee.language.frontend import Compilation, CompileOptions, compile_script
+from prybee.language.registry import Registry
+from prybee.plan.plan import TracingAttach
+from prybee.probes.listing import list_probes
+from tests.fixtures.table_target import TableTarget
+
+
+def types() -> Btf:
+    """A kernel with hooks: files with paths, programs, and functions upon them."""
+    builder = BtfBuilder()
+    number, result = builder.int("int", 4), builder.int("long", 8)
+    path = builder.struct("path", 16, [("mnt", result, 0), ("dentry", result, 64)])
+    file = builder.ptr(builder.struct("file", 24, [("f_mode", number, 0), ("f_path", path, 64)]))
+    program = builder.ptr(builder.struct("linux_binprm", 8, [("file", file, 0)]))
+    opened = builder.func_proto(number, [("file", file)])
+    builder.func("security_file_open", opened, 0)
+    builder.func("bpf_lsm_file_open", opened, 0)
+    checked = builder.func_proto(number, [("bprm", program)])
+    builder.func("bpf_lsm_bprm_check_security", checked, 0)
+    builder.func("vfs_read", builder.func_proto(result, [("file", file), ("count", result)]), 0)
+    builder.func("do_work", builder.func_proto(0, []), 0)
+    return Btf(builder.build())
+
+
+@pytest.fixture(scope="module")
+def kernel() -> TableTarget:
+    names = ("do_work", "security_file_open", "vfs_read")
+    return TableTarget(types(), kernel_functions=[("vmlinux", name) for name in names])
+
+
+def compiled(script: str, target: TableTarget, unsafe: bool = False) -> Compilation:
+    registry = Registry(functions.TABLE, probes.TABLE)
+    options = CompileOptions(unsafe=unsafe)
+    return compile_script(Source("stdin", script), target, registry, options)
+
+
+def refusal(script: str, target: TableTarget) -> tuple[str, str]:
+    with pytest.raises(ScriptError) as caught:
+        compiled(script, target)
+    diagnostic = caught.value.diagnostics[0]
+    return diagnostic.message, " ".join(diagnostic.hints)
+
+
+PROGRAMS = [
+    (
+        "fentry:vfs_read { @ = args.file.f_mode + args.count; }",
+        "fentry:vmlinux:vfs_read",
+        ("tracing", "trace_fentry", "vfs_read"),
+    ),
+    (
+        "fexit:vfs_read /retval > 0/ { @[func] = sum(retval); @n = args.count; }",
+        "fexit:vmlinux:vfs_read",
+        ("tracing", "trace_fexit", "vfs_read"),
+    ),
+    ("fentry:do_work { return 5; }", "fentry:vmlinux:do_work", ("tracing", "trace_fentry", "")),
+    (
+        "fentry:security_file_open { print(path(args.file.f_path)); }",
+        "fentry:vmlinux:security_file_open",
+        ("tracing", "trace_fentry", "security_file_open"),
+    ),
+    (
+        "lsm:bprm_check_security /args.bprm.file.f_mode/ { return -1; }",
+        "lsm:bprm_check_security",
+        ("lsm", "lsm_mac", "bpf_lsm_bprm_check_security"),
+    ),
+    (
+        "lsm:file_open { print(path(args.file.f_path)); }",
+        "lsm:file_open",
+        ("lsm", "lsm_mac", "bpf_lsm_file_open"),
+    ),
+    (
+        "fmod_ret:security_file_open { print((func, path(args.file.f_path))); return -13; }",
+        "fmod_ret:security_file_open",
+        ("tracing", "modify_return", "security_file_open"),
+    ),
+]
+
+
+@pytest.mark.parametrize(("script", "name", "how"), PROGRAMS)
+def test_programs(kernel: TableTarget, script: str, name: str, how: tuple[str, ...]) -> None:
+    made = compiled(script, kernel, unsafe=True)
+    assert [(probe.name, probe.attach) for probe in made.plan.probes] == [(name, TracingAttach())]
+    (program,) = made.plan.programs
+    found = (program.type, program.attach_type, program.attach_to)
+    assert found == (*how[:2], how[2] or "do_work")
+
+
+@pytest.mark.parametrize("point", ["lsm:file_open", "fmod_ret:security_file_open"])
+def test_what_decides_needs_unsafe(kernel: TableTarget, point: str) -> None:
+    provider = point.partition(":")[0]
+    for value in ("-1", "1", "pid"):
+        message, _hint = refusal(f"{point} {{ return {value}; }}", kernel)
+        assert message == (
+            f"{provider} handlers that return anything but 0 change what the system does. To use "
+            "that you need the --unsafe flag."
+        )
+    for harmless in ("return 0;", "return;", ""):
+        assert compiled(f"{point} {{ {harmless} }}", kernel).plan.probes
+
+
+MISTAKES = [
+    ("lsm:file_opn { }", "No matches for lsm file_opn.", "did you mean 'lsm:file_open'?"),
+    (
+        "fmod_ret:security_file_opn { }",
+        "No matches for fmod_ret security_file_opn.",
+        "did you mean 'fmod_ret:security_file_open'?",
+    ),
+    ("lsm: { }", "lsm should name a function", ""),
+    ("lsm:a:b { }", "lsm probe type requires 1", ""),
+    ("lsm:file_open { @ = args.fil; }", "does not contain a field named 'fil'", "'file'"),
+    ("lsm:file_open { @ = func; }", "The func builtin can not be used with 'lsm' probes", ""),
+    ("fexit:do_work { @ = retval; }", "The retval builtin can only be used with", ""),
+    ("fentry:vfs_read { @ = retval; }", "The retval builtin can only be used with", ""),
+    ("lsm:file_open { print(path(1)); }", "path() only supports struct path arguments", ""),
+]
+
+
+@pytest.mark.parametrize(("script", "message", "hint"), MISTAKES)
+def test_mistakes(kernel: TableTarget, script: str, message: str, hint: str) -> None:
+    said, hints = refusal(script, kernel)
+    assert message in said
+    assert hint in hints
+
+
+def test_listings(kernel: TableTarget) -> None:
+    assert list(list_probes("lsm:*", kernel)) == ["lsm:bprm_check_security", "lsm:file_open"]
+    assert list(list_probes("lsm:file_open", kernel, verbose=True)) == [
+        "lsm:file_open",
+        "    struct file * file",
+    ]
+    assert list(list_probes("fmod_ret:*", kernel)) == ["fmod_ret:security_file_open"]
+
+
+LACKING = TableTarget(types(), features=("fentry",))
+
+
+@pytest.mark.parametrize(
+    ("script", "message"),
+    [
+        ("lsm:file_open { }", "lsm probes: this kernel does not ask BPF programs before it acts"),
+        ("lsm:file_* { }", "lsm probes: this kernel does not ask BPF programs before it acts"),
+        (
+            "fmod_ret:security_file_open { }",
+            "fmod_ret probes: this kernel cannot run programs that replace what a function returns",
+        ),
+    ],
+)
+def test_what_the_kernel_lacks(script: str, message: str) -> None:
+    said, hint = refusal(script, LACKING)
+    assert said.startswith(message)
+    assert hint.startswith("to watch only, use a tracepoint")
+
+
+@pytest.mark.parametrize("point", ["lsm:file_open", "lsm:*", "fmod_ret:security_file_open"])
+def test_a_script_may_do_without(point: str) -> None:
+    script = f"config = {{ missing_probes = warn }} {point} {{ }} begin {{ }}"
+    made = compiled(script, LACKING)
+    assert [probe.name for probe in made.plan.probes] == ["begin"]
+    assert made.plan.skipped[0][0] == point
