@@ -166,3 +166,66 @@ def test_a_script_may_do_without(point: str) -> None:
     made = compiled(script, LACKING)
     assert [probe.name for probe in made.plan.probes] == ["begin"]
     assert made.plan.skipped[0][0] == point
+
+
+# -- functions without kprobes -------------------------------------------------------------------
+
+NAMES = ("do_work", "security_file_open", "untyped", "vfs_read")
+
+
+@pytest.fixture(scope="module")
+def trampolines() -> TableTarget:
+    """A kernel that has fentry and no kprobes."""
+    functions_ = [("vmlinux", name) for name in NAMES]
+    return TableTarget(types(), kernel_functions=functions_, features=("fentry",))
+
+
+@pytest.mark.parametrize(
+    ("script", "attach_type", "names"),
+    [
+        ("kprobe:vfs_read { @ = arg0 + arg1; }", "trace_fentry", "vfs_read"),
+        (
+            "kprobe:vfs_read { $f = (struct file *)arg0; @ = $f.f_mode; }",
+            "trace_fentry",
+            "vfs_read",
+        ),
+        ("kretprobe:vfs_read { @[func] = retval; }", "trace_fexit", "vfs_read"),
+        # What has no types is left out of patterns.
+        ("kprobe:* { @[probe] = count(); }", "trace_fentry", "do_work security_file_open vfs_read"),
+    ],
+)
+def test_kprobes_by_trampolines(
+    trampolines: TableTarget, script: str, attach_type: str, names: str
+) -> None:
+    made = compiled(script, trampolines)
+    provider = script.partition(":")[0]
+    found = [(probe.name, probe.attach) for probe in made.plan.probes]
+    assert found == [(f"{provider}:{name}", TracingAttach()) for name in names.split()]
+    assert {program.attach_type for program in made.plan.programs} == {attach_type}
+    assert [program.attach_to for program in made.plan.programs] == names.split()
+
+
+def test_what_runs_otherwise_is_said_once(trampolines: TableTarget) -> None:
+    made = compiled("kprobe:vfs_read { } kprobe:do_work { }", trampolines)
+    assert [warning.message for warning in made.warnings] == [
+        (
+            "this kernel has no kprobes (CONFIG_KPROBE_EVENTS): kprobe probes run as fentry ones, "
+            "with the function's own arguments by position, and without registers"
+        )
+    ]
+
+
+@pytest.mark.parametrize(
+    ("script", "message"),
+    [
+        ("kprobe:untyped { }", "trampolines reach only functions that the kernel's types tell of"),
+        ("kprobe:vfs_read+4 { }", "trampolines reach only functions that the kernel's types"),
+        ("kprobe:vfs_read { @ = arg2; }", "doesn't support arg2"),
+        ("kprobe:vfs_read { @ = args.count; }", "The args builtin can only be used with"),
+        ('kprobe:vfs_read { @ = reg("ip"); }', "reg can not be used with"),
+        ("kretprobe:vfs_read { @ = arg0; }", "The arg0 builtin can only be used with"),
+        ("kretprobe:do_work { @ = retval; }", "The retval builtin can only be used with"),
+    ],
+)
+def test_what_trampolines_cannot(trampolines: TableTarget, script: str, message: str) -> None:
+    assert message in refusal(script, trampolines)[0]

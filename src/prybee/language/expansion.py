@@ -217,8 +217,10 @@ class Expansion:
             message = f"{failure.feature}: {failure.why}"
             self._errors.append(Diagnostic(ERROR, message, span, hints))
             return ()
+        said = {each.message for each in self._warnings}
         for text in self.scope.warnings:
-            self._warnings.append(Diagnostic(WARNING, text, span))
+            if text not in said:
+                self._warnings.append(Diagnostic(WARNING, text, span))
         self.scope.warnings.clear()
         for match in matches:
             # A USDT probe has a match for each form of its arguments.

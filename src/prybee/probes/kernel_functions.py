@@ -13,7 +13,7 @@ from prybee.probes.kprobe_context import KprobeContext
 from prybee.probes.numbers import NumberError, parse
 from prybee.probes.patterns import is_pattern, matcher
 from prybee.probes.provider import ProbeType
-from prybee.probes.trampoline import FunctionContext, types_of
+from prybee.probes.trampoline import FunctionContext, PositionalContext, types_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -34,6 +34,10 @@ _INSTEAD = (
 _INSTEAD_OF_RETURNS = (
     "use a tracepoint that reports the result, such as tracepoint:syscalls:sys_exit_…, or set "
     "missing_probes to 'warn' to go on without it"
+)
+_BY_TRAMPOLINE = (
+    "this kernel has no kprobes (CONFIG_KPROBE_EVENTS): {} probes run as {} ones, with the "
+    "function's own arguments by position, and without registers"
 )
 _NO_LIST = (
     "nothing tells which functions can be probed: available_filter_functions cannot be read in "
@@ -201,14 +205,46 @@ class Kprobe(KernelFunction):
             what = "offset" if plus else "address"
             raise self.malformed(f"Invalid {what}: {error}") from None
 
+    def usable(self, scope: ExpandScope) -> bool:
+        return super().usable(scope) or self.by_trampoline(scope)
+
+    def by_trampoline(self, scope: ExpandScope) -> bool:
+        """Whether functions are entered by trampolines, as the kernel has no kprobes."""
+        target = scope.target
+        return not target.has(self.feature) and target.btf is not None and target.has("fentry")
+
+    def expand(self, point: AttachPoint, scope: ExpandScope) -> Sequence[Match]:
+        found = super().expand(point, scope)
+        if not found or not self.by_trampoline(scope):
+            return found
+        if is_pattern("".join(point.parts)):
+            found = [match for match in found if _has_types(match, scope.target)]
+        scope.warnings.append(
+            _BY_TRAMPOLINE.format(self.name, "fexit" if self.returns else "fentry")
+        )
+        # A program is loaded for one function.
+        return [match.replace(key=(match.name,)) for match in found]
+
     def context(self, match: Match, scope: ExpandScope) -> ProbeContext:
         if not self.usable(scope):
             raise self.cannot(scope)
-        return KprobeContext(match.name, self.name, scope.target.arch, self.returns)
+        if not self.by_trampoline(scope):
+            return KprobeContext(match.name, self.name, scope.target.arch, self.returns)
+        module, function, rest = map(str, match.data)
+        btf = types_of(scope.target, module)
+        if rest or btf is None or not btf.function(function):
+            raise ProbeSyntaxError(
+                f"{match.name}: {self.lacks}, and its trampolines reach only functions that the "
+                "kernel's types tell of, at their start and end",
+                _INSTEAD_OF_RETURNS if self.returns else _INSTEAD,
+            )
+        return PositionalContext(match.name, self.name, module, function, btf, self.returns)
 
     def attach(
         self, matches: Sequence[Match], program: str, scope: ExpandScope
     ) -> Sequence[ProbeSpec]:
+        if self.by_trampoline(scope):
+            return [ProbeSpec(match.name, program, TracingAttach()) for match in matches]
         return [ProbeSpec(match.name, program, self._way(match)) for match in matches]
 
     def _way(self, match: Match) -> KprobeAttach:
@@ -265,6 +301,12 @@ class Fentry(KernelFunction):
         self, matches: Sequence[Match], program: str, scope: ExpandScope
     ) -> Sequence[ProbeSpec]:
         return [ProbeSpec(match.name, program, TracingAttach()) for match in matches]
+
+
+def _has_types(match: Match, target: Target) -> bool:
+    module, function, _rest = map(str, match.data)
+    btf = types_of(target, module)
+    return btf is not None and bool(btf.function(function))
 
 
 def _with_types(functions: Sequence[tuple[str, str]], target: Target) -> list[tuple[str, str]]:

@@ -6,9 +6,9 @@ The context holds the function's arguments, 8-byte words, and behind them its re
 
 from __future__ import annotations
 
-from prybee.language.types import Type
+from prybee.language.types import INT64, UINT64, Type
 from prybee.plan.target import Target
-from prybee.probes.typed_arguments import TypedArguments
+from prybee.probes.typed_arguments import WORD, TypedArguments
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -52,6 +52,33 @@ class FunctionContext(TypedArguments):
         type_ = self.retval_type(handler.script.checker)
         assert type_ is not None
         return self.place(handler, self.size, type_)
+
+
+class PositionalContext(FunctionContext):
+    """A function as kprobes know it, on kernels without them: ``argN`` and ``retval`` are numbers.
+
+    Arguments and result are those of a :class:`FunctionContext`.
+    """
+
+    def __init__(
+        self, name: str, provider: str, module: str, function: str, btf: Btf, returns: bool
+    ) -> None:
+        super().__init__(name, provider, module, function, btf, returns)
+        self.returns = returns
+        # Words from memory: what the verifier takes for pointers would be no numbers.
+        self.by_helper = True
+
+    def args_type(self, checker: Checker) -> Type | None:
+        return None
+
+    def argument_type(self, index: int, checker: Checker) -> Type | None:
+        return INT64 if not self.returns and index * WORD < self.size else None
+
+    def lower_argument(self, index: int, handler: Handler) -> Operand:
+        return self.place(handler, index * WORD, INT64)
+
+    def retval_type(self, checker: Checker) -> Type | None:
+        return UINT64 if super().retval_type(checker) is not None else None
 
 
 def types_of(target: Target, module: str) -> Btf | None:
