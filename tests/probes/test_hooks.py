@@ -229,3 +229,18 @@ def test_what_runs_otherwise_is_said_once(trampolines: TableTarget) -> None:
 )
 def test_what_trampolines_cannot(trampolines: TableTarget, script: str, message: str) -> None:
     assert message in refusal(script, trampolines)[0]
+
+
+def calls(code: bytes) -> list[int]:
+    """The helpers that a program calls, in order."""
+    operations = [code[at : at + 8] for at in range(0, len(code), 8)]
+    return [int.from_bytes(each[4:], "little") for each in operations if each[0] == 0x85]
+
+
+def test_room_for_a_path_is_found_before_the_ring_buffers(kernel: TableTarget) -> None:
+    """Where the one lookup fails the function ends, with nothing to give back."""
+    script = 'fentry:security_file_open { printf("%s\\n", path(args.file.f_path)); }'
+    (program,) = compiled(script, kernel).plan.programs
+    lookup, reserve = 1, 131
+    found = [number for number in calls(program.insns) if number in (lookup, reserve)]
+    assert found == [lookup, reserve]

@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 # A per-CPU value may be as large as PCPU_MIN_UNIT_SIZE (kernel/bpf/arraymap.c).
 ENTRY = 32 << 10
 
+_RESERVES = "ringbuf_reserve"
+_GIVES_BACK = frozenset(("ringbuf_submit", "ringbuf_discard"))
+
 
 class TooLarge(CompilerError):
     """An object that has no room in an entry; ``size`` in bytes."""
@@ -110,7 +113,36 @@ def _first_needed(function: Function, slots: set[Slot]) -> tuple[Block | None, V
         stand = v
         if any(a.op == "slot" and a.aux in slots for a in v.args):
             break
+    reserve = _reservation(where, stand)
+    while reserve is not None:
+        # Where the lookup finds nothing the function ends, and must have nothing to give back.
+        where, stand = reserve.block, reserve
+        assert where is not None
+        while where.loop:
+            assert where.idom is not None
+            where = where.idom
+            stand = where.code[-1]
+        reserve = _reservation(where, stand)
     return where, stand
+
+
+def _reservation(block: Block, stand: Value | None) -> Value | None:
+    """The call that has reserved room in the ring buffer which is still held before ``stand``."""
+    code = block.code[: block.code.index(stand)] if stand is not None else block.code
+    only = True
+    while True:
+        for v in reversed(code):
+            name = v.aux.name if v.op == "call" and v.aux is not None else ""
+            if name in _GIVES_BACK:
+                return None
+            if name == _RESERVES:
+                return v if only else None
+        above = block.idom
+        if above is None or above is block:
+            return None
+        # A block with other ways in lies behind the test of what was reserved, and its use.
+        only = block.preds == [above]
+        block, code = above, above.code
 
 
 def _split(
