@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import pytest
+
 from prybee.compiler.builder import Builder
-from prybee.compiler.compile import Options, compile_module
+from prybee.compiler.compile import MODERN, Options, compile_module
 from prybee.compiler.ir import CTX, I64, Module, Ptr
+from prybee.linux import features
 from tests.compiler import kernel, reference
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from prybee.compiler.compile import Compiled
     from prybee.compiler.ir import Value
@@ -103,6 +106,15 @@ def interpret(build: Callable[[Builder, Value], Any], arguments: Sequence[int] =
     )
 
 
+def kernel_features(asked: Mapping[str, bool]) -> dict[str, bool]:
+    """What programs may use here, with what a test asks for, which skips it where it is missing."""
+    has = {name: bool(features.probe(name)) for name in MODERN}
+    for name, wanted in asked.items():
+        if wanted and not has[name]:
+            pytest.skip(f"this kernel lacks {name}")
+    return {**has, **asked}
+
+
 def execute(
     build: Callable[[Builder, Value], Any],
     arguments: Sequence[int] = (),
@@ -111,12 +123,10 @@ def execute(
 ) -> Outcome:
     """The outcome of the compiled program in the kernel."""
     kernel.needs_kernel()
+    options["features"] = kernel_features(options.get("features", {}))
     maps = kernel_maps()
     program = kernel.load(
-        compile_module(
-            module_of(build, stack_limit_object), Options(**options) if options else None
-        ),
-        maps,
+        compile_module(module_of(build, stack_limit_object), Options(**options)), maps
     )
     try:
         result = program.run(arguments)

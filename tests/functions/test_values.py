@@ -192,10 +192,15 @@ def test_searching_without_the_kernels_help(monkeypatch: pytest.MonkeyPatch) -> 
             "d": 'strstr($name, "hellohellohelloxx")',
             "e": 'strcontains($name, "h")',
             "f": 'strstr($name, "")',
+            "g": 'strstr($name, getopt("text", "lo"))',
+            "h": 'strcontains($name, getopt("none", ""))',
+            "i": 'strstr("hello", getopt("text", "lo"))',
         },
         before,
     )
-    assert found == {"a": 1, "b": 3, "c": -2, "d": -2, "e": True, "f": 0}
+    assert found == {
+        "a": 1, "b": 3, "c": -2, "d": -2, "e": True, "f": 0, "g": 3, "h": True, "i": 3
+    }  # fmt: skip
     (message,) = complaints("begin { $a = strstr(comm, comm); }")
     assert message == "strstr() needs a literal to search for on this kernel"
 

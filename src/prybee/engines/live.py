@@ -126,6 +126,11 @@ class LiveTarget(Target):
 
     def has(self, feature: str) -> bool:
         """Whether the kernel can do ``feature`` (names of :mod:`prybee.linux.features`)."""
+        if feature == "modern":
+            # Every script asks: it is answered without what all other features take.
+            from prybee.linux.modern import modern
+
+            return modern()
         from prybee.linux import features
 
         answer = features.probe(feature)

@@ -38,20 +38,23 @@ class Find(Function):
     def check(self, call: tree.Call, checker: Checker) -> Type:
         for index in (0, 1):
             want_text(call, index, checker)
-        needle = expression(call, 1)
         btf = checker.target.btf
-        if not isinstance(needle, tree.String) and (btf is None or not btf.function(_KFUNC)):
+        if _known(call, checker) is None and (btf is None or not btf.function(_KFUNC)):
             checker.error(
                 call,
                 f"{self.name}() needs a literal to search for on this kernel",
-                f"kernels that have {_KFUNC}() (6.17) search for any text",
+                f"kernels that have {_KFUNC}() (6.17) search for any text; others, for a literal "
+                "or for getopt(…) written here",
             )
         return INT64 if self.position else BOOL
 
     def lower(self, call: tree.Call, handler: Handler) -> Operand:
         haystack, needle = expression(call, 0), expression(call, 1)
-        if isinstance(haystack, tree.String) and isinstance(needle, tree.String):
-            return self._result(handler, handler.const(_find(haystack.data, needle.data)))
+        known = _known(call, handler.script.checker)
+        if known == b"":
+            return self._result(handler, handler.const(0))
+        if isinstance(haystack, tree.String) and known is not None:
+            return self._result(handler, handler.const(_find(haystack.data, known)))
         limit = handler.script.config.max_strlen
         where = text_place(handler, haystack, limit)
         btf = handler.script.target.btf
@@ -61,13 +64,25 @@ class Find(Function):
             # The kernel function returns an int.
             found = handler.extend(found, INT64.replace(width=4))
             return self._result(handler, found)
-        assert isinstance(needle, tree.String)
-        return self._result(handler, _search(handler, where, needle.data))
+        assert known is not None
+        return self._result(handler, _search(handler, where, known))
 
     def _result(self, h: Handler, position: Value) -> Operand:
         if self.position:
             return Scalar(position, INT64)
         return Scalar(h.b.icmp("sge", position, 0), BOOL)
+
+
+def _known(call: tree.Call, checker: Checker) -> bytes | None:
+    """What is searched for, where that is a literal or an option of the command line."""
+    needle = expression(call, 1)
+    if isinstance(needle, tree.String):
+        return needle.data
+    if isinstance(needle, tree.Call) and needle.name == "getopt":
+        function = checker.registry.functions.get("getopt")
+        value = function.constant(needle, checker) if function is not None else None
+        return value.encode() if isinstance(value, str) else None
+    return None
 
 
 def _find(haystack: bytes, needle: bytes) -> int:

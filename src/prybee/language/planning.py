@@ -34,9 +34,6 @@ _MAX_SCRATCH = 16 * ENTRY
 _MIN_RINGBUF = 256 << 10
 _MAX_RINGBUF = 8 << 20
 
-# What compiler.compile.MODERN stands for is complete in this release.
-_MODERN_RELEASE = (6, 6)
-
 
 def assemble(
     source: Source,
@@ -198,9 +195,8 @@ class _Programs:
 
 
 def _features(target: Target) -> dict[str, bool]:
-    """What the code may use. Probing costs time, so only older kernels are asked."""
-    found = re.match(r"(\d+)\.(\d+)", target.release)
-    if found is None or (int(found[1]), int(found[2])) >= _MODERN_RELEASE:
+    """What the code may use: each is asked for where the kernel does not take all together."""
+    if target.has("modern"):
         return MODERN
     return {feature: target.has(feature) for feature in MODERN}
 

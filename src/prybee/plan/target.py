@@ -55,7 +55,10 @@ class Target:
         return None
 
     def has(self, feature: str) -> bool:
-        """Whether the kernel can do ``feature`` (names of ``linux.features``)."""
+        """Whether the kernel can do ``feature`` (names of ``linux.features``).
+
+        ``modern`` asks for all instructions and helpers at once that the compiler can use.
+        """
         return False
 
     def tracepoints(self) -> Iterable[tuple[str, str]]:

@@ -240,6 +240,14 @@ TABLE: tuple[Meaning, ...] = (
         "use for ($i : 0..N) {{ … }} in place of unroll or while, or split the probe",
     ),
     Meaning(
+        # Before 5.13 the function of a callback is not seen as one.
+        r"number of funcs in func_info doesn't match number of subprogs",
+        "missing helper",
+        "this kernel has no loops over maps and ranges, and no len() of a map (helpers of 5.13 "
+        "and 5.17)",
+        "while and unroll loop here, too",
+    ),
+    Meaning(
         r"(?:number of|too many) (?:funcs|subprograms|subprogs)",
         "complexity",
         "the program has too many loops and functions",
