@@ -230,6 +230,7 @@ WORDED = {
         "unchecked index",
     "R2 min value is negative, either use unsigned or 'var &= const'": "argument",
     "cannot pass map_type 27 into func bpf_map_lookup_elem#1": "argument",
+    "number of funcs in func_info doesn't match number of subprogs": "missing helper",
 }  # fmt: skip
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from errno import EPERM
+from errno import E2BIG, EPERM
 from struct import Struct
 
 from prybee.diagnostics import KernelError, NotSupported, PrybeeError
@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 _MAP_FD = 1
 _MAP_VALUE = 2
 _KFUNC_CALL = 2
+
+# Keys of hash maps were bounded by the stack of programs, MAX_BPF_STACK (kernel/bpf/hashtab.c).
+_OLD_KEY_SIZE = 512
 
 _put = Struct("<i").pack_into
 _REGISTERS = 1
@@ -49,11 +52,17 @@ def create_map(spec: MapSpec) -> Map:
         if not spec.script_name:
             raise
         size = spec.max_entries * (spec.key_size + spec.value_size)
+        hint = error.hint
+        if error.errno == E2BIG and spec.key_size > _OLD_KEY_SIZE:
+            hint = (
+                f"older kernels take keys of {_OLD_KEY_SIZE} bytes at most, and this one has "
+                f"{spec.key_size}: make max_strlen smaller (config = {{ max_strlen = 256 }})"
+            )
         raise KernelError(
             f"creating map {spec.script_name} ({spec.type}, {spec.max_entries} entries, "
             f"{size} bytes)",
             error.errno,
-            error.hint,
+            hint,
         ) from None
     if spec.initial:
         try:
