@@ -10,8 +10,8 @@ import sys
 import pytest
 
 from prybee.linux import features
+from tests.live import tracing
 from tests.live.corpus import ENVIRONMENT
-from tests.live.tracing import run
 
 FENTRY = features.probe("fentry")
 LSM = features.probe("lsm")
@@ -23,6 +23,15 @@ hooks = pytest.mark.skipif(not LSM, reason="this kernel has no BPF LSM")
 results = pytest.mark.skipif(not FMOD_RET, reason="this kernel has no fmod_ret")
 
 READ = ("-c", "sh -c 'read line </etc/passwd'")
+
+
+# Seconds: guests are slow, the more the more of them run.
+LIMIT = 200
+
+
+def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run the command to its end."""
+    return tracing.run(*arguments, limit=LIMIT)
 
 
 def first(script: str, *more: str) -> str:
@@ -167,7 +176,7 @@ def test_kprobes_by_trampolines() -> None:
     )
     done = subprocess.run(
         [sys.executable, "-c", WITHOUT_KPROBES, "-q", "-e", script, *READ],
-        capture_output=True, text=True, timeout=60, env=ENVIRONMENT, check=False,
+        capture_output=True, text=True, timeout=LIMIT, env=ENVIRONMENT, check=False,
     )  # fmt: skip
     assert done.stdout.splitlines()[:2] == ["1 vfs_read", "1"], done.stderr
     assert done.stderr.count("kprobe probes run as fentry ones") == 1
