@@ -52,8 +52,10 @@ def save(target: Target, path: str, btf: bytes, symbols: bytes = b"") -> None:
     import tempfile
     from zipfile import ZIP_DEFLATED, ZipFile
 
+    from prybee.compiler.compile import MODERN
     from prybee.linux.features import TABLE
 
+    features = dict.fromkeys([row.name for row in TABLE] + [*MODERN, "modern"])
     events = list(target.tracepoints())
     formats: dict[str, list[list[object]]] = {}
     for category, event in events:
@@ -70,7 +72,7 @@ def save(target: Target, path: str, btf: bytes, symbols: bytes = b"") -> None:
         "available_memory": target.available_memory,
         "possible_cpus": list(target.possible_cpus),
         "online_cpus": list(target.online_cpus),
-        "features": [row.name for row in TABLE if target.has(row.name)],
+        "features": [name for name in features if target.has(name)],
         "raw_tracepoints": list(target.raw_tracepoints()),
         "iterators": list(target.iterators()),
         "tracepoints": [f"{category}:{event}" for category, event in events],
