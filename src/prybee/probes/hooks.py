@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from prybee.diagnostics import did_you_mean
 from prybee.language.registry import ExpandScope, Match, ProbeContext, ProbeSyntaxError
-from prybee.plan.plan import ProbeSpec, TracingAttach
 from prybee.probes.patterns import is_pattern, matcher
 from prybee.probes.provider import ProbeType
+from prybee.probes.trampoline import attached
 from prybee.probes.typed_arguments import TypedArguments
 
 TYPE_CHECKING = False
@@ -19,10 +19,7 @@ if TYPE_CHECKING:
 
     from prybee.btf import Btf
     from prybee.language.attach_point import AttachPoint
-    from prybee.language.checker import Checker
-    from prybee.language.lower.handler import Handler
-    from prybee.language.lower.operands import Operand
-    from prybee.language.types import Type
+    from prybee.plan.plan import ProbeSpec
     from prybee.plan.target import Target
 
 # The kernel has an empty function of that name for each hook (kernel/bpf/bpf_lsm.c).
@@ -53,20 +50,11 @@ class DecidingContext(TypedArguments):
 
     def __init__(self, name: str, provider: str, function: str, btf: Btf, how: str) -> None:
         number = btf.function(function)
-        super().__init__(name, f"{name}_args", btf, btf.parameters(number))
+        # As a result there is what programs that ran before this one have decided.
+        super().__init__(name, f"{name}_args", btf, btf.parameters(number), btf.returns(number))
         self.provider = provider
         self.program_type, self.attach_type = how.split()
         self.attach_to = function
-        self._result = btf.returns(number)
-
-    def retval_type(self, checker: Checker) -> Type | None:
-        # Behind the arguments is what programs that ran before this one have decided.
-        return self.value_type(self._result, checker) if self._btf.strip(self._result) else None
-
-    def lower_retval(self, handler: Handler) -> Operand:
-        type_ = self.retval_type(handler.script.checker)
-        assert type_ is not None
-        return self.place(handler, self.size, type_)
 
 
 class Deciding(ProbeType):
@@ -142,7 +130,7 @@ class Deciding(ProbeType):
     def attach(
         self, matches: Sequence[Match], program: str, scope: ExpandScope
     ) -> Sequence[ProbeSpec]:
-        return [ProbeSpec(match.name, program, TracingAttach()) for match in matches]
+        return attached(matches, program)
 
     def search(
         self, arguments: Sequence[str], scope: ExpandScope

@@ -8,12 +8,18 @@ from __future__ import annotations
 
 from prybee.diagnostics import did_you_mean
 from prybee.language.registry import ExpandScope, Match, ProbeContext, ProbeSyntaxError
-from prybee.plan.plan import KprobeAttach, ProbeSpec, TracingAttach
+from prybee.plan.plan import KprobeAttach, ProbeSpec
 from prybee.probes.kprobe_context import KprobeContext
 from prybee.probes.numbers import NumberError, parse
 from prybee.probes.patterns import is_pattern, matcher
 from prybee.probes.provider import ProbeType
-from prybee.probes.trampoline import FunctionContext, PositionalContext, types_of
+from prybee.probes.trampoline import (
+    KERNEL,
+    FunctionContext,
+    PositionalContext,
+    attached,
+    types_of,
+)
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -23,7 +29,6 @@ if TYPE_CHECKING:
     from prybee.language.attach_point import AttachPoint
     from prybee.plan.target import Target
 
-_KERNEL = "vmlinux"
 # What stands for a module where other BPF programs are meant.
 _PROGRAMS = "bpf"
 
@@ -49,7 +54,6 @@ class KernelFunction(ProbeType):
     """Functions by their name, and by their module's where it is given."""
 
     of_kernel = True
-    attaches = False
     # The feature without which the kernel has none of them, and what to say then.
     feature = ""
     lacks = ""
@@ -93,16 +97,16 @@ class KernelFunction(ProbeType):
 
     def usable(self, scope: ExpandScope) -> bool:
         """Whether programs can be attached to functions here."""
-        return self.attaches and scope.target.has(self.feature)
+        return scope.target.has(self.feature)
 
     def shown(self, written: str, module: str) -> str:
         """The module in a full name: the kernel itself is named only where it was written."""
-        return module if written or module != _KERNEL else ""
+        return module if written or module != KERNEL else ""
 
     def match(self, module: str, function: str, rest: str = "") -> Match:
         """The match of one function."""
         name = ":".join(part for part in (self.name, module, function + rest) if part)
-        return Match(name, (self.name,), (module or _KERNEL, function, rest))
+        return Match(name, (self.name,), (module or KERNEL, function, rest))
 
     def missing(self, point: AttachPoint, scope: ExpandScope) -> tuple[str, tuple[str, ...]]:
         if scope.config.missing_probes != "error" and not self.usable(scope):
@@ -116,17 +120,12 @@ class KernelFunction(ProbeType):
         close = [n for n in names if n[:2] == wanted[:2] and abs(len(n) - len(wanted)) <= 3]
         return did_you_mean(wanted, close)
 
-    def context(self, match: Match, scope: ExpandScope) -> ProbeContext:
-        raise self.cannot(scope)
-
     def cannot(self, scope: ExpandScope) -> ProbeSyntaxError:
         """What to say to who wants to attach one."""
         instead = _INSTEAD_OF_RETURNS if self.returns else _INSTEAD
         if not scope.target.has(self.feature):
             return ProbeSyntaxError(f"{self.name} probes: {self.lacks}", instead)
-        if self.attaches:
-            return ProbeSyntaxError(f"{self.name} probes: {_NO_LIST}")
-        return ProbeSyntaxError(f"{self.name} probes: this release cannot attach them yet", instead)
+        return ProbeSyntaxError(f"{self.name} probes: {_NO_LIST}")
 
     # -- listing ---------------------------------------------------------------------------------
 
@@ -160,8 +159,7 @@ class KernelFunction(ProbeType):
 
     def describe(self, match: Match, scope: ExpandScope) -> Sequence[str]:
         module, function = map(str, match.data[:2])
-        target = scope.target
-        btf = target.btf if module == _KERNEL else target.module_btf(module)
+        btf = types_of(scope.target, module)
         number = btf.function(function) if btf is not None else 0
         if btf is None or not number:
             return ()
@@ -181,7 +179,6 @@ class Kprobe(KernelFunction):
     """``kprobe:function+offset``, ``kprobe:module:function``."""
 
     counts = (1, 2)
-    attaches = True
     feature = "kprobe"
     lacks = "this kernel is built without kprobes (CONFIG_KPROBE_EVENTS)"
 
@@ -244,7 +241,7 @@ class Kprobe(KernelFunction):
         self, matches: Sequence[Match], program: str, scope: ExpandScope
     ) -> Sequence[ProbeSpec]:
         if self.by_trampoline(scope):
-            return [ProbeSpec(match.name, program, TracingAttach()) for match in matches]
+            return attached(matches, program)
         return [ProbeSpec(match.name, program, self._way(match)) for match in matches]
 
     def _way(self, match: Match) -> KprobeAttach:
@@ -253,7 +250,7 @@ class Kprobe(KernelFunction):
         if function[0].isdigit():
             return KprobeAttach("", 0, parse(function)[0] + offset, self.returns)
         # The kernel finds the functions of modules by this form (module_kallsyms_lookup_name).
-        symbol = function if module == _KERNEL else f"{module}:{function}"
+        symbol = function if module == KERNEL else f"{module}:{function}"
         return KprobeAttach(symbol, offset, 0, self.returns)
 
 
@@ -261,7 +258,6 @@ class Fentry(KernelFunction):
     """``fentry:module:function``, ``fentry:bpf:id:program``."""
 
     counts = (1, 2, 3)
-    attaches = True
     feature = "fentry"
     lacks = (
         "this kernel cannot run programs where functions are entered or left "
@@ -282,7 +278,7 @@ class Fentry(KernelFunction):
 
     def match(self, module: str, function: str, rest: str = "") -> Match:
         # A program is loaded for one function.
-        found = super().match(module or _KERNEL, function, rest)
+        found = super().match(module or KERNEL, function, rest)
         return found.replace(key=(found.name,))
 
     def context(self, match: Match, scope: ExpandScope) -> ProbeContext:
@@ -300,7 +296,7 @@ class Fentry(KernelFunction):
     def attach(
         self, matches: Sequence[Match], program: str, scope: ExpandScope
     ) -> Sequence[ProbeSpec]:
-        return [ProbeSpec(match.name, program, TracingAttach()) for match in matches]
+        return attached(matches, program)
 
 
 def _has_types(match: Match, target: Target) -> bool:
@@ -317,7 +313,7 @@ def _with_types(functions: Sequence[tuple[str, str]], target: Target) -> list[tu
         module, name = pair
         names = known.get(module)
         if names is None:
-            btf = target.btf if module == _KERNEL else target.module_btf(module)
+            btf = types_of(target, module)
             names = known[module] = frozenset(btf.names("func") if btf is not None else ())
         if name in names:
             found.append(pair)

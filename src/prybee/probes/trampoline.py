@@ -7,15 +7,19 @@ The context holds the function's arguments, 8-byte words, and behind them its re
 from __future__ import annotations
 
 from prybee.language.types import INT64, UINT64, Type
-from prybee.plan.target import Target
+from prybee.plan.plan import ProbeSpec, TracingAttach
 from prybee.probes.typed_arguments import WORD, TypedArguments
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from prybee.btf import Btf
     from prybee.language.checker import Checker
     from prybee.language.lower.handler import Handler
     from prybee.language.lower.operands import Operand
+    from prybee.language.registry import Match
+    from prybee.plan.target import Target
 
 KERNEL = "vmlinux"
 
@@ -36,22 +40,17 @@ class FunctionContext(TypedArguments):
         self, name: str, provider: str, module: str, function: str, btf: Btf, returns: bool
     ) -> None:
         number = btf.function(function)
-        super().__init__(name, f"{provider}:{module}:{function}_args", btf, btf.parameters(number))
+        super().__init__(
+            name,
+            f"{provider}:{module}:{function}_args",
+            btf,
+            btf.parameters(number),
+            btf.returns(number) if returns else 0,
+        )
         self.provider = provider
         self.attach_type = "trace_fexit" if returns else "trace_fentry"
         self.attach_to = function
         self.attach_module = "" if module == KERNEL else module
-        self._result = btf.returns(number) if returns else 0
-
-    def retval_type(self, checker: Checker) -> Type | None:
-        if not self._result or not self._btf.strip(self._result):
-            return None  # There is no result, or it is void.
-        return self.value_type(self._result, checker)
-
-    def lower_retval(self, handler: Handler) -> Operand:
-        type_ = self.retval_type(handler.script.checker)
-        assert type_ is not None
-        return self.place(handler, self.size, type_)
 
 
 class PositionalContext(FunctionContext):
@@ -79,6 +78,11 @@ class PositionalContext(FunctionContext):
 
     def retval_type(self, checker: Checker) -> Type | None:
         return UINT64 if super().retval_type(checker) is not None else None
+
+
+def attached(matches: Sequence[Match], program: str) -> Sequence[ProbeSpec]:
+    """The program where its BTF id says, for each match."""
+    return [ProbeSpec(match.name, program, TracingAttach()) for match in matches]
 
 
 def types_of(target: Target, module: str) -> Btf | None:

@@ -33,16 +33,25 @@ class TypedArguments(ProbeContext):
         record: what the record of the arguments is called.
         btf: the types that the parameters' ids are of: the kernel's, or a module's upon them.
         parameters: the arguments, in order.
+        result: the type of what lies behind them, the function's result; 0 for nothing.
     """
 
     program_type = "tracing"
     space = KERNEL
 
-    def __init__(self, name: str, record: str, btf: Btf, parameters: Sequence[Parameter]) -> None:
+    def __init__(
+        self,
+        name: str,
+        record: str,
+        btf: Btf,
+        parameters: Sequence[Parameter],
+        result: int = 0,
+    ) -> None:
         super().__init__(name)
         self._record = record
         self._btf = btf
         self._parameters = parameters
+        self._result = result
         self._args: StructType | None = None
         # The verifier lets no program load an argument of some types: all are read by a helper
         # then, for which any memory of the kernel will do.
@@ -52,6 +61,16 @@ class TypedArguments(ProbeContext):
     def size(self) -> int:
         """Bytes that the arguments take."""
         return sum(words(self._btf, parameter.type) for parameter in self._parameters) * WORD
+
+    def retval_type(self, checker: Checker) -> Type | None:
+        if not self._result or not self._btf.strip(self._result):
+            return None  # There is no result, or it is void.
+        return self.value_type(self._result, checker)
+
+    def lower_retval(self, handler: Handler) -> Operand:
+        type_ = self.retval_type(handler.script.checker)
+        assert type_ is not None
+        return self.place(handler, self.size, type_)
 
     def types(self, checker: Checker) -> TypeTable:
         """The table of the types that parameters have."""
