@@ -9,7 +9,7 @@ from __future__ import annotations
 from prybee.diagnostics import did_you_mean
 from prybee.language.registry import ExpandScope, Match, ProbeContext, ProbeSyntaxError
 from prybee.plan.plan import KprobeAttach, ProbeSpec
-from prybee.probes.kprobe_context import KprobeContext
+from prybee.probes.kprobe_context import KprobeContext, KretprobeContext
 from prybee.probes.numbers import NumberError, parse
 from prybee.probes.patterns import is_pattern, matcher
 from prybee.probes.provider import ProbeType
@@ -226,7 +226,8 @@ class Kprobe(KernelFunction):
         if not self.usable(scope):
             raise self.cannot(scope)
         if not self.by_trampoline(scope):
-            return KprobeContext(match.name, self.name, scope.target.arch, self.returns)
+            registers = KretprobeContext if self.returns else KprobeContext
+            return registers(match.name, self.name, scope.target.arch)
         module, function, rest = map(str, match.data)
         btf = types_of(scope.target, module)
         if rest or btf is None or not btf.function(function):

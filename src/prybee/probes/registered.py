@@ -5,7 +5,7 @@ from __future__ import annotations
 from prybee.compiler.ir import I64
 from prybee.language.lower.operands import Scalar
 from prybee.language.registry import ProbeContext
-from prybee.language.types import CONTEXT, PointerType, StructType, Type
+from prybee.language.types import CONTEXT, INT64, PointerType, StructType, Type
 from prybee.probes.registers import registers
 
 TYPE_CHECKING = False
@@ -52,6 +52,19 @@ class RegisterContext(ProbeContext):
         offset = self.register(register)
         assert offset is not None
         return handler.b.load(I64, context_pointer(handler), offset)
+
+
+class EntryRegisters(RegisterContext):
+    """``argN``, where a function begins: the arguments that travel in registers."""
+
+    def argument_type(self, index: int, checker: Checker) -> Type | None:
+        known = self.registers
+        return INT64 if known is not None and index < len(known.arguments) else None
+
+    def lower_argument(self, index: int, handler: Handler) -> Operand:
+        known = self.registers
+        assert known is not None
+        return Scalar(self.read(handler, known.arguments[index]), INT64)
 
 
 def context_pointer(handler: Handler) -> Value:

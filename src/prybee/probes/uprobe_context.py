@@ -10,7 +10,6 @@ from prybee.language.registry import ProbeSyntaxError
 from prybee.language.types import (
     BPF,
     CONTEXT,
-    INT64,
     NONE,
     UINT64,
     USER,
@@ -23,7 +22,7 @@ from prybee.language.types import (
 from prybee.probes import binaries
 from prybee.probes.program_function import ProgramFunction, Unknown
 from prybee.probes.provider import meant
-from prybee.probes.registered import RegisterContext, context_pointer
+from prybee.probes.registered import EntryRegisters, RegisterContext, context_pointer
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -94,20 +93,11 @@ class UprobeContext(RegisterContext):
         return handler.load(place) if is_scalar(type_) else place
 
 
-class EntryContext(UprobeContext):
+class EntryContext(EntryRegisters, UprobeContext):
     """``argN`` are the arguments that travel in registers; ``args`` those of the source."""
 
     _args: StructType | None = None
     _locations: Sequence[Location] = ()
-
-    def argument_type(self, index: int, checker: Checker) -> Type | None:
-        known = self.registers
-        return INT64 if known is not None and index < len(known.arguments) else None
-
-    def lower_argument(self, index: int, handler: Handler) -> Operand:
-        known = self.registers
-        assert known is not None
-        return Scalar(self.read(handler, known.arguments[index]), INT64)
 
     def args_type(self, checker: Checker) -> Type | None:
         known = self.registers
