@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 
-from tests.vm import guest, kernels, table
+from tests.vm import guest, kernels, standing, table
 from tests.vm.archive import ArchiveError, cache
 
 
@@ -21,6 +21,21 @@ def main(arguments: list[str] | None = None) -> int:
     run.add_argument("--append", default="", metavar="WORDS", help="for the kernel's command line")
     run.add_argument("--rw", action="append", default=[], metavar="DIR", help="writable folder")
     run.usage = "python -m tests.vm run KERNEL [options] -- PROGRAM ARGUMENTS"
+    inside = commands.add_parser("in", help="run a command in a guest that stays (booted if none)")
+    inside.add_argument("kernel")
+    inside.add_argument("--timeout", type=float, default=600, metavar="SECONDS")
+    inside.add_argument("--memory", default="2G", help="of the guest, if it must be booted")
+    inside.add_argument(
+        "--send", action="append", default=[], metavar="PATH",
+        help="the guest is to see this file or folder as it is now, not as it was at its boot;"
+        " done without asking for the project's own",
+    )  # fmt: skip
+    inside.usage = "python -m tests.vm in KERNEL [options] -- PROGRAM ARGUMENTS"
+    down = commands.add_parser("down", help="end guests that stay")
+    down.add_argument("kernels", nargs="*", default=kernels.RELEASES)
+    stand = commands.add_parser("stand", help="what is behind a guest that stays")
+    stand.add_argument("kernel")
+    stand.add_argument("port", type=int)
     fetch = commands.add_parser("fetch", help="fetch kernels into the cache")
     fetch.add_argument("kernels", nargs="*", default=kernels.RELEASES)
     commands.add_parser("list", help="the kernels that tests run on, and which are in the cache")
@@ -54,8 +69,19 @@ def main(arguments: list[str] | None = None) -> int:
             )
             print(table.text(results))
             return 0 if all(each.green for each in results) else 1
+        if given.what == "down":
+            for version in given.kernels:
+                print(f"{version:6} {'ended' if standing.down(version) else 'there was none'}")
+            return 0
+        if given.what == "stand":
+            return standing.stand(given.kernel, given.port)
         if not command:
             parser.error("which command?")
+        if given.what == "in":
+            return standing.run(
+                given.kernel, command,
+                send=given.send, timeout=given.timeout, memory=given.memory,
+            )  # fmt: skip
         return guest.run(
             kernels.fetch(given.kernel),
             command,

@@ -26,7 +26,7 @@ NO_STATUS = 125
 
 _PORTS = ("stdout", "stderr", "status")
 # Of the host's environment the command sees these.
-_PASSED = ("PATH", "HOME", "TERM", "LANG", "LC_ALL", "PYTHONPATH", "CI")
+PASSED = ("PATH", "HOME", "TERM", "LANG", "LC_ALL", "PYTHONPATH", "CI")
 
 
 def run(
@@ -40,6 +40,7 @@ def run(
     folder: str = "",
     environment: Mapping[str, str] | None = None,
     writable: Sequence[str] = (),
+    forward: tuple[int, int] | None = None,
     stdout: BinaryIO | None = None,
     stderr: BinaryIO | None = None,
 ) -> int:
@@ -54,6 +55,7 @@ def run(
         folder: where the command starts; empty for where we are.
         environment: more of it for the command.
         writable: folders of the host that the guest writes to; all others are behind an overlay.
+        forward: a port of this machine, and the guest's TCP port that it leads to.
         stdout, stderr: where the command's output goes, as it comes.
 
     Returns:
@@ -63,7 +65,7 @@ def run(
     stdout = stdout or sys.stdout.buffer
     stderr = stderr or sys.stderr.buffer
     programs = Programs()
-    passed = {name: os.environ[name] for name in _PASSED if name in os.environ}
+    passed = {name: os.environ[name] for name in PASSED if name in os.environ}
     shares = {f"share{number}": os.path.abspath(path) for number, path in enumerate(writable)}
     image = initramfs.build(
         kernel,
@@ -79,6 +81,7 @@ def run(
         listeners = {port: _listen(place / port) for port in _PORTS}
         start, qemu_environment = programs.qemu()
         arguments = _arguments(kernel, place, cpus, memory, append, shares)
+        arguments += _network(forward) if forward is not None else []
         qemu = subprocess.Popen(
             [*start, *arguments],
             env=qemu_environment,
@@ -130,6 +133,15 @@ def _arguments(
             "-device", f"virtserialport,nr={number},chardev={port},name={port}",
         ]  # fmt: skip
     return given
+
+
+def _network(forward: tuple[int, int]) -> list[str]:
+    """A network that leads nowhere but through one port."""
+    here, there = forward
+    return [
+        "-netdev", f"user,id=net,restrict=on,hostfwd=tcp:127.0.0.1:{here}-:{there}",
+        "-device", "virtio-net-pci,netdev=net",
+    ]  # fmt: skip
 
 
 def _pump(

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from tests.vm.kernels import Kernel
 
 # What it takes to see the root and to speak: those that are not there are built in.
-MODULES = ("virtio_pci", "virtio_console", "9pnet_virtio", "9p", "overlay")
+MODULES = ("virtio_pci", "virtio_console", "virtio_net", "9pnet_virtio", "9p", "overlay")
 
 INIT = r"""#!/busybox sh
 b=/busybox
@@ -52,6 +52,11 @@ while read -r tag folder; do
     $b mount -t 9p -o "$n9p" "$tag" "/root/$folder"
 done < /shares
 $b ip link set lo up
+if [ -e /sys/class/net/eth0 ]; then
+    # The address that QEMU's own network gives to its first guest.
+    $b ip addr add 10.0.2.15/24 dev eth0
+    $b ip link set eth0 up
+fi
 $b hostname guest
 $b cp /command /root/run/command
 $b mkfifo /out /err
