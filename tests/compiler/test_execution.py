@@ -291,8 +291,8 @@ def test_calls_and_maps() -> None:
         b.store(value, 0, b.call("get_current_pid_tgid"))
         b.store(value, 8, b.const(42))
         table = b.map_ref("hash")
-        b.store(out, 0, b.call("map_update_elem", [table, key, value, 1]))
-        b.store(out, 8, b.call("map_update_elem", [table, key, value, 1]))
+        b.store(out, 0, b.sext(b.call("map_update_elem", [table, key, value, 1]), I64))
+        b.store(out, 8, b.sext(b.call("map_update_elem", [table, key, value, 1]), I64))
         for at in (16, 32):
             p = b.call("map_lookup_elem", [table, key])
             found, after = b.block("found"), b.block("after")
@@ -305,7 +305,7 @@ def test_calls_and_maps() -> None:
             b.seal(after)
             b.position_at(after)
         b.store(key, 0, b.const(1))
-        b.store(out, 48, b.call("map_delete_elem", [table, key]))
+        b.store(out, 48, b.sext(b.call("map_delete_elem", [table, key]), I64))
         b.store(out, 56, b.zext(b.icmp("eq", b.call("map_lookup_elem", [table, key]), 0), I64))
 
     assert agree(build, [7]).out[24] == 42

@@ -248,7 +248,8 @@ class Maker:
         b.store(key, 0, b.const(x % 4))
         b.store(value, 0, self.get(x, I64))
         b.store(value, 8, b.zext(self.get(x, I8), I64))
-        self.put(d, I64, b.call("map_update_elem", [b.map_ref("hash"), key, value, d % 2]))
+        done = b.call("map_update_elem", [b.map_ref("hash"), key, value, d % 2])
+        self.put(d, I64, b.sext(done, I64))
 
     def do_find(self, d: int, x: int) -> None:
         b = self.b
@@ -335,7 +336,7 @@ class Maker:
         frame = self.frame()
         self.inside(fn, fn.params[3], fn.params[2], body, x)
         call = [self.b.map_ref("table"), self.b.function_address(fn), frame, 0]
-        self.put(m, I64, self.b.call("for_each_map_elem", call))
+        self.put(m, I64, self.b.zext(self.b.call("for_each_map_elem", call), I64))
         self.put(m + 1, I64, self.b.load(I64, frame, 8))
 
     def frame(self) -> Value:

@@ -68,10 +68,11 @@ missing.2:                                       # from entry
   store i64 %8, 1
   %9 = map_ref hash
   %10 = call i64 map_update_elem(%9, %1, %8, 1)
+  %11 = trunc i64 %10 to i32
   jump after.3
 after.3:                                         # from found.1, missing.2
-  %11 = map_value out+8                          # 4:3
-  store i32 %11, 1
+  %12 = map_value out+8                          # 4:3
+  store i32 %12, 1
   ret 0
 """
 

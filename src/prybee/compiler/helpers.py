@@ -7,7 +7,7 @@ them; a helper without a row may read and write whatever it is given a pointer t
 
 from __future__ import annotations
 
-from prybee.compiler.ir import BTF, I64, MAP_VALUE, MEM, CompilerError, Ptr
+from prybee.compiler.ir import BTF, I32, I64, MAP_VALUE, MEM, CompilerError, Ptr
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -67,6 +67,9 @@ NUMBERS = {name: number for number, name in enumerate(NAMES, 1)}
 #   pure   the same result all through one run of the program: may be shared, moved, dropped
 #   query  no effect but its result (or the memory it writes): may be dropped when unused
 #   act    everything else
+# Results are 64 bits wide, with one exception: operations on maps are called without the wrapper
+# that other helpers have (the verifier puts the map's own function there), and those functions
+# returned an int before Linux 6.4. So of their results the low 32 bits count.
 PURE = "pure"
 QUERY = "query"
 ACT = "act"
@@ -78,12 +81,12 @@ _BTF = Ptr(BTF)
 EFFECTS: dict[str, tuple[str, str, Type]] = {
     "map_lookup_elem": ("mk", QUERY, _VALUE),
     "map_lookup_percpu_elem": ("mks", QUERY, _VALUE),
-    "map_update_elem": ("mkvs", ACT, I64),
-    "map_delete_elem": ("mk", ACT, I64),
-    "map_push_elem": ("mvs", ACT, I64),
-    "map_pop_elem": ("mx", ACT, I64),
-    "map_peek_elem": ("mx", ACT, I64),
-    "for_each_map_elem": ("mfxs", ACT, I64),
+    "map_update_elem": ("mkvs", ACT, I32),
+    "map_delete_elem": ("mk", ACT, I32),
+    "map_push_elem": ("mvs", ACT, I32),
+    "map_pop_elem": ("mx", ACT, I32),
+    "map_peek_elem": ("mx", ACT, I32),
+    "for_each_map_elem": ("mfxs", ACT, I32),
     "loop": ("sfxs", ACT, I64),
     "find_vma": ("ssfxs", ACT, I64),
     "probe_read": ("Wss", QUERY, I64),

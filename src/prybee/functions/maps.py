@@ -210,7 +210,7 @@ def _count(h: Handler, spec: str) -> Value:
     function = h.module.function(name, [Ptr(MAP), Ptr(MAP_VALUE), Ptr(MAP_VALUE), Ptr(FRAME)], I64)
     Builder(function).ret(0)
     callback = h.b.function_address(function)
-    return h.b.call("for_each_map_elem", [h.b.map_ref(spec), callback, 0, 0])
+    return h.b.zext(h.b.call("for_each_map_elem", [h.b.map_ref(spec), callback, 0, 0]), I64)
 
 
 FUNCTIONS = (

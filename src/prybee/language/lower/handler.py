@@ -386,7 +386,7 @@ class Handler:
         pointer = self.global_pointer(counter)
         self.b.atomic_add(pointer, 0, self.const(1))
         if code is not None:
-            self.b.store(pointer, 8, code, I64)
+            self.b.store(pointer, 8, self.b.sext(code, I64), I64)
 
     # -- control flow --------------------------------------------------------------------------
 
