@@ -7,6 +7,7 @@ Each command is a module of this room with ``main(words) -> exit status``, impor
 from __future__ import annotations
 
 import gc
+import os
 import sys
 
 from prybee.diagnostics import PrybeeError
@@ -46,6 +47,10 @@ def main(words: Sequence[str] | None = None) -> int:
             gc.disable()
     name = COMMANDS.get(words[0]) if words else None
     try:
+        if os.environ.get("PRYBEE_NO_FEATURE"):
+            from prybee.linux.switches import switch_off
+
+            switch_off(os.environ["PRYBEE_NO_FEATURE"])
         status: int
         if name is None and words and _is_tool(words[0]):
             from prybee.cli.tools import run
@@ -81,16 +86,12 @@ def _is_tool(word: str) -> bool:
     """Whether ``word`` is the name of a ready-made tool, and not that of a script."""
     if not word.isalnum():
         return False
-    import os
-
     tools = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "tools")
     return os.path.isfile(os.path.join(tools, word + ".bt")) and not os.path.exists(word)
 
 
 def _mistake_of_ours(error: Exception) -> str:
     """What to say of an error that nobody foresaw; all of it with PRYBEE_TRACEBACK set."""
-    import os
-
     if os.environ.get("PRYBEE_TRACEBACK"):
         raise error
     trace = error.__traceback__
@@ -116,8 +117,6 @@ def _prepare() -> None:
 
     if _signal.getsignal(_signal.SIGINT) is _signal.default_int_handler:
         _signal.signal(_signal.SIGINT, _signal.SIG_DFL)
-    import os
-
     # Standard streams that the caller closed: nothing else may get their numbers.
     while True:
         fd = os.open(os.devnull, os.O_RDWR)
@@ -147,6 +146,4 @@ def fail(message: str, status: int = 1) -> int:
 
 def _forget_output() -> None:
     """Nobody reads our output any more: keep the interpreter from complaining about it at exit."""
-    import os
-
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

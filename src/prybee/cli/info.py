@@ -56,7 +56,10 @@ _REPORT: tuple[tuple[str, tuple[tuple[str, str], ...]], ...] = (
 
 def print_info() -> int:
     """Print the report."""
+    from textwrap import wrap
+
     from prybee import BPFTRACE_VERSION, __version__
+    from prybee.linux.switches import names
 
     system = os.uname()
     print("System")
@@ -71,6 +74,9 @@ def print_info() -> int:
         print(f"\n{title}")
         for name, feature in rows:
             print(f"  {name}: {_answer(feature)}")
+    print("\nFeatures that --no-feature can take off")
+    for line in wrap(" ".join(names()), 90, break_on_hyphens=False):
+        print(f"  {line}")
     print("\nprybee doctor says why a feature is missing, and what that means.")
     return 0
 

@@ -54,6 +54,10 @@ def main(words: Sequence[str]) -> int:
 
             sys.stdout.write(stages(STAGES))
             return 0
+        if arguments.text("no_feature"):
+            from prybee.linux.switches import switch_off
+
+            switch_off(arguments.text("no_feature"), "--no-feature")
         if arguments.flag("info"):
             from prybee.cli.info import print_info
 
@@ -94,18 +98,10 @@ def _check(arguments: Arguments) -> None:
     stage = arguments.text("debug")
     if stage and stage not in STAGES:
         raise UsageError(f"USAGE: invalid option for -d: {stage} (-d help lists them)")
-    known = ("kprobe_multi", "kprobe_session", "uprobe_multi")
-    for feature in _words(arguments.text("no_feature")):
-        if feature not in known:
-            raise UsageError(f"--no-feature: no feature '{feature}' (there are {', '.join(known)})")
 
 
 def _quoted(words: Sequence[str]) -> str:
     return ", ".join(f"'{word}'" for word in words)
-
-
-def _words(text: str) -> list[str]:
-    return [word for word in text.split(",") if word]
 
 
 def _pid(arguments: Arguments) -> int | None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 
+from prybee.linux.switched_off import OFF
 from prybee.plan.target import Target, TracepointField
 
 TYPE_CHECKING = False
@@ -118,6 +119,8 @@ class LiveTarget(Target):
             from prybee.btf import Btf, BtfError
 
             self._btf_wanted = True
+            if "btf" in OFF:
+                return None
             try:
                 self._btf = Btf.vmlinux(self._btf_path, self._cache)
             except BtfError:

@@ -8,6 +8,7 @@ from struct import pack
 from prybee.data import Data
 from prybee.diagnostics import KernelError, PrybeeError, error_text
 from prybee.linux.programs import LoadRefused, Program
+from prybee.linux.switched_off import OFF
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -78,6 +79,8 @@ def accepts(code: bytes, type_: str = "socket_filter") -> Answer:
 
 def kernel_btf() -> Btf | None:
     global _btf
+    if "btf" in OFF:
+        return None
     if _btf is None:
         from prybee.btf import Btf, BtfError
 

@@ -21,6 +21,7 @@ from prybee.diagnostics import PrybeeError
 from prybee.linux import feature_answers, feature_programs
 from prybee.linux.feature_answers import NO, UNKNOWN, YES, Answer
 from prybee.linux.feature_programs import HELPERS, MAPS
+from prybee.linux.switched_off import OFF
 
 
 class Feature(Data):
@@ -74,7 +75,12 @@ _answers: dict[str, Answer] = {}
 
 
 def probe(name: str) -> Answer:
-    """What the kernel says to the feature ``name``; no for a name that means nothing to us."""
+    """What the kernel says to the feature ``name``; no for a name that means nothing to us.
+
+    A feature that was taken off (:mod:`prybee.linux.switches`) is not there.
+    """
+    if OFF and (name in OFF or f"helper:{name}" in OFF):
+        return Answer(NO, "taken off by --no-feature")
     answer = _answers.get(name)
     if answer is None:
         try:

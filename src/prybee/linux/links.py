@@ -31,6 +31,7 @@ from prybee.linux.attributes import (
     error,
 )
 from prybee.linux.objects import KernelObject
+from prybee.linux.switched_off import OFF
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -128,7 +129,7 @@ def perf_event(
         attach_type=uapi.ATTACH_TYPES["perf_event"],
         bpf_cookie=cookie,
     )
-    result = attributes.call()
+    result = -EINVAL if "perf_link" in OFF else attributes.call()
     if result >= 0:
         target = event.what
         if keep_event:

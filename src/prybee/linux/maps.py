@@ -31,6 +31,7 @@ from prybee.linux.attributes import (
     error,
 )
 from prybee.linux.objects import KernelObject, object_name
+from prybee.linux.switched_off import OFF
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -392,7 +393,7 @@ class Map(KernelObject):
             return
         count = len(keys) // self.key_size
         attributes = Attributes(MAP_BATCH, keys=keys, count=count, map_fd=self.fd)
-        result = syscalls.kernel.bpf(_DELETE_BATCH, attributes.address, MAP_BATCH.least)
+        result = _batch(_DELETE_BATCH, attributes)
         if result < 0:
             # No batches, or a program deleted one of them first.
             for key in _pieces(keys, self.key_size):
@@ -413,7 +414,7 @@ class Map(KernelObject):
             count=len(elements),
             map_fd=self.fd,
         )
-        result = syscalls.kernel.bpf(_UPDATE_BATCH, attributes.address, MAP_BATCH.least)
+        result = _batch(_UPDATE_BATCH, attributes)
         if -result in _NO_BATCH:
             for key, value in elements:
                 self.update(key, value)
@@ -433,7 +434,7 @@ class Map(KernelObject):
         attributes["map_fd"] = self.fd
         while True:
             attributes["count"] = chunk
-            result = syscalls.kernel.bpf(command, attributes.address, MAP_BATCH.least)
+            result = _batch(command, attributes)
             if result == -ENOSPC and chunk < self.max_entries:
                 # One bucket has more elements than the buffer. Nothing was taken.
                 chunk = min(self.max_entries, chunk * 2)
@@ -522,6 +523,13 @@ class Map(KernelObject):
             f"{self.name or 'unnamed'}: {self.type}, {self.key_size} -> {self.value_size} bytes, "
             f"{self.max_entries} entries"
         )
+
+
+def _batch(command: int, attributes: Attributes) -> int:
+    """A call for many elements; its result is negative where it failed."""
+    if "map_batch" in OFF:
+        return -EOPNOTSUPP
+    return syscalls.kernel.bpf(command, attributes.address, MAP_BATCH.least)
 
 
 def _pieces(data: bytes, size: int) -> list[bytes]:

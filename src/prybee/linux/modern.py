@@ -11,6 +11,7 @@ from struct import pack
 
 from prybee.diagnostics import KernelError
 from prybee.linux.programs import Program
+from prybee.linux.switched_off import OFF
 
 _PROBE_READ_KERNEL = 113
 
@@ -40,8 +41,13 @@ _answer: bool | None = None
 
 
 def modern() -> bool:
-    """Whether one program with all of it loads; where none may be loaded, it is assumed."""
+    """Whether one program with all of it loads; where none may be loaded, it is assumed.
+
+    No where any feature was taken off: then each is asked for by name.
+    """
     global _answer
+    if OFF:
+        return False
     if _answer is None:
         try:
             with Program.load("raw_tracepoint", _PROGRAM, "prybee_probe", "GPL"):
