@@ -18,8 +18,8 @@ _NEEDED = """
     large_programs tracepoint raw_tracepoint uprobe profile hardware map_mmap statistics
     map:hash map:array map:percpu_hash map:percpu_array map:stack_trace map:perf_event_array
     helper:probe_read helper:probe_read_str helper:perf_event_output helper:get_stackid
-    """.split()
-)
+"""
+_WITHOUT_SUBSTITUTE = frozenset(_NEEDED.split())
 
 # Other names: as bpftrace has them in --info, or as people say.
 ALIASES = {
