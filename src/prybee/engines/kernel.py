@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
     from prybee.btf import Btf
     from prybee.engines.live import LiveTarget
+    from prybee.engines.perf_ring import PerfRecords
     from prybee.linux.links import Link
     from prybee.linux.maps import Map
     from prybee.linux.perfbuf import PerfBuffer
@@ -43,6 +44,7 @@ if TYPE_CHECKING:
     Items = Sequence[tuple[bytes, bytes | Sequence[bytes]]]
 
 RING = "ringbuf"
+PERF_BUFFER = "perfbuf"
 PACKETS = "packets"
 # Descriptors that the process needs for other things than probes.
 _SPARE_DESCRIPTORS = 256
@@ -105,9 +107,11 @@ class KernelEngine:
         self.logs: dict[str, str] = {}
         self._memory: mmap | None = None
         self._globals: memoryview | None = None
-        self._ring: Ring | None = None
+        self._ring: Ring | PerfRecords | None = None
         self._links: list[Link] = []
         self._iterators: list[tuple[ProbeSpec, Link]] = []
+        # By the address that they watch.
+        self._watching: dict[int, list[Link]] = {}
         # A target of our own, where none was given and something has to be looked up.
         self._own: LiveTarget | None = None
 
@@ -130,6 +134,11 @@ class KernelEngine:
             wake = plan.globals.wake
             word = self.globals[wake : wake + 4].cast("I")
             self._ring = Ring(RingBuffer(self.maps[RING]), word)
+        elif PERF_BUFFER in self.maps:
+            from prybee.engines.perf_ring import PerfRecords
+
+            share = next(spec.share for spec in plan.maps if spec.name == PERF_BUFFER)
+            self._ring = PerfRecords(self.maps[PERF_BUFFER], share)
         if plan.btf and any(spec.functions for spec in plan.programs):
             self._program_btf = LoadedBtf.load(plan.btf)
         for program in plan.programs:
@@ -185,7 +194,7 @@ class KernelEngine:
         return self._live().tracefs
 
     @property
-    def ring(self) -> Ring:
+    def ring(self) -> Ring | PerfRecords:
         """Where records are read."""
         if self._ring is None:
             raise PrybeeError("the engine has no ring buffer: it is not loaded, or closed")

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 # Features that change only how code is made. Without the right to load programs they cannot be
 # probed; then code is made for a current kernel, and loading it will say what is missing.
-_ASSUMED = frozenset(("v4", "jmp32", "atomics", "unaligned", "probe_read_kernel"))
+_ASSUMED = frozenset(("v4", "jmp32", "atomics", "unaligned", "probe_read_kernel", "ringbuf"))
 
 # Its inode number is fixed (include/linux/proc_ns.h, PROC_PID_INIT_INO).
 _INITIAL_PID_NAMESPACE = 0xEFFFFFFC

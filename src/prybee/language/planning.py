@@ -8,7 +8,7 @@ from prybee.compiler.compile import MODERN, Options, compile_module
 from prybee.compiler.passes.scratch import ENTRY, TooLarge
 from prybee.diagnostics import ERROR, Diagnostic, ScriptError
 from prybee.language.lower import globals as global_data
-from prybee.language.lower.records import RINGBUF
+from prybee.language.lower.records import PERFBUF, RINGBUF
 from prybee.language.lower.script import ScriptLowering
 from prybee.plan.plan import Globals, MapSpec, Plan, ProbeSpec, ProgramSpec
 
@@ -33,6 +33,7 @@ _MAX_SCRATCH = 16 * ENTRY
 
 _MIN_RINGBUF = 256 << 10
 _MAX_RINGBUF = 8 << 20
+_MIN_PERFBUF = 128 << 10
 
 
 def assemble(
@@ -207,13 +208,25 @@ def _maps(lowering: ScriptLowering, scratch: int, config: Config, target: Target
             global_data.MAP_NAME, "array", 4, lowering.globals.size, 1, flags=_BPF_F_MMAPABLE,
             initial=lowering.globals.initial,
         ),
-        MapSpec(RINGBUF, "ringbuf", 0, 0, _ring_size(lowering, config, target)),
+        _records_map(lowering, config, target),
     ]  # fmt: skip
     if scratch:
         entries = -(-scratch // ENTRY)
         size = ENTRY if entries > 1 else (scratch + 7) // 8 * 8
         maps.append(MapSpec("scratch", "percpu_array", 4, size, entries))
     return maps + lowering.maps
+
+
+def _records_map(lowering: ScriptLowering, config: Config, target: Target) -> MapSpec:
+    """What records go through."""
+    size = _ring_size(lowering, config, target)
+    if lowering.ring:
+        return MapSpec(RINGBUF, "ringbuf", 0, 0, size)
+    if lowering.records and not config.perf_rb_pages:
+        # The same memory for all; where the user said how much, it is for each CPU.
+        size = max(size // lowering.globals.cpu_slots, _MIN_PERFBUF)
+    cpus = max(target.possible_cpus) + 1
+    return MapSpec(PERFBUF, "perf_event_array", 4, 4, cpus, share=size)
 
 
 def _ring_size(lowering: ScriptLowering, config: Config, target: Target) -> int:

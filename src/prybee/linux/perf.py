@@ -6,18 +6,6 @@ are attached to (:mod:`prybee.linux.links`).
 
 from __future__ import annotations
 
-from errno import (
-    EACCES,
-    EADDRNOTAVAIL,
-    EILSEQ,
-    EINVAL,
-    EMFILE,
-    ENFILE,
-    ENOENT,
-    ENOSYS,
-    EOPNOTSUPP,
-    EPERM,
-)
 from time import CLOCK_MONOTONIC
 
 from prybee.diagnostics import KernelError, NotSupported
@@ -35,6 +23,10 @@ ENABLE = 0x2400
 DISABLE = 0x2401
 _SET_BPF = 0x40042408
 _SET_BPF_OTHER = 0x80042408
+
+# include/uapi/linux/hw_breakpoint.h
+_BREAKPOINT_TYPES = {"r": 1, "w": 2, "x": 4}
+_WORD = 8
 
 _pmu_types: dict[str, int | None] = {}
 
@@ -109,17 +101,60 @@ class PerfEvent(KernelObject):
         )
 
     @classmethod
-    def output(cls, cpu: int) -> PerfEvent:
-        """The event behind one CPU's part of a perf buffer."""
+    def breakpoint(
+        cls,
+        address: int,
+        length: int,
+        mode: str,
+        *,
+        pid: int = -1,
+        cpu: int = -1,
+        inherit: bool = False,
+    ) -> PerfEvent:
+        """A register of the CPU that watches memory.
+
+        Args:
+            length: bytes; which are possible, and where they may start, depends on the machine.
+            mode: the letters of ``r``, ``w``, ``x``: what the memory is used for.
+            pid: one *thread*; -1 for all. ``inherit`` adds the threads it starts later.
+
+        Raises:
+            NotSupported: this machine or kernel has no such registers.
+            KernelError: refused otherwise: ENOSPC, all of them are in use.
+        """
+        flags = sum([_BREAKPOINT_TYPES[letter] for letter in mode])
+        # Executing has a length that only the kernel has a meaning for: that of a pointer.
+        size = _WORD if mode == "x" else length
+        return cls._open(
+            f"watchpoint {address:#x}:{length}:{mode}",
+            pid,
+            cpu,
+            type=uapi.PERF_TYPE_BREAKPOINT,
+            sample_period=1,
+            bp_type=flags,
+            bp_addr=address,
+            bp_len=size,
+            flags=PERF_FLAGS["inherit"] if inherit else 0,
+        )
+
+    @classmethod
+    def output(cls, cpu: int, times: bool = False) -> PerfEvent:
+        """The event behind one CPU's part of a perf buffer.
+
+        Args:
+            times: records begin with the nanoseconds of CLOCK_MONOTONIC.
+        """
         return cls._open(
             f"perf buffer on CPU {cpu}",
             -1,
             cpu,
             type=uapi.PERF_TYPE_SOFTWARE,
             config=uapi.PERF_SOFTWARE_NAMES.index("bpf_output"),
-            sample_type=_SAMPLE_RAW,
+            sample_type=_SAMPLE_RAW | _SAMPLE_TIME if times else _SAMPLE_RAW,
             sample_period=1,
             wakeup_events=1,
+            clockid=CLOCK_MONOTONIC if times else 0,
+            flags=PERF_FLAGS["use_clockid"] if times else 0,
         )
 
     @classmethod
@@ -225,6 +260,8 @@ class PerfEvent(KernelObject):
         attributes["size"] = (attributes.size + 7) & -8
         fd = syscalls.kernel.perf_event_open(attributes.address, pid, cpu, -1, _FLAG_FD_CLOEXEC)
         if fd < 0:
+            from prybee.linux.refused_events import open_error
+
             raise open_error(what, -fd)
         return cls(fd, what)
 
@@ -272,34 +309,6 @@ def pmu_type(name: str) -> int | None:
         except (OSError, ValueError):
             _pmu_types[name] = None
     return _pmu_types[name]
-
-
-# What register_kprobe() answers (kernel/kprobes.c, check_kprobe_address_safe() and its callers).
-_REFUSED_FUNCTIONS = {
-    ENOENT: "the kernel has no such function, or compiled it into others",
-    EADDRNOTAVAIL: "the kernel has several functions of that name",
-    EILSEQ: "the offset must be where an instruction starts (some functions begin with endbr64, "
-    "4 bytes, and a call of 5 bytes)",
-    EINVAL: "the function is one that kprobes work with themselves, or the place is not code",
-}
-
-
-def open_error(what: str, errno: int) -> KernelError | NotSupported:
-    """The exception for an event that could not be opened."""
-    from prybee.linux.privileges import bpf_hint
-
-    of_kernel = what.startswith(("kprobe", "kretprobe"))
-    of_program = what.startswith(("uprobe", "uretprobe"))
-    if errno in (ENOENT, EOPNOTSUPP) and not of_kernel and not of_program:
-        return NotSupported(f"event {what}", "this machine does not count it")
-    hint = ""
-    if errno in (EPERM, EACCES, EMFILE, ENFILE, ENOSYS):
-        hint = bpf_hint(errno)
-    elif of_kernel and errno in _REFUSED_FUNCTIONS:
-        hint = _REFUSED_FUNCTIONS[errno]
-    elif errno == EINVAL and of_program:
-        hint = "the offset must be where an instruction starts, in an executable part of the file"
-    return KernelError(f"perf_event_open for {what}", errno, hint)
 
 
 def _event_name(type_: int, config: int) -> str:

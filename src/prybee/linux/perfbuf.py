@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 _HEAD = 1024 // 8
 _TAIL = 1032 // 8
 _HEADER = Struct("<IHH").unpack_from
+# The header, the time, the length of the data, and their first word.
+_SAMPLED = Struct("<IHHQ4xI").unpack_from
+_PREFIX = 20
 _LOST = 2
 _SAMPLE = 9
 
@@ -53,11 +56,16 @@ class PerfRing:
         self._positions = memoryview(self._memory)[:PAGESIZE].cast("Q")
         self._data = memoryview(self._memory)[PAGESIZE:]
 
-    def take(self) -> list[tuple[int, int, bytes]]:
-        """All records there are: type, the bits of ``misc``, and what is behind the header."""
+    @property
+    def filled(self) -> bool:
+        """Whether there are records."""
+        return bool(self._positions[_HEAD] != self._positions[_TAIL])
+
+    def _content(self) -> bytes:
+        """The bytes of all records there are, taken out."""
         head, tail = self._positions[_HEAD], self._positions[_TAIL]
         if head == tail:
-            return []
+            return b""
         syscalls.kernel.fence()
         start, end = tail % self._size, head % self._size
         if start < end:
@@ -66,6 +74,25 @@ class PerfRing:
             batch = bytes(self._data[start:]) + bytes(self._data[:end])
         syscalls.kernel.fence()
         self._positions[_TAIL] = head
+        return batch
+
+    def samples(self) -> list[tuple[int, int, bytes]]:
+        """What programs sent, of an event that keeps times: each one's time, its first word, and
+        its bytes with the kernel's padding behind them."""
+        batch = self._content()
+        records, at, end = [], 0, len(batch)
+        while at < end:
+            kind, _, size, time, word = _SAMPLED(batch, at)
+            if kind == _SAMPLE:
+                records.append((time, word, batch[at + _PREFIX : at + size]))
+            else:
+                self.lost += int.from_bytes(batch[at + 16 : at + 24], "little")
+            at += size
+        return records
+
+    def take(self) -> list[tuple[int, int, bytes]]:
+        """All records there are: type, the bits of ``misc``, and what is behind the header."""
+        batch = self._content()
         records, at = [], 0
         while at < len(batch):
             kind, misc, size = _HEADER(batch, at)

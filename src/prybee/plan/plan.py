@@ -19,7 +19,8 @@ class MapSpec(Data):
     """A map to create.
 
     ``type`` is the UAPI name in lower case (``percpu_hash``, ``ringbuf``).  ``initial`` is the
-    content of a one-element array (global data), zero-padded.
+    content of a one-element array (global data), zero-padded.  ``share`` is what each CPU's part
+    of a perf buffer takes, in bytes.
     """
 
     name: str
@@ -31,6 +32,7 @@ class MapSpec(Data):
     initial: bytes = b""
     # Counted as a user's map: failures name it as the script does.
     script_name: str = ""
+    share: int = 0
 
 
 class ScriptMap(Data):
@@ -165,7 +167,7 @@ class ProbeSpec(Data):
 
 
 class RecordSpec(Data):
-    """A kind of ring-buffer record: u32 id, then fields at their offsets.
+    """A kind of record for user space: u32 id, then fields at their offsets.
 
     ``action`` names what user space does with it (a key of the session's action table);
     ``detail`` is its constant data, such as a format text or a map's name.

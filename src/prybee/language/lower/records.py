@@ -3,6 +3,9 @@
 A record is a u32 with the number of its kind, then its fields at natural alignment.  It is built
 in the buffer itself: reserve, fill in, submit.  The submit wakes the reader only when the reader
 has said that it sleeps (:data:`~prybee.language.lower.globals.WAKE`).
+
+Kernels before 5.8 have no such buffer.  There a record is built in the program's memory, and
+``perf_event_output`` copies it to the running CPU's part of a perf buffer.
 """
 
 from __future__ import annotations
@@ -10,6 +13,7 @@ from __future__ import annotations
 from prybee.compiler.ir import I32, I64
 from prybee.language import tree
 from prybee.language.lower import globals as global_data
+from prybee.language.lower import loops
 from prybee.language.lower.operands import Scalar
 from prybee.language.types import is_scalar, layout_of
 from prybee.plan.plan import RecordSpec
@@ -24,7 +28,9 @@ if TYPE_CHECKING:
     Field = tuple[tree.Expression | Operand, Type]
 
 RINGBUF = "ringbuf"
+PERFBUF = "perfbuf"
 BPF_RB_NO_WAKEUP = 1
+BPF_F_CURRENT_CPU = 0xFFFFFFFF
 
 
 def send(
@@ -54,24 +60,59 @@ def send(
     # every scalar (they stay in registers), is evaluated before.
     prepared = [_prepare(h, value, type_) for value, type_ in fields]
     h.at(node)
+    if not h.script.ring:
+        _output(h, kind, size, prepared, offsets, node)
+        return
     record = h.b.call("ringbuf_reserve", [h.b.map_ref(RINGBUF), size, 0])
     missed, built, after = h.block("lost"), h.block("record"), h.block("sent")
     h.b.branch(h.b.icmp("ne", record, 0), built, missed, likely=True)
     h.start(missed)
-    lost = h.global_pointer(h.script.globals.lost(h.block_index))
-    h.b.atomic_add(lost, 0, h.const(1))
+    _lose(h)
     h.b.jump(after)
     h.start(built)
-    h.b.store(record, 0, h.b.const(kind, I32), I32)
-    for (value, type_), offset in zip(prepared, offsets, strict=True):
-        if isinstance(value, tree.Expression):
-            h.lower_into(value, type_, record, offset, pad=False)
-        else:
-            h.store(value, type_, record, offset, pad=False)
+    _fill(h, record, kind, prepared, offsets, pad=False)
     h.at(node)
     _submit(h, record)
     h.b.jump(after)
     h.start(after)
+
+
+def _output(
+    h: Handler, kind: int, size: int, prepared: list[Field], offsets: list[int], node: tree.Node
+) -> None:
+    """Build a record in our own memory, and have it copied to the perf buffer."""
+    record = h.b.slot(size, 8, "record")
+    # Holes between fields, too: older verifiers let a helper read only what was written.
+    at = 4
+    for offset, (_value, type_) in zip(offsets, prepared, strict=True):
+        h.b.zero(record, at, offset - at)
+        at = offset + type_.size
+    h.b.zero(record, at, size - at)
+    _fill(h, record, kind, prepared, offsets, pad=True)
+    h.at(node)
+    buffer = h.b.map_ref(PERFBUF)
+    result = h.b.call(
+        "perf_event_output", [loops.context(h), buffer, BPF_F_CURRENT_CPU, record, size]
+    )
+    h.when(h.b.icmp("slt", result, 0), lambda: _lose(h), likely=False)
+
+
+def _fill(
+    h: Handler, record: Value, kind: int, fields: list[Field], offsets: list[int], pad: bool
+) -> None:
+    """Write a record's kind and fields."""
+    h.b.store(record, 0, h.b.const(kind, I32), I32)
+    for (value, type_), offset in zip(fields, offsets, strict=True):
+        if isinstance(value, tree.Expression):
+            h.lower_into(value, type_, record, offset, pad)
+        else:
+            h.store(value, type_, record, offset, pad)
+
+
+def _lose(h: Handler) -> None:
+    """Count a record for which there is no room."""
+    lost = h.global_pointer(h.script.globals.lost(h.block_index))
+    h.b.atomic_add(lost, 0, h.const(1))
 
 
 def _layout(types: list[Type]) -> tuple[list[int], int]:

@@ -95,6 +95,8 @@ class ScriptLowering:
         self.target = target
         self.config = checker.config
         self.possible_cpus = len(target.possible_cpus)
+        # Whether records go through a ring buffer; else through a perf buffer.
+        self.ring = target.has("modern") or target.has("ringbuf")
         self.blocks = 1 + max((variant.index for variant in variants), default=0)
         self.globals = GlobalData(self.blocks, self.possible_cpus)
         self.counters = Counters(self.globals)
@@ -218,6 +220,9 @@ class ScriptLowering:
         variant.context.prologue(handler)
         probe = variant.probe
         body = probe.body
+        if variant.never:
+            handler.b.ret(variant.context.return_value)
+            return module
         if pid is not None:
             self._filter(handler, variant, pid)
         if probe.predicate is not None:
