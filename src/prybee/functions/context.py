@@ -127,7 +127,11 @@ class ReturnValue(Function):
     variable = True
 
     def check(self, call: tree.Call, checker: Checker) -> Type:
-        type_ = checker.context.retval_type(checker)
+        try:
+            type_ = checker.context.retval_type(checker)
+        except ProbeSyntaxError as failure:
+            checker.error(call, str(failure), *failure.hints)
+            return INT64
         if type_ is None:
             instead = (
                 " (try to use args.ret instead)" if checker.context.provider == "tracepoint" else ""

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from prybee.diagnostics import did_you_mean
 from prybee.language.registry import ExpandScope, Match, ProbeContext, ProbeSyntaxError
+from prybee.probes.lacking import NeedsFeature
 from prybee.probes.patterns import is_pattern, matcher
-from prybee.probes.provider import ProbeType
-from prybee.probes.trampoline import attached
 from prybee.probes.typed_arguments import TypedArguments
+from prybee.probes.ways import attached
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ class DecidingContext(TypedArguments):
         self.attach_to = function
 
 
-class Deciding(ProbeType):
+class Deciding(NeedsFeature):
     """Probes by the name of a function of the kernel, or of what it stands for.
 
     Args:
@@ -78,7 +78,9 @@ class Deciding(ProbeType):
         self.summary = summary
         self.prefix = prefix
         self.how = how
+        self.feature = name
         self.lacks = lacks
+        self.instead = _WATCH
 
     def known(self, target: Target) -> list[str]:
         """All names there are."""
@@ -90,7 +92,7 @@ class Deciding(ProbeType):
         (name,) = self.arguments(point)
         if not name:
             raise self.malformed(f"{self.name} should name a function")
-        if scope.config.missing_probes != "error" and not scope.target.has(self.name):
+        if self.left_out(scope):
             return []
         if is_pattern(name):
             fits = matcher(name)
@@ -102,15 +104,6 @@ class Deciding(ProbeType):
             )
         return [self._match(name)] if btf.function(self.prefix + name) else []
 
-    def missing(self, point: AttachPoint, scope: ExpandScope) -> tuple[str, tuple[str, ...]]:
-        if scope.config.missing_probes != "error" and not scope.target.has(self.name):
-            failure = self._cannot()
-            return f"{failure}.", failure.hints
-        return super().missing(point, scope)
-
-    def _cannot(self) -> ProbeSyntaxError:
-        return ProbeSyntaxError(f"{self.name} probes: {self.lacks}", _WATCH)
-
     def _match(self, name: str) -> Match:
         full = f"{self.name}:{name}"
         return Match(full, (full,), (name,))
@@ -120,8 +113,8 @@ class Deciding(ProbeType):
         return [f"{self.name}:{name}" for name in near]
 
     def context(self, match: Match, scope: ExpandScope) -> ProbeContext:
-        if not scope.target.has(self.name):
-            raise self._cannot()
+        if not self.usable(scope.target):
+            raise self.cannot(scope.target)
         btf = scope.target.btf
         assert btf is not None
         function = self.prefix + str(match.data[0])

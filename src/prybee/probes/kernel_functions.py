@@ -8,16 +8,15 @@ from __future__ import annotations
 
 from prybee.diagnostics import did_you_mean
 from prybee.language.registry import ExpandScope, Match, ProbeContext, ProbeSyntaxError
-from prybee.plan.plan import KprobeAttach, ProbeSpec
-from prybee.probes.kprobe_context import KprobeContext, KretprobeContext
+from prybee.probes.lacking import NeedsFeature
 from prybee.probes.numbers import NumberError, parse
 from prybee.probes.patterns import is_pattern, matcher
-from prybee.probes.provider import ProbeType
-from prybee.probes.trampoline import (
+from prybee.probes.ways import (
     KERNEL,
-    FunctionContext,
-    PositionalContext,
-    attached,
+    Breakpoints,
+    PositionalTrampolines,
+    Trampolines,
+    TypedBreakpoints,
     types_of,
 )
 
@@ -27,7 +26,9 @@ if TYPE_CHECKING:
 
     from prybee.btf import Btf
     from prybee.language.attach_point import AttachPoint
+    from prybee.plan.plan import ProbeSpec
     from prybee.plan.target import Target
+    from prybee.probes.ways import Way
 
 # What stands for a module where other BPF programs are meant.
 _PROGRAMS = "bpf"
@@ -40,9 +41,18 @@ _INSTEAD_OF_RETURNS = (
     "use a tracepoint that reports the result, such as tracepoint:syscalls:sys_exit_…, or set "
     "missing_probes to 'warn' to go on without it"
 )
-_BY_TRAMPOLINE = (
-    "this kernel has no kprobes (CONFIG_KPROBE_EVENTS): {} probes run as {} ones, with the "
-    "function's own arguments by position, and without registers"
+_NO_KPROBES = "this kernel has no kprobes (CONFIG_KPROBE_EVENTS)"
+_AS_FENTRY = (
+    "{}: {} probes run as {} ones, with the function's own arguments by position, and without "
+    "registers"
+)
+_NO_FENTRY = (
+    "this kernel cannot run programs where functions are entered or left "
+    "(CONFIG_DYNAMIC_FTRACE_WITH_DIRECT_CALLS)"
+)
+_AS_KPROBE = f"{_NO_FENTRY}: fentry probes run as kprobe ones, which cost more"
+_AS_KRETPROBE = (
+    f"{_NO_FENTRY}: fexit probes run as kretprobe ones, which cost more and have no arguments"
 )
 _NO_LIST = (
     "nothing tells which functions can be probed: available_filter_functions cannot be read in "
@@ -50,23 +60,37 @@ _NO_LIST = (
 )
 
 
-class KernelFunction(ProbeType):
-    """Functions by their name, and by their module's where it is given."""
+class KernelFunction(NeedsFeature):
+    """Functions by their name, and by their module's where it is given.
+
+    Args:
+        ways: how they are reached, best first.
+    """
 
     of_kernel = True
-    # The feature without which the kernel has none of them, and what to say then.
-    feature = ""
-    lacks = ""
+    pid_filter = "body"
     # Whether the kernel's types must know the function.
     typed = False
 
     def __init__(
-        self, names: tuple[str, ...], syntax: tuple[str, ...], summary: str, returns: bool
+        self, names: tuple[str, ...], syntax: tuple[str, ...], summary: str, *ways: Way
     ) -> None:
         self.names = names
         self.syntax = syntax
         self.summary = summary
-        self.returns = returns
+        self.ways = ways
+        self.returns = ways[0].returns
+        self.instead = _INSTEAD_OF_RETURNS if self.returns else _INSTEAD
+
+    def way(self, target: Target) -> Way | None:
+        """How functions are reached on this kernel; None where they cannot be."""
+        for way in self.ways:
+            if way.usable(target):
+                return way
+        return None
+
+    def usable(self, target: Target) -> bool:
+        return self.way(target) is not None
 
     # -- reading ---------------------------------------------------------------------------------
 
@@ -80,24 +104,32 @@ class KernelFunction(ProbeType):
 
     def expand(self, point: AttachPoint, scope: ExpandScope) -> Sequence[Match]:
         module, function, rest = self.read(point, scope)
-        if scope.config.missing_probes != "error" and not self.usable(scope):
+        if self.left_out(scope):
             return []
-        pattern = is_pattern(module) or is_pattern(function)
+        way = self.way(scope.target)
+        found = self._named(module, function, rest, scope)
+        if way is None or not found:
+            return found
+        if way.note:
+            scope.warnings.append(way.note)
+        if is_pattern(module + function):
+            found = [match for match in found if way.reaches(match, scope.target)]
+        return [way.alone(match) for match in found]
+
+    def _named(self, module: str, function: str, rest: str, scope: ExpandScope) -> Sequence[Match]:
+        """All functions that a name stands for."""
+        pattern = is_pattern(module + function)
         known = self.functions(scope)
         if module == _PROGRAMS or known is None or not function[:1].strip("0123456789"):
             # Whether it is there cannot be told.
             if pattern:
-                raise self.cannot(scope)
+                raise self.cannot(scope.target)
             return [self.match(module, function, rest)]
         fits_module, fits = matcher(module or "*"), matcher(function)
         found = [(m, name) for m, name in known if fits(name) and fits_module(m)]
         if not pattern and not module:
             found = found[:1]
         return [self.match(self.shown(module, m), name, rest) for m, name in found]
-
-    def usable(self, scope: ExpandScope) -> bool:
-        """Whether programs can be attached to functions here."""
-        return scope.target.has(self.feature)
 
     def shown(self, written: str, module: str) -> str:
         """The module in a full name: the kernel itself is named only where it was written."""
@@ -108,24 +140,36 @@ class KernelFunction(ProbeType):
         name = ":".join(part for part in (self.name, module, function + rest) if part)
         return Match(name, (self.name,), (module or KERNEL, function, rest))
 
-    def missing(self, point: AttachPoint, scope: ExpandScope) -> tuple[str, tuple[str, ...]]:
-        if scope.config.missing_probes != "error" and not self.usable(scope):
-            failure = self.cannot(scope)
-            return f"{failure}.", failure.hints
-        return super().missing(point, scope)
-
     def nearest(self, arguments: Sequence[str], scope: ExpandScope) -> Iterable[str]:
         wanted = arguments[-1].partition("+")[0]
         names = [name for _module, name in self.functions(scope) or ()]
         close = [n for n in names if n[:2] == wanted[:2] and abs(len(n) - len(wanted)) <= 3]
         return did_you_mean(wanted, close)
 
-    def cannot(self, scope: ExpandScope) -> ProbeSyntaxError:
-        """What to say to who wants to attach one."""
-        instead = _INSTEAD_OF_RETURNS if self.returns else _INSTEAD
-        if not scope.target.has(self.feature):
-            return ProbeSyntaxError(f"{self.name} probes: {self.lacks}", instead)
+    def cannot(self, target: Target) -> ProbeSyntaxError:
+        if not self.usable(target):
+            return super().cannot(target)
         return ProbeSyntaxError(f"{self.name} probes: {_NO_LIST}")
+
+    # -- running ---------------------------------------------------------------------------------
+
+    def context(self, match: Match, scope: ExpandScope) -> ProbeContext:
+        way = self.way(scope.target)
+        if way is None:
+            raise self.cannot(scope.target)
+        try:
+            return way.context(match, self.name, scope.target)
+        except ProbeSyntaxError as failure:
+            if failure.hints:
+                raise
+            raise ProbeSyntaxError(str(failure), self.instead) from None
+
+    def attach(
+        self, matches: Sequence[Match], program: str, scope: ExpandScope
+    ) -> Sequence[ProbeSpec]:
+        way = self.way(scope.target)
+        assert way is not None
+        return way.attach(matches, program)
 
     # -- listing ---------------------------------------------------------------------------------
 
@@ -144,8 +188,8 @@ class KernelFunction(ProbeType):
             return
         known = self.functions(scope)
         if known is None:
-            has = scope.target.has(self.feature)
-            scope.warnings.append(f"{self.name}: {_NO_LIST if has else self.lacks}")
+            usable = self.usable(scope.target)
+            scope.warnings.append(f"{self.name}: {_NO_LIST if usable else self.lacks}")
             return
         module = arguments[0] if len(arguments) == 2 else ""
         fits_module, fits = matcher(module or "*"), matcher(arguments[-1])
@@ -202,68 +246,13 @@ class Kprobe(KernelFunction):
             what = "offset" if plus else "address"
             raise self.malformed(f"Invalid {what}: {error}") from None
 
-    def usable(self, scope: ExpandScope) -> bool:
-        return super().usable(scope) or self.by_trampoline(scope)
-
-    def by_trampoline(self, scope: ExpandScope) -> bool:
-        """Whether functions are entered by trampolines, as the kernel has no kprobes."""
-        target = scope.target
-        return not target.has(self.feature) and target.btf is not None and target.has("fentry")
-
-    def expand(self, point: AttachPoint, scope: ExpandScope) -> Sequence[Match]:
-        found = super().expand(point, scope)
-        if not found or not self.by_trampoline(scope):
-            return found
-        if is_pattern("".join(point.parts)):
-            found = [match for match in found if _has_types(match, scope.target)]
-        scope.warnings.append(
-            _BY_TRAMPOLINE.format(self.name, "fexit" if self.returns else "fentry")
-        )
-        # A program is loaded for one function.
-        return [match.replace(key=(match.name,)) for match in found]
-
-    def context(self, match: Match, scope: ExpandScope) -> ProbeContext:
-        if not self.usable(scope):
-            raise self.cannot(scope)
-        if not self.by_trampoline(scope):
-            registers = KretprobeContext if self.returns else KprobeContext
-            return registers(match.name, self.name, scope.target.arch)
-        module, function, rest = map(str, match.data)
-        btf = types_of(scope.target, module)
-        if rest or btf is None or not btf.function(function):
-            raise ProbeSyntaxError(
-                f"{match.name}: {self.lacks}, and its trampolines reach only functions that the "
-                "kernel's types tell of, at their start and end",
-                _INSTEAD_OF_RETURNS if self.returns else _INSTEAD,
-            )
-        return PositionalContext(match.name, self.name, module, function, btf, self.returns)
-
-    def attach(
-        self, matches: Sequence[Match], program: str, scope: ExpandScope
-    ) -> Sequence[ProbeSpec]:
-        if self.by_trampoline(scope):
-            return attached(matches, program)
-        return [ProbeSpec(match.name, program, self._way(match)) for match in matches]
-
-    def _way(self, match: Match) -> KprobeAttach:
-        module, function, rest = map(str, match.data)
-        offset = parse(rest[1:])[0] if rest else 0
-        if function[0].isdigit():
-            return KprobeAttach("", 0, parse(function)[0] + offset, self.returns)
-        # The kernel finds the functions of modules by this form (module_kallsyms_lookup_name).
-        symbol = function if module == KERNEL else f"{module}:{function}"
-        return KprobeAttach(symbol, offset, 0, self.returns)
-
 
 class Fentry(KernelFunction):
     """``fentry:module:function``, ``fentry:bpf:id:program``."""
 
     counts = (1, 2, 3)
     feature = "fentry"
-    lacks = (
-        "this kernel cannot run programs where functions are entered or left "
-        "(CONFIG_DYNAMIC_FTRACE_WITH_DIRECT_CALLS)"
-    )
+    lacks = _NO_FENTRY
     typed = True
 
     def read(self, point: AttachPoint, scope: ExpandScope) -> tuple[str, str, str]:
@@ -278,32 +267,7 @@ class Fentry(KernelFunction):
         return module
 
     def match(self, module: str, function: str, rest: str = "") -> Match:
-        # A program is loaded for one function.
-        found = super().match(module or KERNEL, function, rest)
-        return found.replace(key=(found.name,))
-
-    def context(self, match: Match, scope: ExpandScope) -> ProbeContext:
-        if not self.usable(scope):
-            raise self.cannot(scope)
-        module, function = map(str, match.data[:2])
-        btf = types_of(scope.target, module)
-        if btf is None or not btf.function(function):
-            raise ProbeSyntaxError(
-                f"the kernel's types do not tell the arguments of {match.name}",
-                f"use {'kretprobe' if self.returns else 'kprobe'}:{function}",
-            )
-        return FunctionContext(match.name, self.name, module, function, btf, self.returns)
-
-    def attach(
-        self, matches: Sequence[Match], program: str, scope: ExpandScope
-    ) -> Sequence[ProbeSpec]:
-        return attached(matches, program)
-
-
-def _has_types(match: Match, target: Target) -> bool:
-    module, function, _rest = map(str, match.data)
-    btf = types_of(target, module)
-    return btf is not None and bool(btf.function(function))
+        return super().match(module or KERNEL, function, rest)
 
 
 def _with_types(functions: Sequence[tuple[str, str]], target: Target) -> list[tuple[str, str]]:
@@ -326,24 +290,32 @@ PROVIDERS = (
         ("kprobe", "k"),
         ("kprobe:FUNCTION", "kprobe:FUNCTION+OFFSET", "kprobe:MODULE:FUNCTION"),
         "a kernel function is entered",
-        returns=False,
+        Breakpoints(returns=False),
+        PositionalTrampolines(
+            returns=False, note=_AS_FENTRY.format(_NO_KPROBES, "kprobe", "fentry")
+        ),
     ),
     Kprobe(
         ("kretprobe", "kr"),
         ("kretprobe:FUNCTION", "kretprobe:MODULE:FUNCTION"),
         "a kernel function returns",
-        returns=True,
+        Breakpoints(returns=True),
+        PositionalTrampolines(
+            returns=True, note=_AS_FENTRY.format(_NO_KPROBES, "kretprobe", "fexit")
+        ),
     ),
     Fentry(
         ("fentry", "f", "kfunc"),
         ("fentry:FUNCTION", "fentry:MODULE:FUNCTION", "fentry:bpf:ID:PROGRAM"),
         "a kernel function is entered, with typed arguments",
-        returns=False,
+        Trampolines(returns=False),
+        TypedBreakpoints(returns=False, note=_AS_KPROBE),
     ),
     Fentry(
         ("fexit", "fr", "kretfunc"),
         ("fexit:FUNCTION", "fexit:MODULE:FUNCTION", "fexit:bpf:ID:PROGRAM"),
         "a kernel function returns, with typed arguments and result",
-        returns=True,
+        Trampolines(returns=True),
+        TypedBreakpoints(returns=True, note=_AS_KRETPROBE),
     ),
 )

@@ -7,21 +7,15 @@ The context holds the function's arguments, 8-byte words, and behind them its re
 from __future__ import annotations
 
 from prybee.language.types import INT64, UINT64, Type
-from prybee.plan.plan import ProbeSpec, TracingAttach
 from prybee.probes.typed_arguments import WORD, TypedArguments
+from prybee.probes.ways import KERNEL
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from prybee.btf import Btf
     from prybee.language.checker import Checker
     from prybee.language.lower.handler import Handler
     from prybee.language.lower.operands import Operand
-    from prybee.language.registry import Match
-    from prybee.plan.target import Target
-
-KERNEL = "vmlinux"
 
 
 class FunctionContext(TypedArguments):
@@ -78,13 +72,3 @@ class PositionalContext(FunctionContext):
 
     def retval_type(self, checker: Checker) -> Type | None:
         return UINT64 if super().retval_type(checker) is not None else None
-
-
-def attached(matches: Sequence[Match], program: str) -> Sequence[ProbeSpec]:
-    """The program where its BTF id says, for each match."""
-    return [ProbeSpec(match.name, program, TracingAttach()) for match in matches]
-
-
-def types_of(target: Target, module: str) -> Btf | None:
-    """The types that functions of a module are described with."""
-    return target.btf if module == KERNEL else target.module_btf(module)

@@ -1,0 +1,179 @@
+"""Ways to run a program where a function of the kernel is entered or left.
+
+A probe type has a list of them, best first; the first that the kernel knows is taken.
+"""
+
+from __future__ import annotations
+
+from prybee.language.registry import ProbeSyntaxError
+from prybee.plan.plan import KprobeAttach, ProbeSpec, TracingAttach
+from prybee.probes.kprobe_context import KprobeContext, KretprobeContext
+from prybee.probes.numbers import parse
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from prybee.btf import Btf
+    from prybee.language.registry import Match, ProbeContext
+    from prybee.plan.target import Target
+    from prybee.probes.trampoline import FunctionContext
+
+KERNEL = "vmlinux"
+
+
+class Way:
+    """One way. A match's data are module, function and what stands behind it (``+16``).
+
+    Args:
+        returns: at the function's end, not at its start.
+        note: what is said once where it stands in for the way that its user asked for.
+    """
+
+    # What the kernel must have (names of ``linux.features``).
+    feature = ""
+
+    def __init__(self, returns: bool, note: str = "") -> None:
+        self.returns = returns
+        self.note = note
+
+    def usable(self, target: Target) -> bool:
+        """Whether this kernel has it."""
+        return target.has(self.feature)
+
+    def reaches(self, match: Match, target: Target) -> bool:
+        """Whether a function that a pattern found can be probed in this way."""
+        return True
+
+    def alone(self, match: Match) -> Match:
+        """``match`` with the key of those that it can share a program with."""
+        return match
+
+    def context(self, match: Match, provider: str, target: Target) -> ProbeContext:
+        """What a handler finds there.
+
+        Raises:
+            ProbeSyntaxError: nothing can be attached to that function in this way.
+        """
+        raise NotImplementedError
+
+    def attach(self, matches: Sequence[Match], program: str) -> Sequence[ProbeSpec]:
+        """How ``program`` is attached to each of ``matches``."""
+        raise NotImplementedError
+
+
+class Breakpoints(Way):
+    """kprobes: any instruction, with the registers there."""
+
+    feature = "kprobe"
+
+    def context(self, match: Match, provider: str, target: Target) -> ProbeContext:
+        registers = KretprobeContext if self.returns else KprobeContext
+        return registers(match.name, provider, target.arch)
+
+    def attach(self, matches: Sequence[Match], program: str) -> Sequence[ProbeSpec]:
+        return [ProbeSpec(match.name, program, self._place(match)) for match in matches]
+
+    def _place(self, match: Match) -> KprobeAttach:
+        module, function, rest = map(str, match.data)
+        offset = parse(rest[1:])[0] if rest else 0
+        if function[0].isdigit():
+            return KprobeAttach("", 0, parse(function)[0] + offset, self.returns)
+        # The kernel finds the functions of modules by this form (module_kallsyms_lookup_name).
+        symbol = function if module == KERNEL else f"{module}:{function}"
+        return KprobeAttach(symbol, offset, 0, self.returns)
+
+
+class TypedBreakpoints(Breakpoints):
+    """kprobes, whose registers the kernel's types give names and types."""
+
+    def reaches(self, match: Match, target: Target) -> bool:
+        return has_types(match, target)
+
+    def alone(self, match: Match) -> Match:
+        return match.replace(key=(match.name,))
+
+    def context(self, match: Match, provider: str, target: Target) -> ProbeContext:
+        from prybee.probes.typed_registers import TypedEntryContext, TypedReturnContext
+
+        module, function, btf = _typed(match, self.returns, target)
+        context = TypedReturnContext if self.returns else TypedEntryContext
+        return context(match.name, provider, target.arch, module, function, btf)
+
+
+class Trampolines(Way):
+    """fentry and fexit: called from the function itself, with its arguments and their types."""
+
+    feature = "fentry"
+
+    def reaches(self, match: Match, target: Target) -> bool:
+        return has_types(match, target)
+
+    def alone(self, match: Match) -> Match:
+        # A program is loaded for one function.
+        return match.replace(key=(match.name,))
+
+    def context(self, match: Match, provider: str, target: Target) -> ProbeContext:
+        from prybee.probes.trampoline import FunctionContext
+
+        return self._made(FunctionContext, match, provider, target)
+
+    def _made(
+        self, kind: type[FunctionContext], match: Match, provider: str, target: Target
+    ) -> ProbeContext:
+        module, function, btf = _typed(match, self.returns, target)
+        return kind(match.name, provider, module, function, btf, self.returns)
+
+    def attach(self, matches: Sequence[Match], program: str) -> Sequence[ProbeSpec]:
+        return attached(matches, program)
+
+
+class PositionalTrampolines(Trampolines):
+    """fentry and fexit in the place of kprobes: arguments by position, and no registers."""
+
+    def usable(self, target: Target) -> bool:
+        return target.btf is not None and super().usable(target)
+
+    def context(self, match: Match, provider: str, target: Target) -> ProbeContext:
+        from prybee.probes.trampoline import PositionalContext
+
+        rest = str(match.data[2])
+        if rest or not has_types(match, target):
+            raise ProbeSyntaxError(
+                f"{match.name}: this kernel has no kprobes, and its trampolines reach only "
+                "functions that the kernel's types tell of, at their start and end",
+            )
+        return self._made(PositionalContext, match, provider, target)
+
+
+def attached(matches: Sequence[Match], program: str) -> Sequence[ProbeSpec]:
+    """The program where its BTF id says, for each match."""
+    return [ProbeSpec(match.name, program, TracingAttach()) for match in matches]
+
+
+def types_of(target: Target, module: str) -> Btf | None:
+    """The types that functions of a module are described with."""
+    return target.btf if module == KERNEL else target.module_btf(module)
+
+
+def has_types(match: Match, target: Target) -> bool:
+    """Whether the types of the kernel, or of its module, know the function of a match."""
+    module, function = map(str, match.data[:2])
+    btf = types_of(target, module)
+    return btf is not None and bool(btf.function(function))
+
+
+def _typed(match: Match, returns: bool, target: Target) -> tuple[str, str, Btf]:
+    """Module and function of a match, and the types that tell its arguments.
+
+    Raises:
+        ProbeSyntaxError: none do.
+    """
+    module, function = map(str, match.data[:2])
+    btf = types_of(target, module)
+    if btf is None or not btf.function(function):
+        raise ProbeSyntaxError(
+            f"the kernel's types do not tell the arguments of {match.name}",
+            f"use {'kretprobe' if returns else 'kprobe'}:{function}",
+        )
+    return module, function, btf
