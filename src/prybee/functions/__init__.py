@@ -26,7 +26,7 @@ _FAMILIES = {
     "names": "strerror signal_name syscall_name",
     "settings": "config getopt",
     "compile_time": "is_str is_ptr is_array is_integer is_unsigned_integer is_literal "
-    "kfunc_exist kfunc_allowed",
+    "kfunc_exist kfunc_allowed field_exists func_exists",
     "acting": "signal signal_thread override write_user",
 }
 

@@ -231,6 +231,7 @@ class ContainerOf(Function):
     summary = "the struct around a member"
     arguments = (3, 3)
     raw_arguments = True
+    names_from = 2
 
     def check(self, call: tree.Call, checker: Checker) -> Type:
         pointer, wanted, member = call.args

@@ -140,6 +140,9 @@ class Checker(Subprograms):
         self._checked = {}
         probe = variant.probe
         if probe.predicate is not None:
+            variant.never = self.answer(probe.predicate) is False
+            if variant.never:
+                return
             self.condition(probe.predicate, probe.predicate)
         self.block(probe.body)
 

@@ -296,6 +296,17 @@ class TypeTable:
                 return self._array(node, checker)
         return checker.type_expression(node)
 
+    def exists(self, node: tree.TypeExpression, checker: Checker) -> bool:
+        """Whether a type expression means a type: nothing is said where it does not."""
+        while isinstance(node, tree.TypePointer):
+            node = node.target
+        if isinstance(node, tree.TypeArray):
+            return self.exists(node.element, checker)
+        if not isinstance(node, tree.TypeName):
+            return True
+        found = self._of_program(node, self.find(node.tag, node.name), checker)
+        return found is not None or (not node.tag and bool(self.tag_of(node.name)))
+
     def _of_program(self, node: tree.TypeName, known: Type | None, checker: Checker) -> Type | None:
         """``known``, unless the traced program has a type of that name and the script has not.
 

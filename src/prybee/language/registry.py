@@ -46,6 +46,11 @@ class Function:
     effect = False
     # Arguments are not checked as expressions before ``check`` is called (types, map names).
     raw_arguments = False
+    # Arguments from this one on are names, whatever else they would mean.
+    names_from: int | None = None
+    # Asks of the kernel: compiling knows the answer, and a branch that it decides against is no
+    # part of the program.
+    asks = False
     # Probe providers where it works; empty: all.
     probes: tuple[str, ...] = ()
 
@@ -151,7 +156,11 @@ class ProbeContext:
         return None
 
     def retval_type(self, checker: Checker) -> Type | None:
-        """The type of ``retval``."""
+        """The type of ``retval``.
+
+        Raises:
+            ProbeSyntaxError: there is such a thing, and it cannot be read here.
+        """
         return None
 
     def lower_args(self, handler: Handler) -> Operand:

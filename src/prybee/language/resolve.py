@@ -94,7 +94,10 @@ class Resolver:
         if isinstance(node, tree.Call):
             function = self.registry.functions.get(node.name)
             if function is not None and function.raw_arguments:
-                node.args = [self._raw(argument) for argument in node.args]
+                names = len(node.args) if function.names_from is None else function.names_from
+                for index, argument in enumerate(node.args):
+                    if index < names or not is_path(argument):
+                        node.args[index] = self._raw(argument)
                 return
             if node.name == "str" and node.args:
                 node.args[0] = self._positional_text(node.args[0]) or node.args[0]
@@ -428,6 +431,13 @@ class Resolver:
             if isinstance(literal, tree.String | tree.Integer | tree.Boolean):
                 return literal
         return result
+
+
+def is_path(node: tree.Node) -> bool:
+    """Whether ``node`` is written as a name, or names with dots between them."""
+    while isinstance(node, tree.FieldAccess):
+        node = node.subject
+    return isinstance(node, tree.Identifier | tree.Builtin)
 
 
 def _number(text: str) -> int | None:

@@ -93,7 +93,7 @@ class VariableSymbol:
 class Variant:
     """One compilation of a probe block: the matches that share one program, and their context."""
 
-    __slots__ = ("context", "index", "matches", "probe", "symbols")
+    __slots__ = ("context", "index", "matches", "never", "probe", "symbols")
 
     def __init__(
         self, probe: tree.Probe, index: int, context: ProbeContext, matches: Sequence[Match]
@@ -102,6 +102,8 @@ class Variant:
         self.index = index
         self.context = context
         self.matches = matches
+        # Whether the predicate asks the kernel for something that it has not: nothing ever runs.
+        self.never = False
         # (id of the block node, name) → symbol
         self.symbols: dict[tuple[int, str], VariableSymbol] = {}
 

@@ -391,9 +391,12 @@ class AddressOf(Expression):
 
 
 class Binary(Expression):
-    """``left op right``; the operator itself begins at ``op_start``."""
+    """``left op right``; the operator itself begins at ``op_start``.
 
-    __slots__ = ("left", "op", "op_start", "right")
+    ``decided`` is set where compiling knows what ``&&`` or ``||`` gives: see :class:`If`.
+    """
+
+    __slots__ = ("decided", "left", "op", "op_start", "right")
     fields = ("op", "left", "right")
 
     def __init__(
@@ -403,6 +406,7 @@ class Binary(Expression):
         self.op = op
         self.left = left
         self.right = right
+        self.decided: bool | None = None
         self.op_start = op_start
         self.start = start
         self.end = end
@@ -410,9 +414,9 @@ class Binary(Expression):
 
 class Ternary(Expression):
     """``condition ? then : otherwise``; ``then`` is None for ``condition ?: otherwise``, whose
-    condition is to be evaluated once."""
+    condition is to be evaluated once.  ``decided`` as in :class:`If`."""
 
-    __slots__ = ("condition", "otherwise", "then")
+    __slots__ = ("condition", "decided", "otherwise", "then")
     fields = ("condition", "then", "otherwise")
 
     def __init__(
@@ -427,6 +431,7 @@ class Ternary(Expression):
         self.condition = condition
         self.then = then
         self.otherwise = otherwise
+        self.decided: bool | None = None
         self.start = start
         self.end = end
 
@@ -583,7 +588,8 @@ class If(Expression):
     """``if condition { … } else …``, as a value or (inside an ExpressionStatement) a statement.
 
     ``otherwise`` is a Block, another If (``else if``), or None.  ``decided`` is what the checker
-    finds a ``comptime`` condition to be: the other branch is not part of the program.
+    finds a ``comptime`` condition to be, or one that asks of the kernel (``field_exists()``): the
+    other branch is not part of the program.
     """
 
     __slots__ = ("condition", "decided", "otherwise", "then")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from prybee.language import tree
 from prybee.language.checking.constants import constant, literal
+from prybee.language.checking.rules import LOGICAL
 from prybee.language.checking.values import Values
 from prybee.language.types import (
     NONE,
@@ -49,11 +50,12 @@ class CompileTime(Values):
         return value
 
     def decide(self, node: tree.If) -> bool:
-        """Whether ``node`` has a ``comptime`` condition: then ``node.decided`` is set to what it
-        is, or a mistake noted."""
+        """Whether compiling decides the condition of ``node``: it begins with ``comptime``, or
+        asks of the kernel. Then ``node.decided`` is set to what it is, or a mistake noted."""
         condition = node.condition
         if not isinstance(condition, tree.Comptime):
-            return False
+            node.decided = self.answer(condition)
+            return node.decided is not None
         checker: Checker = self  # type: ignore[assignment]
         self.expression(condition.operand)
         value = constant(condition.operand, checker)
@@ -61,6 +63,29 @@ class CompileTime(Values):
         if value is None:
             self.error(condition, _UNRESOLVED)
         return True
+
+    def answer(self, node: tree.Expression) -> bool | None:
+        """What a condition is that is made of questions to the kernel, such as
+        ``field_exists()``; None for any other, and where they alone do not decide it."""
+        if isinstance(node, tree.Unary):
+            held = self.answer(node.operand) if node.op == "!" else None
+            return None if held is None else not held
+        if isinstance(node, tree.Binary):
+            if node.op not in LOGICAL:
+                return None
+            left = self.answer(node.left)
+            if left is None or left == (node.op == "||"):
+                return left
+            return self.answer(node.right)
+        if not isinstance(node, tree.Call):
+            return None
+        checker: Checker = self  # type: ignore[assignment]
+        function = checker.registry.functions.get(node.name)
+        if function is None or not function.asks:
+            return None
+        self.expression(node)
+        value = constant(node, checker)
+        return None if value is None else bool(value)
 
     def _typeinfo(self, node: tree.Typeinfo) -> Type:
         policy = self.config.unstable_typeinfo

@@ -134,7 +134,9 @@ def _field(node: tree.FieldAccess, checker: Checker) -> Constant | None:
 
 def _call(node: tree.Call, checker: Checker) -> Constant | None:
     function = checker.registry.functions.get(node.name)
-    return function.constant(node, checker) if function is not None else None
+    if function is None or isinstance(node.type, NoneType):
+        return None  # Unknown, or misused: that was said.
+    return function.constant(node, checker)
 
 
 _FIND: dict[type[tree.Expression], Callable[[Any, Checker], Constant | None]] = {

@@ -112,7 +112,11 @@ class Names:
         raise NotImplementedError
 
     def decide(self, node: tree.If) -> bool:
-        """Whether ``node`` has a ``comptime`` condition: then ``node.decided`` is set."""
+        """Whether compiling decides the condition of ``node``: then ``node.decided`` is set."""
+        raise NotImplementedError
+
+    def answer(self, node: tree.Expression) -> bool | None:
+        """What a condition is that asks of the kernel; None for any other."""
         raise NotImplementedError
 
     # -- messages ------------------------------------------------------------------------------

@@ -70,6 +70,10 @@ class Operators(Names):
         return NONE
 
     def _binary(self, node: tree.Binary) -> Type:
+        if node.op in LOGICAL:
+            node.decided = self.answer(node)
+            if node.decided is not None:
+                return BOOL
         return self._arithmetic(node, node.op, node.left, node.right)
 
     def _arithmetic(
@@ -209,6 +213,10 @@ class Operators(Names):
                 self.warn(side, CAST_WARNING.format(type_, INT64))
 
     def _ternary(self, node: tree.Ternary) -> Type:
+        node.decided = self.answer(node.condition)
+        if node.decided is not None:
+            chosen = node.then if node.decided else node.otherwise
+            return self.expression(chosen if chosen is not None else node.condition)
         self.condition(node.condition, node)
         then = self.expression(node.then) if node.then is not None else node.condition.type
         otherwise = self.expression(node.otherwise)

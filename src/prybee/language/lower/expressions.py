@@ -359,6 +359,8 @@ _PREDICATES = {
 
 
 def _binary(h: Handler, node: tree.Binary) -> Operand:
+    if node.decided is not None:
+        return Scalar(h.const(int(node.decided)), BOOL)
     return arithmetic(h, node.op, node.left, node.right, node.type, node)
 
 
@@ -527,8 +529,11 @@ def _plain(h: Handler, operand: Operand, type_: Type) -> Value:
 
 
 def _ternary(h: Handler, node: tree.Ternary) -> Operand:
-    condition = h.lower(node.condition)
     then = node.then
+    if node.decided is not None:
+        chosen = then if node.decided else node.otherwise
+        return h.lower(chosen if chosen is not None else node.condition)
+    condition = h.lower(node.condition)
     return _choice(
         h,
         h.truth(condition),
