@@ -46,15 +46,18 @@ class Archive:
 
     Args:
         suite: such as ``trixie``.
+        machine: whose packages, as Debian says it.
 
     Raises:
         ArchiveError: its list of packages cannot be had.
     """
 
-    def __init__(self, suite: str) -> None:
+    def __init__(self, suite: str, machine: str = "amd64") -> None:
         self.suite = suite
-        self.root = cache() / "apt" / suite
-        with locked(f"apt-{suite}"):
+        self.machine = machine
+        name = suite if machine == "amd64" else f"{machine}-{suite}"
+        self.root = cache() / "apt" / name
+        with locked(f"apt-{name}"):
             if not (self.root / "ready").exists():
                 self._prepare()
 
@@ -78,7 +81,8 @@ class Archive:
             "Dir::Etc::sourcelist": root / "sources.list",
             "Dir::Etc::sourceparts": "-",
             "Dir::Etc::preferencesparts": "-",
-            "APT::Architecture": "amd64",
+            "APT::Architecture": self.machine,
+            "APT::Architectures": self.machine,
             "APT::Sandbox::User": "root",
             "Acquire::Languages": "none",
             "Acquire::Retries": "2",

@@ -12,28 +12,29 @@ import shutil
 from pathlib import Path
 
 from tests.vm.archive import Archive, locked, unpack
+from tests.vm.machines import AMD64, Machine
 
 SUITE = "trixie"
-# busybox is the guest's first program; zstd unpacks kernels.
-PACKAGES = ("qemu-system-x86", "seabios", "busybox-static", "zstd")
 
 _LIBRARIES = "usr/lib/x86_64-linux-gnu"
 
 
 class Programs:
-    """The unpacked programs."""
+    """The unpacked programs that emulate a kind of machine, and run here."""
 
-    def __init__(self) -> None:
+    def __init__(self, machine: Machine = AMD64) -> None:
         """
         Raises:
             ArchiveError: they are not in the cache and cannot be fetched.
         """
-        with locked("programs") as root:
-            self.root = root / "programs"
+        self.machine = machine
+        name = "programs" if machine is AMD64 else f"programs-{machine.debian}"
+        with locked(name) as root:
+            self.root = root / name
             if not (self.root / "ready").exists():
                 shutil.rmtree(self.root, ignore_errors=True)
                 archive = Archive(SUITE)
-                for package in archive.download_with_dependencies(PACKAGES):
+                for package in archive.download_with_dependencies(machine.packages):
                     unpack(package, self.root)
                     package.unlink()
                 (self.root / "ready").touch()
@@ -41,8 +42,7 @@ class Programs:
     @property
     def busybox(self) -> Path:
         """A program that needs nothing else."""
-        found = [self.root / place for place in ("usr/bin/busybox", "bin/busybox")]
-        return next(path for path in found if path.exists())
+        return busybox(self.root)
 
     def command(self, program: str) -> list[str]:
         """How a program is started with the libraries beside it."""
@@ -55,16 +55,22 @@ class Programs:
         share = self.root / "usr/share"
         data = [part for name in ("qemu", "seabios") for part in ("-L", str(share / name))]
         environment = {**os.environ, "QEMU_MODULE_DIR": str(self.root / _LIBRARIES / "qemu")}
-        return [*self.command("qemu-system-x86_64"), *data], environment
+        return [*self.command(self.machine.emulator), *data], environment
 
 
-def accelerator() -> str:
+def busybox(root: Path) -> Path:
+    """The program of that name below a folder."""
+    found = [root / place for place in ("usr/bin/busybox", "bin/busybox")]
+    return next(path for path in found if path.exists())
+
+
+def accelerator(machine: Machine = AMD64) -> str:
     """``kvm`` where it runs any kernel, else ``tcg``.
 
     /dev/kvm alone tells nothing: a hypervisor's guest may have one that runs only kernels made for
     it.
     """
-    if not os.access("/dev/kvm", os.R_OK | os.W_OK):
+    if machine.name != os.uname().machine or not os.access("/dev/kvm", os.R_OK | os.W_OK):
         return "tcg"
     real = any(os.path.isdir(f"/sys/module/{name}") for name in ("kvm_intel", "kvm_amd"))
     return "kvm" if real else "tcg"

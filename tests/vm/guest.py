@@ -12,8 +12,9 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
-from tests.vm import initramfs
-from tests.vm.emulator import Programs, accelerator
+from tests.vm import initramfs, roots
+from tests.vm.emulator import Programs, accelerator, busybox
+from tests.vm.machines import ROOT
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -25,9 +26,6 @@ TIMED_OUT = 124
 NO_STATUS = 125
 
 _PORTS = ("stdout", "stderr", "status")
-# A processor without the wide vectors that libraries would use: emulated ones are slower than none.
-# Nor does an emulated processor speculate: guarding against that costs half of the time.
-PLAIN = "Nehalem"
 # Of the host's environment the command sees these.
 PASSED = ("PATH", "HOME", "TERM", "LANG", "LC_ALL", "PYTHONPATH", "CI")
 
@@ -67,23 +65,29 @@ def run(
     """
     stdout = stdout or sys.stdout.buffer
     stderr = stderr or sys.stderr.buffer
-    programs = Programs()
+    machine = kernel.machine
+    programs = Programs(machine)
+    root = roots.fetch(machine) if machine.root else Path("/")
+    # What of this machine's files a guest with a root of its own sees.
+    views = {f"/lib/modules/{kernel.release}": kernel.modules, str(ROOT): ROOT}
     passed = {name: os.environ[name] for name in PASSED if name in os.environ}
     shares = {f"share{number}": os.path.abspath(path) for number, path in enumerate(writable)}
     image = initramfs.build(
         kernel,
-        programs.busybox,
+        busybox(root) if machine.root else programs.busybox,
         command,
         os.path.abspath(folder or os.getcwd()),
-        {**passed, **(environment or {})},
+        machine.environment({**passed, **(environment or {})}),
         shares,
+        views if machine.root else {},
     )
     with tempfile.TemporaryDirectory(prefix="prybee-vm-") as name:
         place = Path(name)
         (place / "initramfs").write_bytes(image)
         listeners = {port: _listen(place / port) for port in _PORTS}
         start, qemu_environment = programs.qemu()
-        arguments = _arguments(kernel, place, cpus, memory, append, shares)
+        arguments = _arguments(kernel, place, cpus, memory, append)
+        arguments += _folders(root, views if machine.root else {}, shares)
         arguments += _network(forward) if forward is not None else []
         qemu = subprocess.Popen(
             [*start, *arguments],
@@ -112,29 +116,39 @@ def _listen(path: Path) -> socket.socket:
     return listener
 
 
-def _arguments(
-    kernel: Kernel, place: Path, cpus: int, memory: str, append: str, shares: Mapping[str, str]
-) -> list[str]:
-    how = accelerator()
+def _arguments(kernel: Kernel, place: Path, cpus: int, memory: str, append: str) -> list[str]:
+    machine = kernel.machine
+    how = accelerator(machine)
+    # An emulated processor does not speculate: guarding against that costs half of the time.
+    words = f"console={machine.console} loglevel=4 panic=-1 mitigations=off {append}"
     threads = ",thread=multi" if how == "tcg" else ""
     given = [
         "-nodefaults", "-no-user-config", "-no-reboot", "-display", "none",
-        "-machine", "q35", "-accel", how + threads, "-cpu", "host" if how == "kvm" else PLAIN,
+        *machine.arguments, "-accel", how + threads,
+        "-cpu", "host" if how == "kvm" else machine.processor,
         "-smp", str(cpus), "-m", memory,
         "-kernel", str(kernel.image), "-initrd", str(place / "initramfs"),
-        "-append", f"console=ttyS0 loglevel=4 panic=-1 mitigations=off {append}".strip(),
+        "-append", words.strip(),
         "-serial", f"file:{place / 'console'}",
-        "-virtfs", "local,path=/,mount_tag=root,security_model=none,readonly=on,multidevs=remap",
         "-device", "virtio-rng-pci",
         "-device", "virtio-serial-pci",
     ]  # fmt: skip
-    for tag, folder in shares.items():
-        given += ["-virtfs", f"local,path={folder},mount_tag={tag},security_model=none"]
     for number, port in enumerate(_PORTS, 1):
         given += [
             "-chardev", f"socket,id={port},path={place / port}",
             "-device", f"virtserialport,nr={number},chardev={port},name={port}",
         ]  # fmt: skip
+    return given
+
+
+def _folders(root: Path, views: Mapping[str, Path], shares: Mapping[str, str]) -> list[str]:
+    read = {"root": root, **{f"view{number}": path for number, path in enumerate(views.values())}}
+    given: list[str] = []
+    for tag, path in read.items():
+        what = f"local,path={path},mount_tag={tag},security_model=none,readonly=on"
+        given += ["-virtfs", f"{what},multidevs=remap"]
+    for tag, folder in shares.items():
+        given += ["-virtfs", f"local,path={folder},mount_tag={tag},security_model=none"]
     return given
 
 

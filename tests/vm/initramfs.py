@@ -45,8 +45,16 @@ $b mount -t bpf bpf sys/fs/bpf
 $b mount -t debugfs debugfs sys/kernel/debug
 $b mount -t tracefs tracefs sys/kernel/tracing
 $b mount -t securityfs securityfs sys/kernel/security
-$b mkdir -p "lib/modules/$($b uname -r)"
-$b mount --bind "/lower/$(cat /modules/folder)" "lib/modules/$($b uname -r)"
+if [ -s /modules/folder ]; then
+    $b mkdir -p "lib/modules/$($b uname -r)"
+    $b mount --bind "/lower/$(cat /modules/folder)" "lib/modules/$($b uname -r)"
+fi
+while read -r tag folder; do
+    $b mkdir -p "/views/$tag" "/upper/$tag/files" "/upper/$tag/work" "/root/$folder"
+    $b mount -t 9p -o "ro,$n9p" "$tag" "/views/$tag"
+    layers="lowerdir=/views/$tag,upperdir=/upper/$tag/files,workdir=/upper/$tag/work"
+    $b mount -t overlay -o "$layers" overlay "/root/$folder"
+done < /folders
 while read -r tag folder; do
     $b mkdir -p "/root/$folder"
     $b mount -t 9p -o "$n9p" "$tag" "/root/$folder"
@@ -82,6 +90,7 @@ def build(
     folder: str,
     environment: Mapping[str, str],
     shares: Mapping[str, str],
+    views: Mapping[str, Path],
 ) -> bytes:
     """The archive for one run.
 
@@ -90,6 +99,8 @@ def build(
         folder: where it starts.
         environment: of the command, whole.
         shares: tag to folder of what is shared for writing.
+        views: folder to what of this machine is seen there, behind an overlay; where there are
+            such, the root is not this machine's.
     """
     given = "".join(f"export {name}={shlex.quote(text)}\n" for name, text in environment.items())
     script = f"{given}cd {shlex.quote(folder)} && exec {shlex.join(command)}\n"
@@ -100,7 +111,8 @@ def build(
         "busybox": (0o755, busybox.read_bytes()),
         "command": (0o644, script.encode()),
         "modules/order": (0o644, "".join(f"{name}\n" for name in order).encode()),
-        "modules/folder": (0o644, str(kernel.modules).encode()),
+        "modules/folder": (0o644, b"" if views else str(kernel.modules).encode()),
+        "folders": (0o644, "".join(f"view{n} {to}\n" for n, to in enumerate(views)).encode()),
         "shares": (0o644, "".join(f"{t} {f}\n" for t, f in shares.items()).encode()),
     }
     for name, path in zip(order, paths, strict=True):

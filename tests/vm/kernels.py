@@ -13,12 +13,13 @@ from pathlib import Path
 
 from tests.vm.archive import SUITES, Archive, ArchiveError, locked, unpack
 from tests.vm.emulator import Programs
+from tests.vm.machines import AMD64, Machine, split
 
 # What the tests run on: the oldest that is cared for, the long-term ones, and the newest.
 RELEASES = ("5.10", "6.1", "6.12", "6.18", "7")
 
 # The generic images; signed ones only, without the cloud and real-time flavours.
-_IMAGE = re.compile(r"linux-image-((\d+)\.(\d+)[\w.+~]*(?:-\d+)?)-amd64$")
+_IMAGE = r"linux-image-((\d+)\.(\d+)[\w.+~]*(?:-\d+)?)-{}$"
 # From 6.19 on an image is a package that names those with the files.
 _PARTS = ("linux-binary-", "linux-modules-", "linux-base-")
 
@@ -29,10 +30,11 @@ class Kernel:
 
     release: str
     folder: Path
+    machine: Machine = AMD64
 
     @property
     def image(self) -> Path:
-        """The uncompressed kernel."""
+        """The uncompressed kernel, as the machine's emulator takes it."""
         return self.folder / "vmlinux"
 
     @property
@@ -44,30 +46,41 @@ class Kernel:
 def fetch(version: str) -> Kernel:
     """The newest kernel whose version begins with ``version``, from the cache or the archive.
 
+    Args:
+        version: such as ``6.12``, with ``arm64:`` before it for that machine.
+
     Raises:
         ArchiveError: Debian has none, or it cannot be fetched.
     """
-    name = f"kernel-{version}"
+    try:
+        machine, number = split(version)
+    except ValueError as error:
+        raise ArchiveError(str(error)) from None
+    name = _name(version)
     with locked(name) as root:
         folder = root / name
         if not (folder / "release").exists():
             shutil.rmtree(folder, ignore_errors=True)
-            _fetch(version, folder)
-        return Kernel((folder / "release").read_text(), folder)
+            _fetch(number, folder, machine)
+        return Kernel((folder / "release").read_text(), folder, machine)
 
 
 def cached(version: str) -> bool:
     """Whether :func:`fetch` needs no network."""
-    with locked(f"kernel-{version}") as root:
-        return (root / f"kernel-{version}" / "release").exists()
+    with locked(_name(version)) as root:
+        return (root / _name(version) / "release").exists()
 
 
-def _fetch(version: str, folder: Path) -> None:
+def _name(version: str) -> str:
+    return f"kernel-{version.replace(':', '-')}"
+
+
+def _fetch(version: str, folder: Path, machine: Machine) -> None:
     unpacked = folder / "unpacked"
     failures: list[str] = []
-    for suite, image in _candidates(version, failures):
-        archive = Archive(suite)
-        parts = [p for p in archive.depends(image) if p.startswith(_PARTS) and "amd64" in p]
+    for suite, image in _candidates(version, machine, failures):
+        archive = Archive(suite, machine.debian)
+        parts = [p for p in archive.depends(image) if p.startswith(_PARTS) and machine.debian in p]
         try:
             packages = archive.download([image, *parts], folder / "packages")
         except ArchiveError as error:
@@ -84,18 +97,19 @@ def _fetch(version: str, folder: Path) -> None:
     shutil.rmtree(unpacked)
 
 
-def _candidates(version: str, failures: list[str]) -> list[tuple[str, str]]:
+def _candidates(version: str, machine: Machine, failures: list[str]) -> list[tuple[str, str]]:
     """(suite, image package), the newest kernel first."""
     wanted = re.compile(rf"{re.escape(version)}(?!\d)")
+    image = re.compile(_IMAGE.format(machine.debian))
     found: list[tuple[list[int], str, str]] = []
     for suite in SUITES:
         try:
-            names = Archive(suite).names(f"linux-image-{version}")
+            names = Archive(suite, machine.debian).names(f"linux-image-{version}")
         except ArchiveError as error:
             failures.append(str(error))
             continue
         for name in names:
-            matched = _IMAGE.match(name)
+            matched = image.match(name)
             if matched is None or not wanted.match(matched[1]):
                 continue
             if re.search(r"rc\d", name):
@@ -133,10 +147,22 @@ def _arrange(folder: Path, unpacked: Path) -> None:
 
 
 def uncompressed(image: bytes, programs: Programs) -> bytes:
-    """The ELF file inside a bzImage (Documentation/arch/x86/boot.rst: payload_offset)."""
-    sectors = image[0x1F1] or 4
-    offset, length = struct.unpack_from("<II", image, 0x248)
-    start = (sectors + 1) * 512 + offset
+    """The kernel inside an image.
+
+    x86's bzImage has an ELF file in it (Documentation/arch/x86/boot.rst: payload_offset). arm64's
+    is the kernel itself (Documentation/arch/arm64/booting.rst), compressed as a whole, or in an
+    EFI program (drivers/firmware/efi/libstub/zboot-header.S).
+    """
+    if image[0x38:0x3C] == b"ARMd":
+        return image
+    if image[4:8] == b"zimg":
+        start, length = struct.unpack_from("<II", image, 8)
+    elif image.startswith(b"\x1f\x8b"):
+        start, length = 0, len(image)
+    else:
+        sectors = image[0x1F1] or 4
+        offset, length = struct.unpack_from("<II", image, 0x248)
+        start = (sectors + 1) * 512 + offset
     payload = image[start : start + length]
     if payload.startswith(b"\xfd7zXZ"):
         # The size stands behind the compressed data.

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, BinaryIO
 
 from tests.vm import agent, guest, kernels
 from tests.vm.archive import ArchiveError, cache, locked
+from tests.vm.machines import split
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -67,7 +68,7 @@ def run(
     request = {
         "command": list(command),
         "folder": os.getcwd(),
-        "environment": {**passed, **(environment or {})},
+        "environment": split(version)[0].environment({**passed, **(environment or {})}),
         "removed": removed,
     }
     deadline = time.monotonic() + timeout
@@ -94,9 +95,10 @@ def down(version: str) -> bool:
 
 def stand(version: str, port: int) -> int:
     """Boots a guest and stays with it: what the process behind a standing guest does."""
+    kernel = kernels.fetch(version)
     return guest.run(
-        kernels.fetch(version),
-        [sys.executable, "-m", "tests.vm.agent"],
+        kernel,
+        [kernel.machine.python or sys.executable, "-m", "tests.vm.agent"],
         folder=str(ROOT),
         memory=os.environ.get("PRYBEE_VM_MEMORY", "2G"),
         timeout=STAY,

@@ -127,8 +127,8 @@ def one(version: str, pytest: Sequence[str], timeout: float, limit: float) -> Re
         return results
     results.release = kernel.release
     command = [
-        sys.executable, "-m", "pytest", "-p", "tests.vm.report", "-p", "no:cacheprovider",
-        "--tb=short", *pytest,
+        kernel.machine.python or sys.executable, "-m", "pytest", "-p", "tests.vm.report",
+        "-p", "no:cacheprovider", "--tb=short", *pytest,
     ]  # fmt: skip
     with open(log, "wb") as output:
         status = guest.run(
