@@ -157,7 +157,7 @@ def _network(forward: tuple[int, int]) -> list[str]:
     here, there = forward
     return [
         "-netdev", f"user,id=net,restrict=on,hostfwd=tcp:127.0.0.1:{here}-:{there}",
-        "-device", "virtio-net-pci,netdev=net",
+        "-device", "virtio-net-pci,netdev=net,romfile=",
     ]  # fmt: skip
 
 
