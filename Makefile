@@ -16,7 +16,7 @@ export PYTHON
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help test quick test-vm test-vm-quick lint format demo bench conformance docs clean
+.PHONY: help test quick test-vm test-vm-quick lint format demo bench conformance conformance-vm docs clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 15
@@ -52,6 +52,10 @@ bench: $(VENV)/.ready $(BENCH)/.ready ## measure prybee beside bpftrace (needs r
 
 conformance: $(VENV)/.ready ## bpftrace's own tests against prybee (root): SUITE=CHECKOUT-OF-BPFTRACE
 	$(BIN)/python -m conformance $(if $(SUITE),$(SUITE),$(error SUITE=DIR: a checkout of bpftrace)) $(ARGS)
+
+conformance-vm: $(VENV)/.ready ## the same in another kernel, in QEMU: SUITE=DIR KERNEL=6.12 ARGS="--group kprobe"
+	$(BIN)/python -m conformance $(if $(SUITE),$(SUITE),$(error SUITE=DIR: a checkout of bpftrace)) \
+		--kernel $(or $(KERNEL),6.12) $(ARGS)
 
 docs: $(VENV)/.docs ## the manual, as docs/_build/html/index.html, and the man page
 	$(BIN)/python docs/generate.py

@@ -13,7 +13,7 @@ import sys
 import time
 from pathlib import Path
 
-from conformance import build, categories, launcher, report, scripts, suite
+from conformance import build, categories, inside, launcher, report, scripts, suite
 from conformance.engine import FAILED, PASSED, SKIPPED, Engine, Result
 
 HERE = Path(__file__).parent
@@ -47,11 +47,14 @@ def main() -> int:
     build.lay_out(tests, folder)
     for line in builder.missing:
         print(f"not built: {line}")
+    if options.kernel:
+        return inside.run(options)
     program = launcher.make(folder)
-    results = run(Engine(folder, program), chosen(cases, options), options.all)
+    engine = Engine(folder, program, options.patience)
+    results = run(engine, chosen(cases, options), options)
     ready: list[scripts.Script] = []
     texts = ""
-    if not options.file and not options.filter:
+    if whole(options):
         tested = scripts.self_tests(tests, program)
         tools = scripts.tools(checkout / "tools", program, folder)
         ready = [*tested, *tools]
@@ -61,6 +64,8 @@ def main() -> int:
     print()
     print(report.files_table(results))
     print(report.categories_table(results))
+    if options.all:
+        print(report.groups_table(results))
     print(f"skipped, and why:\n{report.skips(results)}")
     failed = report.failures(results)
     print(f"failed: {len(failed)}\n")
@@ -83,6 +88,14 @@ def _options() -> argparse.Namespace:
                         help="only tests whose FILE.NAME matches")  # fmt: skip
     parser.add_argument("--all", action="store_true",
                         help="run those too that this kernel is not expected to pass")  # fmt: skip
+    parser.add_argument("--group", action="append", default=[], choices=categories.GROUPS,
+                        help="only tests of this group (more than once: these)")  # fmt: skip
+    parser.add_argument("--kernel", default="", metavar="VERSION",
+                        help="boot this kernel of Debian's and run all tests there")  # fmt: skip
+    parser.add_argument("--timeout", type=float, default=4 * 3600, metavar="SECONDS",
+                        help="for the whole run in another kernel")  # fmt: skip
+    parser.add_argument("--patience", type=float, default=1, metavar="FACTOR",
+                        help="how many times longer than usual anything may take")  # fmt: skip
     parser.add_argument("--build", type=Path, default=HERE / "build", metavar="DIR",
                         help="where programs are built (default: conformance/build)")  # fmt: skip
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all verdicts to FILE")
@@ -112,12 +125,21 @@ def chosen(cases: list[suite.Case], options: argparse.Namespace) -> list[suite.C
         for case in cases
         if suite.for_this_machine(case)
         and (not options.file or case.file in options.file)
+        and (not options.group or set(options.group) & set(categories.groups(case)))
         and re.search(options.filter, case.id)
     ]
 
 
-def run(engine: Engine, cases: list[suite.Case], everything: bool) -> list[Result]:
-    """Run tests file by file; those that cannot pass here are skipped unless asked for."""
+def whole(options: argparse.Namespace) -> bool:
+    """Whether no part of the suite was chosen."""
+    return not options.file and not options.filter and not options.group
+
+
+def run(engine: Engine, cases: list[suite.Case], options: argparse.Namespace) -> list[Result]:
+    """Run tests file by file; those that cannot pass here are skipped unless asked for.
+
+    Verdicts are written out after each file: a guest may die.
+    """
     files: dict[str, list[suite.Case]] = {}
     for case in cases:
         files.setdefault(case.file, []).append(case)
@@ -127,7 +149,7 @@ def run(engine: Engine, cases: list[suite.Case], everything: bool) -> list[Resul
         eligible = [
             case
             for case in members
-            if everything or categories.CATEGORIES[categories.category(case)].eligible
+            if options.all or categories.CATEGORIES[categories.category(case)].eligible
         ]
         done = [judged(result) for result in engine.run(name, eligible)]
         chosen_ids = {id(case) for case in eligible}
@@ -141,6 +163,8 @@ def run(engine: Engine, cases: list[suite.Case], everything: bool) -> list[Resul
         failed = sum(result.verdict == FAILED for result in done)
         print(f"{name}: {passed} passed, {failed} failed, {len(done) - passed - failed} skipped "
               f"({time.time() - begin:.0f} s)", flush=True)  # fmt: skip
+        if options.json:
+            write(results, options.json)
     return results
 
 
@@ -161,14 +185,11 @@ def finish(
 ) -> int:
     """Write what was asked for, judge the bounds; the exit status."""
     if options.json:
-        content = [
-            {"test": result.case.id, "category": categories.category(result.case),
-             "verdict": result.verdict, "reason": result.reason, "seconds": result.seconds}
-            for result in results
-        ]  # fmt: skip
-        options.json.write_text(json.dumps(content, indent=1) + "\n")
+        write(results, options.json)
     wrong: list[str] = []
-    if not options.file and not options.filter:
+    if options.all:
+        wrong += report.missed_group_bounds(results)
+    if whole(options):
         wrong += report.missed_bounds(results)
         wrong += unexplained(results, PAGE.read_text())
         wrong += [f"{script.name} was not {script.how}" for script in ready if not script.good]
@@ -182,6 +203,17 @@ def finish(
     if wrong:
         print("what does not hold:", *wrong, sep="\n  ")
     return 1 if wrong else 0
+
+
+def write(results: list[Result], path: Path) -> None:
+    """All verdicts, as JSON."""
+    content = [
+        {"test": result.case.id, "category": categories.category(result.case),
+         "groups": categories.groups(result.case), "verdict": result.verdict,
+         "reason": result.reason, "seconds": result.seconds}
+        for result in results
+    ]  # fmt: skip
+    path.write_text(json.dumps(content, indent=1) + "\n")
 
 
 def unexplained(results: list[Result], page: str) -> list[str]:

@@ -53,6 +53,39 @@ def category(case: Case) -> str:
     return _category(case.program, set(case.words("REQUIRES_FEATURE")), case.file)
 
 
+# Groups of tests (one may be in several), and what a kernel that has everything must pass of each,
+# in percent.
+GROUPS = ("kprobe", "fentry", "iter", "btf")
+GROUP_BOUND = 95.0
+_PROVIDER_OF = {
+    "kprobe": "(?:kprobe|kretprobe|kr?)",
+    "fentry": "(?:fentry|fexit|kfunc|kretfunc|fr?)",
+    "iter": "(?:iter|it)",
+}
+_NEEDED = {
+    "kprobe": {"kprobe_multi", "kprobe_session"},
+    "fentry": {"fentry", "dpath"},
+    "iter": {"iter"},
+    "btf": {"btf"},
+}
+
+
+def groups(case: Case) -> tuple[str, ...]:
+    """The groups of a test: by the providers it names, the features it asks for, and its file."""
+    features = set(case.words("REQUIRES_FEATURE"))
+    return tuple(
+        name
+        for name in GROUPS
+        if case.file == name
+        or features & _NEEDED[name]
+        or (name in _PROVIDER_OF and _names(case.program, _PROVIDER_OF[name]))
+    )
+
+
+def _names(text: str, providers: str) -> bool:
+    return re.search(_PROVIDER.format(providers), text, re.M) is not None
+
+
 def program_category(text: str) -> str:
     """The category of a script."""
     return _category(text, set(), "")
@@ -62,6 +95,6 @@ def _category(text: str, features: set[str], file: str) -> str:
     for name, providers, needed, files in _RULES:
         if features & set(needed) or file in files:
             return name
-        if providers and re.search(_PROVIDER.format(providers), text, re.M):
+        if providers and _names(text, providers):
             return name
     return CORE

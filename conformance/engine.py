@@ -16,6 +16,7 @@ import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from conformance.bash import PATIENCE
 from conformance.suite import Case
 
 _BASH = Path(__file__).parent / "bash.py"
@@ -54,15 +55,20 @@ class Result:
 class Engine:
     """Runs tests of one checkout with one launcher."""
 
-    def __init__(self, folder: Path, program: Path) -> None:
-        """In the folder that :func:`conformance.build.lay_out` made, with the launcher."""
+    def __init__(self, folder: Path, program: Path, patience: float = 1) -> None:
+        """In the folder that :func:`conformance.build.lay_out` made, with the launcher.
+
+        ``patience`` says how many times longer than bpftrace allows anything may take.
+        """
         self._folder = folder
+        self._patience = patience
         self._allowed = folder / "run.txt"
         self._environment = {
             **os.environ,
             "BPFTRACE_RUNTIME_TEST_EXECUTABLE": str(program),
             "RUNTIME_TEST_COLOR": "no",
             "PYTHONUNBUFFERED": "1",
+            PATIENCE: str(patience),
         }
         self._environment.pop("TEST_FILTER", None)
 
@@ -102,7 +108,7 @@ class Engine:
                                    stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
                                    errors="backslashreplace", start_new_session=True)  # fmt: skip
         # Each test has its own limits; this one is for an engine that hangs.
-        limit = 60 + sum(case.seconds + 25 for case in cases)
+        limit = self._patience * (60 + sum(case.seconds + 25 for case in cases))
         try:
             return process.communicate(timeout=limit)[0]
         except subprocess.TimeoutExpired:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from conformance.categories import CATEGORIES, category
+from conformance.categories import CATEGORIES, GROUP_BOUND, GROUPS, category, groups
 from conformance.engine import FAILED, PASSED, SKIPPED, Result
 
 # How much of a failed test's output is shown.
@@ -88,6 +88,35 @@ def categories_table(results: list[Result]) -> str:
         lines.append(f"| {kind.title} | {count.passed} | {count.eligible} | {share} "
                      f"| {bound} | {count.skipped or ''} |")  # fmt: skip
     return "\n".join(lines) + "\n"
+
+
+def by_group(results: list[Result]) -> dict[str, Count]:
+    """The counts of each group; a test may be in several."""
+    counts = {name: Count() for name in GROUPS}
+    for result in results:
+        for name in groups(result.case):
+            counts[name].add(result)
+    return counts
+
+
+def groups_table(results: list[Result]) -> str:
+    """What the groups have passed, as a Markdown table."""
+    lines = ["| group | passed | eligible | % | skipped |", "|---|--:|--:|--:|--:|"]
+    lines += [
+        f"| {name} | {count.passed} | {count.eligible} | {count.percent:.1f} "
+        f"| {count.skipped or ''} |"
+        for name, count in by_group(results).items()
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def missed_group_bounds(results: list[Result]) -> list[str]:
+    """The groups that pass less than they should on a kernel with everything in it."""
+    return [
+        f"{name}: {count.percent:.1f} %, and it must be {GROUP_BOUND:g} %"
+        for name, count in by_group(results).items()
+        if count.percent < GROUP_BOUND
+    ]
 
 
 def missed_bounds(results: list[Result]) -> list[str]:
