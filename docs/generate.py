@@ -58,8 +58,11 @@ def probes() -> str:
             later.append(cells)
         else:
             now.append((*cells, "" if provider.special else FILTERS[provider.pid_filter]))
+    made = table(("probe", "written", "fires", "follows `-p` and `-c`"), now)
+    if not later:
+        return made
     return (
-        table(("probe", "written", "fires", "follows `-p` and `-c`"), now)
+        made
         + "\n\nThese are read, and refused with a hint what to use instead:\n\n"
         + table(("probe", "written", "would fire"), later)
     )

@@ -10,7 +10,6 @@ from tests.language.running import compile_text
 
 CALLS = {
     "dw_ustack": "dw_ustack(perf, 5)",
-    "unwatch": "unwatch(1)",
 }
 
 

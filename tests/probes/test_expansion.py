@@ -148,15 +148,6 @@ WRONG = [
             "To target all paths/pids set the path to '*'."
         ),
     ),
-    ("watchpoint:0:1:w", "watchpoint must be attached to a non-zero address"),
-    ("watchpoint:0x1000:3:w", "watchpoint length must be one of (1,2,4,8)"),
-    ("watchpoint:0x1000:4:rq", "watchpoint mode must be combination of (r,w,x)"),
-    ("watchpoint:0x1000:4:", "watchpoint mode must be combination of (r,w,x)"),
-    ("watchpoint:0x1000:4:ww", "watchpoint modes may not be duplicated"),
-    ("watchpoint:0x1000:4:r", "invalid watchpoint mode: r"),
-    ("watchpoint:0x1000:4:rwx", "invalid watchpoint mode: rwx"),
-    ("watchpoint:jiffies:4:w", "Invalid watchpoint address: invalid integer: jiffies"),
-    ("watchpoint:1", "watchpoint probe type requires 3 arguments, found 1"),
     ("kprobe", "kprobe probe type requires 1 or 2 arguments, found 0"),
     ("kprobe:a:b:c", "kprobe probe type requires 1 or 2 arguments, found 3"),
 ]

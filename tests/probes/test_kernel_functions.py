@@ -1,4 +1,4 @@
-"""kprobe, kretprobe, fentry, fexit and watchpoint: read, checked, listed, and refused when run."""
+"""kprobe, kretprobe, fentry and fexit: read, checked, listed, and refused when run."""
 
 from __future__ import annotations
 
@@ -163,7 +163,6 @@ _NO_FENTRY = (
     "this kernel cannot run programs where functions are entered or left "
     "(CONFIG_DYNAMIC_FTRACE_WITH_DIRECT_CALLS)"
 )
-_LATER = "this release cannot attach them yet"
 
 
 def refusal(script: str, target: TableTarget) -> tuple[str, str]:
@@ -181,7 +180,6 @@ def refusal(script: str, target: TableTarget) -> tuple[str, str]:
         ("kr:vfs_*", f"kretprobe probes: {_NO_KPROBES}", "use a tracepoint that reports"),
         ("fentry:vfs_read", f"fentry probes: {_NO_FENTRY}", "use a tracepoint or raw"),
         ("fexit:vmlinux:vfs_read", f"fexit probes: {_NO_FENTRY}", "use a tracepoint that"),
-        ("w:0x1000:4:w", f"watchpoint probes: {_LATER}", "probe the functions"),
     ],
 )
 def test_what_the_kernel_lacks(point: str, message: str, hint: str) -> None:
@@ -233,7 +231,7 @@ def test_patterns_need_a_list() -> None:
     assert "nothing tells which functions can be probed" in message
 
 
-@pytest.mark.parametrize("point", ["k:vfs_read", "kr:vfs_*", "f:vfs_read", "w:0x1000:4:w"])
+@pytest.mark.parametrize("point", ["k:vfs_read", "kr:vfs_*", "f:vfs_read"])
 def test_a_script_may_do_without(point: str) -> None:
     source = Source("stdin", f"config = {{ missing_probes = warn }} {point} {{ }} begin {{ }}")
     registry = Registry(functions.TABLE, probes.TABLE)

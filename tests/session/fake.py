@@ -165,6 +165,10 @@ class FakeEngine:
     def iterate(self) -> Iterator[tuple[ProbeSpec, bytes]]:
         return iter(())
 
+    def unwatch(self, address: int) -> bool:
+        self._happen(f"unwatch {address:#x}")
+        return True
+
     def detach(self) -> None:
         self._happen("detach")
 

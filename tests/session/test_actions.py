@@ -93,5 +93,19 @@ def test_join(screen: Screen) -> None:
 def test_every_action_of_the_language_is_there() -> None:
     assert set(TABLE) == {
         "printf", "errorf", "warnf", "print_value", "print_map", "print_entry", "clear", "zero",
-        "time", "cat", "join", "system", "exit",
+        "time", "cat", "join", "system", "exit", "unwatch",
     }  # fmt: skip
+
+
+def test_unwatch(screen: Screen) -> None:
+    """Each record of a run, before the trace goes on."""
+    word = layouts.IntLayout(8, False)
+    spec = RecordSpec(1, "unwatch", 16, ((8, word),))
+    engine = FakeEngine(plan(BEGIN, records=(spec,)))
+    bodies = [struct.pack("<I4xQQ", 1, where, 0) for where in (0x1000, 0xFFFFFFFF81000000)]
+    engine.on = {"begin": lambda: engine.ring.put(*bodies)}
+    Session(engine.plan, engine, screen.output, SessionOptions()).run()
+    assert [each for each in engine.log if each.startswith("unwatch")] == [
+        "unwatch 0x1000",
+        "unwatch 0xffffffff81000000",
+    ]

@@ -219,6 +219,7 @@ _INSTEAD = {
     ),
     "fmod_ret": ("fmod_ret cannot be attached", ""),
     "hardware": ("no hardware counters", "use software:cpu-clock or profile"),
+    "watchpoint": ("memory cannot be watched", ""),
     "uprobe_multi": ("uprobes with wildcards attach one by one", ""),
     "module_btf": ("types of modules are not known", ""),
     "iter": ("iter cannot be used", ""),

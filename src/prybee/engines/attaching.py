@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from errno import ESRCH
 from struct import pack
 
 from prybee.diagnostics import KernelError, NotSupported
@@ -93,24 +94,50 @@ def _tracing(_way: p.TracingAttach, program: Program, _: Events) -> list[Link]:
 
 
 def _perf_event(way: p.PerfEventAttach, program: Program, _: Events) -> list[Link]:
+    def open_one(pid: int, cpu: int) -> PerfEvent:
+        return PerfEvent.counter(
+            way.type,
+            way.config,
+            period=way.period,
+            frequency=way.frequency,
+            pid=pid,
+            cpu=cpu,
+            inherit=pid >= 0,
+        )
+
+    return _wherever(program, way.pid, way.cpu, open_one)
+
+
+def _watchpoint(way: p.WatchpointAttach, program: Program, _: Events) -> list[Link]:
+    def open_one(pid: int, cpu: int) -> PerfEvent:
+        return PerfEvent.breakpoint(
+            way.address, way.length, way.mode, pid=pid, cpu=cpu, inherit=pid >= 0
+        )
+
+    return _wherever(program, way.pid, -1, open_one)
+
+
+def _wherever(
+    program: Program, pid: int, cpu: int, open_one: Callable[[int, int], PerfEvent]
+) -> list[Link]:
+    """Links to the events of each thread of a process, or of each CPU (``cpu`` -1), or of one."""
     made: list[Link] = []
-    if way.pid >= 0 and way.cpu < 0:
+    gone: KernelError | None = None
+    if pid >= 0 and cpu < 0:
         # An event follows one thread, wherever it runs; inheriting covers those it starts.
-        places = [(thread, -1) for thread in _threads(way.pid)]
+        places = [(thread, -1) for thread in _threads(pid)]
     else:
-        places = [(way.pid, cpu) for cpu in (cpus.online() if way.cpu < 0 else (way.cpu,))]
+        places = [(pid, each) for each in (cpus.online() if cpu < 0 else (cpu,))]
     try:
-        for pid, cpu in places:
-            event = PerfEvent.counter(
-                way.type,
-                way.config,
-                period=way.period,
-                frequency=way.frequency,
-                pid=pid,
-                cpu=cpu,
-                inherit=pid >= 0,
-            )
-            made.append(_linked(program, event))
+        for place in places:
+            try:
+                made.append(_linked(program, open_one(*place)))
+            except KernelError as error:
+                if error.errno != ESRCH:
+                    raise
+                gone = error  # A thread that ended meanwhile.
+        if gone is not None and not made:
+            raise gone
     except BaseException:
         close_all(made)
         raise
@@ -189,6 +216,7 @@ _WAYS: dict[type[p.AttachSpec], Callable[..., list[Link]]] = {
     p.RawTracepointAttach: _raw_tracepoint,
     p.TracingAttach: _tracing,
     p.PerfEventAttach: _perf_event,
+    p.WatchpointAttach: _watchpoint,
     p.UprobeAttach: _uprobe,
     p.KprobeAttach: _kprobe,
     p.UprobeMultiAttach: _uprobe_multi,

@@ -22,7 +22,7 @@ from prybee.engines.ring import Ring
 from prybee.linux.programs import LoadedBtf, Statistics
 from prybee.linux.ringbuf import RingBuffer
 from prybee.plan import layouts
-from prybee.plan.plan import IterAttach, ProbeSpec, SpecialAttach
+from prybee.plan.plan import IterAttach, ProbeSpec, SpecialAttach, WatchpointAttach
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -244,6 +244,8 @@ class KernelEngine:
                     continue
                 if isinstance(probe.attach, IterAttach):
                     self._iterators.append((probe, made[0]))
+                elif isinstance(probe.attach, WatchpointAttach):
+                    self._watching.setdefault(probe.attach.address, []).extend(made)
                 self._links += made
         probes = self.plan.probes
         return AttachReport(
@@ -262,10 +264,22 @@ class KernelEngine:
             for piece in links.iterator_pieces(link):
                 yield probe, piece
 
+    def unwatch(self, address: int) -> bool:
+        """Takes off the watchpoints at an address; whether there were any."""
+        found = self._watching.pop(address, [])
+        if found:
+            from prybee.engines import attaching
+
+            gone = {id(link) for link in found}
+            self._links = [link for link in self._links if id(link) not in gone]
+            attaching.detach(found)
+        return bool(found)
+
     def detach(self) -> None:
         """Detaches all probes: no program runs when this returns. A second call does nothing."""
         attached, self._links = self._links, []
         self._iterators = []
+        self._watching = {}
         if attached:
             from prybee.engines import attaching
 

@@ -37,7 +37,8 @@ _ACTIONS = {
     "aggregations": "count sum min max avg stats hist lhist",
     "tseries": "tseries",
     "packets": "skboutput socket_cookie",
-    "later": "dw_ustack unwatch",
+    "watching": "unwatch",
+    "later": "dw_ustack",
 }
 
 _INDEX = {

@@ -42,10 +42,4 @@ FUNCTIONS = (
         "the user stack by debug information",
         "ustack follows frame pointers; programs built with -fno-omit-frame-pointer have them",
     ),
-    Later(
-        "unwatch",
-        "unwatch(address)",
-        "remove a watchpoint",
-        "watchpoints are not available yet either; probe the functions that use the memory",
-    ),
 )

@@ -71,6 +71,12 @@ _FOREIGN = {
     "length": "len(x) counts; strlen(x) is the length of a string",
     "size": "sizeof(x) is the size in bytes",
 }
+# Probe types that bpftrace no longer has, and what there is.
+_GONE = {
+    "asyncwatchpoint": "watchpoint:ADDRESS:LENGTH:MODE watches an address; what an argument points "
+    "to is watched once a uprobe has printed its address",
+}
+_GONE["aw"] = _GONE["asyncwatchpoint"]
 # Text before a place that is worth looking at, in characters.
 _BEFORE = 200
 _BRACES = re.compile(r'"(?:\\.|[^"\\\n])*"|//[^\n]*|/\*.*?\*/|[{}]', re.S)
@@ -153,6 +159,8 @@ def probe_type(
         tracepoints: (category, event) pairs of the kernel.
     """
     word, _colon, rest = written.partition(":")
+    if word.lower() in _GONE:
+        return (_GONE[word.lower()],)
     first, separator, behind = re.sub(r"[./]", ":", written).partition(":")
     if first != word and first.lower() in names and separator:
         return (f"did you mean '{first}:{behind}'?",)

@@ -196,6 +196,12 @@ def _hardware() -> Answer:
     return _event(uapi.PERF_TYPE_HARDWARE, 0)
 
 
+def _watchpoint() -> Answer:
+    # On this thread (0), at an address where nothing ever is.
+    with PerfEvent.breakpoint(0x1000, 4, "w", pid=0):
+        return Answer(YES)
+
+
 def _perf_link() -> Answer:
     # There is no event behind a map's descriptor; only a kernel with such links looks for one.
     from prybee.linux.attributes import LINK_CREATE_PERF_EVENT, Attributes
@@ -236,6 +242,7 @@ PROBES: dict[str, Callable[[], Answer]] = {
     "uprobe_refcount": _uprobe_refcount,
     "profile": _profile,
     "hardware": _hardware,
+    "watchpoint": _watchpoint,
     "iter": _iter,
     "perf_link": _perf_link,
     "statistics": _statistics,

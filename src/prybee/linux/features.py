@@ -55,6 +55,7 @@ uprobe_session | probes | uprobe and uretprobe by one program
 uprobe_refcount | probes | usdt semaphores kept by the kernel
 profile | probes | profile, interval
 hardware | probes | hardware counters
+watchpoint | probes | watchpoint
 iter | probes | iter
 ringbuf | maps | ring buffer shared by all CPUs
 map_batch | maps | many elements by one call

@@ -15,7 +15,8 @@ VARIABLE = "PRYBEE_NO_FEATURE"
 
 # Used without asking, as every kernel has them: without one, no trace of that kind at all.
 _NEEDED = """
-    large_programs tracepoint raw_tracepoint uprobe profile hardware map_mmap statistics
+    large_programs tracepoint raw_tracepoint uprobe profile hardware watchpoint map_mmap
+    statistics
     map:hash map:array map:percpu_hash map:percpu_array map:stack_trace map:perf_event_array
     helper:probe_read helper:probe_read_str helper:perf_event_output helper:get_stackid
 """

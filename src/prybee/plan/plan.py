@@ -117,6 +117,18 @@ class PerfEventAttach(AttachSpec):
     pid: int = -1
 
 
+class WatchpointAttach(AttachSpec):
+    """``length`` bytes of memory from ``address``; ``mode`` has the letters of r, w and x.
+
+    Without a process, wherever a CPU meets that address.
+    """
+
+    address: int
+    length: int
+    mode: str
+    pid: int = -1
+
+
 class UprobeAttach(AttachSpec):
     """One place of a file. ``ref_ctr_offset`` is a USDT semaphore's file offset or 0."""
 

@@ -76,7 +76,11 @@ class Events(ProbeType):
             )
         known = self.table.get(event)
         if known is None:
+            other = _SOFTWARE if self.table is _HARDWARE else _HARDWARE
             near = did_you_mean(event, self.table)
+            if event in other:
+                kind = "software" if other is _SOFTWARE else "hardware"
+                near = (":".join((kind, event, *rest)),)
             hints = meant(near) or (f"events: {', '.join(self.table)}",)
             raise ProbeSyntaxError(f"{event} is not a {self.name} probe", *hints)
         number, count = known

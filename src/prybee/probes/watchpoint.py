@@ -1,13 +1,14 @@
-"""``watchpoint``: memory that is read, written or executed.
-
-Attach points are read and checked; nothing attaches them yet, and a script that runs is told so.
-"""
+"""``watchpoint``: memory that is read, written or executed, watched by registers of the CPU."""
 
 from __future__ import annotations
 
+import re
+
 from prybee.language.registry import ExpandScope, Match, ProbeContext, ProbeSyntaxError
+from prybee.plan.plan import ProbeSpec, WatchpointAttach
 from prybee.probes.numbers import NumberError, parse
 from prybee.probes.provider import ProbeType
+from prybee.probes.timers import PerfContext
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -22,33 +23,48 @@ _MODES = {
     "x86_64": ("x", "w", "rw"),
     "aarch64": ("r", "w", "x", "rw"),
 }
-_INSTEAD = (
-    "probe the functions that use the memory with uprobe, or set missing_probes to 'warn' to go "
-    "on without it"
+# Machines that watch only what begins at a multiple of its length.
+_ALIGNED = ("x86_64",)
+# The kernel's part of the address space has the highest bit on all 64-bit machines; its per-CPU
+# variables have offsets for addresses (x86-64 before Linux 6.15).
+_KERNEL = 1 << 63
+
+_SYMBOL = re.compile(r"([A-Za-z_.][\w.$]*)(?:\+(\w+))?")
+# What bpftrace could watch before 0.22: what an argument points to.
+_ARGUMENT = re.compile(r"arg\d+")
+_NO_ARGUMENTS = (
+    "what an argument points to cannot be watched by itself: print the argument in a uprobe or "
+    "kprobe, and watch that address"
 )
 
 
 class Watchpoint(ProbeType):
-    """``watchpoint:address:length:mode``."""
+    """``watchpoint:address:length:mode``; the address may be the name of a kernel's variable."""
 
     names = ("watchpoint", "w")
-    syntax = ("watchpoint:ADDRESS:LENGTH:MODE",)
-    summary = "memory is read, written or executed"
+    syntax = ("watchpoint:ADDRESS:LENGTH:MODE", "watchpoint:KERNEL_VARIABLE+OFFSET:LENGTH:MODE")
+    summary = "memory is read, written or executed (modes r, w, x)"
     counts = (3,)
-    attaches = False
+    pid_filter = "attach"
 
     def expand(self, point: AttachPoint, scope: ExpandScope) -> Sequence[Match]:
         address, length, mode = self.arguments(point)
-        where = self._number(address, "address")
+        where = self._address(address, scope)
         if where == 0:
             raise ProbeSyntaxError("watchpoint must be attached to a non-zero address")
         size = self._number(length, "length")
         if size not in _LENGTHS:
             raise ProbeSyntaxError("watchpoint length must be one of (1,2,4,8)")
         self._check_mode(mode, scope.target.arch)
-        if scope.config.missing_probes != "error":
-            return []
-        return [Match(f"watchpoint:{where:#x}:{size}:{mode}", (self.name,), (where, size, mode))]
+        # Of an instruction the first byte is watched, wherever it is.
+        if scope.target.arch in _ALIGNED and where % size and mode != "x":
+            raise ProbeSyntaxError(
+                f"watchpoint address {where:#x} must be a multiple of its length {size}",
+                f"{scope.target.arch} watches 1, 2, 4 or 8 bytes at such addresses only: watch "
+                "the parts, each by a watchpoint of its own",
+            )
+        shown = address if _SYMBOL.fullmatch(address) else f"{where:#x}"
+        return [Match(f"watchpoint:{shown}:{size}:{mode}", (self.name,), (where, size, mode))]
 
     def _check_mode(self, mode: str, arch: str) -> None:
         if not mode or any(letter not in "rwx" for letter in mode):
@@ -61,21 +77,55 @@ class Watchpoint(ProbeType):
                 f"invalid watchpoint mode: {mode}", f"supported modes: {','.join(known)}"
             )
 
+    def _address(self, text: str, scope: ExpandScope) -> int:
+        named = _SYMBOL.fullmatch(text)
+        if named is None:
+            return self._number(text, "address")
+        symbol, offset = named.groups()
+        if offset and _ARGUMENT.fullmatch(offset):
+            raise ProbeSyntaxError(
+                f"Invalid watchpoint address: invalid integer: {text}", _NO_ARGUMENTS
+            )
+        address = scope.target.kernel_address(symbol)
+        if address is None:
+            raise ProbeSyntaxError(
+                f"Invalid watchpoint address: the kernel has no variable or function '{symbol}'",
+                "variables are listed by kernels with CONFIG_KALLSYMS_ALL=y, to root; those of a "
+                "program are watched by their address",
+            )
+        btf = scope.target.btf
+        if address < _KERNEL or (btf is not None and btf.find(symbol, "var")):
+            raise ProbeSyntaxError(
+                f"Invalid watchpoint address: every CPU has a '{symbol}' of its own",
+                f'percpu_kaddr("{symbol}", CPU) tells where: print it, and watch that address',
+            )
+        return (address + (self._number(offset, "offset") if offset else 0)) & (2**64 - 1)
+
     def _number(self, text: str, what: str) -> int:
         try:
-            return parse(text)[0]
+            number = parse(text)[0]
         except NumberError as error:
             raise self.malformed(f"Invalid watchpoint {what}: {error}") from None
-
-    def missing(self, point: AttachPoint, scope: ExpandScope) -> tuple[str, tuple[str, ...]]:
-        failure = self._cannot()
-        return f"{failure}.", failure.hints
+        if number < 0:
+            raise self.malformed(f"Invalid watchpoint {what}: {text} is negative")
+        return number
 
     def context(self, match: Match, scope: ExpandScope) -> ProbeContext:
-        raise self._cannot()
+        return PerfContext(match.name, self.name, scope.target.arch)
 
-    def _cannot(self) -> ProbeSyntaxError:
-        return ProbeSyntaxError("watchpoint probes: this release cannot attach them yet", _INSTEAD)
+    def attach(
+        self, matches: Sequence[Match], program: str, scope: ExpandScope
+    ) -> Sequence[ProbeSpec]:
+        pid = scope.pid if scope.pid is not None else -1
+        specs = []
+        for match in matches:
+            address, length, mode = match.data
+            assert isinstance(address, int)
+            assert isinstance(length, int)
+            assert isinstance(mode, str)
+            way = WatchpointAttach(address, length, mode, pid)
+            specs.append(ProbeSpec(match.name, program, way))
+        return specs
 
 
 PROVIDERS = (Watchpoint(),)

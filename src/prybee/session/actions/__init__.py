@@ -28,6 +28,7 @@ TABLE: dict[str, Maker] = {
     "join": effects.join,
     "system": effects.system,
     "exit": effects.leave,
+    "unwatch": effects.unwatch,
 }
 
 

@@ -119,3 +119,15 @@ def leave(session: Session, spec: RecordSpec) -> Handler:
         session.exit(int.from_bytes(view[offset : offset + 8], "little", signed=True))
 
     return handle
+
+
+def unwatch(session: Session, spec: RecordSpec) -> Handler:
+    """``unwatch(address)``: the watchpoints there are taken off; elsewhere nothing happens."""
+    offset, _layout = spec.fields[0]
+    step = stride(spec)
+
+    def handle(view: memoryview) -> None:
+        for at in range(offset, len(view), step):
+            session.engine.unwatch(int.from_bytes(view[at : at + 8], "little"))
+
+    return handle
