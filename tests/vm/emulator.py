@@ -8,7 +8,7 @@ so it is always the archive's.
 from __future__ import annotations
 
 import os
-import shutil
+import shlex
 from pathlib import Path
 
 from tests.vm.archive import Archive, locked, unpack
@@ -31,24 +31,33 @@ class Programs:
         name = "programs" if machine is AMD64 else f"programs-{machine.debian}"
         with locked(name) as root:
             self.root = root / name
-            if not (self.root / "ready").exists():
-                shutil.rmtree(self.root, ignore_errors=True)
+            # Others may be running what is there: what is added later goes beside it.
+            ready, wanted = self.root / "ready", " ".join(machine.packages)
+            if not ready.exists() or ready.read_text() != wanted:
                 archive = Archive(SUITE)
                 for package in archive.download_with_dependencies(machine.packages):
                     unpack(package, self.root)
                     package.unlink()
-                (self.root / "ready").touch()
+                ready.write_text(wanted)
 
     @property
     def busybox(self) -> Path:
         """A program that needs nothing else."""
         return busybox(self.root)
 
-    def command(self, program: str) -> list[str]:
-        """How a program is started with the libraries beside it."""
+    def command(self, program: str, name: str = "") -> list[str]:
+        """How a program is started with the libraries beside it, and by which name of its own."""
         loader = self.root / _LIBRARIES / "ld-linux-x86-64.so.2"
         libraries = f"{self.root / _LIBRARIES}:{self.root / 'lib/x86_64-linux-gnu'}"
-        return [str(loader), "--library-path", libraries, str(self.root / "usr/bin" / program)]
+        path = str(self.root / "usr/bin" / program)
+        return [str(loader), "--library-path", libraries, "--argv0", name or path, path]
+
+    def tools(self) -> dict[str, str]:
+        """Scripts for guests that see this machine's files, which may lack these programs."""
+        return {
+            name: f'#!/bin/sh\nexec {shlex.join(self.command("kmod", name))} "$@"\n'
+            for name in ("modprobe", "rmmod", "lsmod")
+        }
 
     def qemu(self) -> tuple[list[str], dict[str, str]]:
         """How QEMU is started, and the environment it needs."""

@@ -80,6 +80,7 @@ def run(
         machine.environment({**passed, **(environment or {})}),
         shares,
         views if machine.root else {},
+        {} if machine.root else programs.tools(),
     )
     with tempfile.TemporaryDirectory(prefix="prybee-vm-") as name:
         place = Path(name)

@@ -59,6 +59,8 @@ while read -r tag folder; do
     $b mkdir -p "/root/$folder"
     $b mount -t 9p -o "$n9p" "$tag" "/root/$folder"
 done < /shares
+$b mkdir -p /root/run/bin
+for tool in /bin/*; do [ -e "$tool" ] && $b cp "$tool" /root/run/bin/; done
 $b ip link set lo up
 if [ -e /sys/class/net/eth0 ]; then
     # The address that QEMU's own network gives to its first guest.
@@ -91,6 +93,7 @@ def build(
     environment: Mapping[str, str],
     shares: Mapping[str, str],
     views: Mapping[str, Path],
+    tools: Mapping[str, str],
 ) -> bytes:
     """The archive for one run.
 
@@ -101,8 +104,10 @@ def build(
         shares: tag to folder of what is shared for writing.
         views: folder to what of this machine is seen there, behind an overlay; where there are
             such, the root is not this machine's.
+        tools: name to text of scripts that the command finds, last, on its path.
     """
     given = "".join(f"export {name}={shlex.quote(text)}\n" for name, text in environment.items())
+    given += 'export PATH="$PATH:/run/bin"\n' if tools else ""
     script = f"{given}cd {shlex.quote(folder)} && exec {shlex.join(command)}\n"
     paths = needed(kernel)
     order = [path.name.removesuffix(".xz") for path in paths]
@@ -115,6 +120,7 @@ def build(
         "folders": (0o644, "".join(f"view{n} {to}\n" for n, to in enumerate(views)).encode()),
         "shares": (0o644, "".join(f"{t} {f}\n" for t, f in shares.items()).encode()),
     }
+    files |= {f"bin/{name}": (0o755, text.encode()) for name, text in tools.items()}
     for name, path in zip(order, paths, strict=True):
         files[f"modules/{name}"] = (0o644, module(path))
     return cpio(files)

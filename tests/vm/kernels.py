@@ -62,6 +62,8 @@ def fetch(version: str) -> Kernel:
         if not (folder / "release").exists():
             shutil.rmtree(folder, ignore_errors=True)
             _fetch(number, folder, machine)
+        if not (folder / "modules" / "modules.dep.bin").exists():
+            _index(folder, (folder / "release").read_text())
         return Kernel((folder / "release").read_text(), folder, machine)
 
 
@@ -134,16 +136,20 @@ def _arrange(folder: Path, unpacked: Path) -> None:
     programs = Programs()
     (folder / "vmlinux").write_bytes(uncompressed(images[0].read_bytes(), programs))
     shutil.move(modules, folder / "modules")
+    (folder / "release").write_text(release)
+
+
+def _index(folder: Path, release: str) -> None:
+    """What modprobe looks modules up in."""
     # depmod looks for the folder by the release's name.
     tree = folder / "tree" / "lib" / "modules"
     tree.mkdir(parents=True)
     (tree / release).symlink_to(folder / "modules")
     subprocess.run(
-        [programs.busybox, "depmod", "-b", folder / "tree", release],
+        [*Programs().command("kmod", "depmod"), "-b", folder / "tree", release],
         check=True, stderr=subprocess.DEVNULL,
     )  # fmt: skip
     shutil.rmtree(folder / "tree")
-    (folder / "release").write_text(release)
 
 
 def uncompressed(image: bytes, programs: Programs) -> bytes:

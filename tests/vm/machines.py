@@ -64,8 +64,8 @@ class Machine:
         }
 
 
-# busybox is the guest's first program; zstd unpacks kernels.
-_ALWAYS = ("busybox-static", "zstd")
+# busybox is the guest's first program; zstd unpacks kernels; kmod loads modules.
+_ALWAYS = ("busybox-static", "zstd", "kmod")
 AMD64 = Machine(
     "x86_64",
     "amd64",
