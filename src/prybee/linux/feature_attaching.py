@@ -42,6 +42,9 @@ def _uprobe_refcount() -> Answer:
     return Answer(NO, f"{path} is not there")
 
 
+_NO_FUNCTION = "prybee_no_such_function"
+
+
 def _multi(attach_type: str) -> Answer:
     """A link that fails for a reason that only a kernel which knows it can give."""
     kernel = "kprobe" in attach_type
@@ -51,7 +54,7 @@ def _multi(attach_type: str) -> Answer:
         if kernel:
             # A function that is not there.
             try:
-                with links.kprobe_multi(program, ["prybee_no_such_function"]):
+                with links.kprobe_multi(program, [_NO_FUNCTION]):
                     return Answer(YES)
             except KernelError as error:
                 if error.errno in (EINVAL, EOPNOTSUPP, ENOTSUPP):

@@ -232,33 +232,46 @@ def uprobe_multi(
 
 def kprobe_multi(
     program: Program,
-    functions: Sequence[str],
+    functions: Sequence[str] = (),
     *,
+    addresses: Sequence[int] = (),
     returns: bool = False,
     cookies: Sequence[int] = (),
 ) -> Link:
     """Attaches ``program`` to many functions of the kernel (Linux 5.18).
 
+    A program of the attach type ``trace_kprobe_session`` (Linux 6.10) runs at their starts and
+    ends both.
+
+    Args:
+        functions: names, each of one function only; those of modules as well.
+        addresses: where functions begin, in the place of names.
+        returns: fire when the functions return.
+        cookies: what the program gets from ``get_attach_cookie``: one for each function, or none.
+
     Raises:
-        KernelError: EOPNOTSUPP: the kernel is built without fprobes.
+        KernelError: EOPNOTSUPP: the kernel is built without fprobes; ESRCH: one of the functions
+            cannot be traced, or is named twice.
     """
     names = [name.encode() + b"\0" for name in functions]
     pool = b"".join(names)
     # Addresses of the strings, in one buffer that stays where it is during the call.
     at = address(pool)
-    addresses = []
+    strings = []
     for name in names:
-        addresses.append(at)
+        strings.append(at)
         at += len(name)
-    target = f"{len(functions)} functions"
+    count = len(strings) or len(addresses)
+    target = f"{count} functions"
     fd = bpf(
         LINK_CREATE_KPROBE_MULTI,
         target,
         prog_fd=program.fd,
-        attach_type=uapi.ATTACH_TYPES["trace_kprobe_multi"],
-        syms=_words(addresses),
-        cookies=_words(cookies),
-        cnt=len(functions),
+        attach_type=program.attach_type or uapi.ATTACH_TYPES["trace_kprobe_multi"],
+        syms=_words(strings) if strings else None,
+        addrs=_words(addresses) if addresses else None,
+        cookies=_words(cookies) if cookies else None,
+        cnt=count,
         **{"kprobe_multi.flags": _MULTI_RETURN if returns else 0},
     )
     del pool
