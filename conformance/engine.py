@@ -13,6 +13,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -109,11 +110,18 @@ class Engine:
                                    errors="backslashreplace", start_new_session=True)  # fmt: skip
         # Each test has its own limits; this one is for an engine that hangs.
         limit = self._patience * (60 + sum(case.seconds + 25 for case in cases))
-        try:
-            return process.communicate(timeout=limit)[0]
-        except subprocess.TimeoutExpired:
-            os.killpg(process.pid, signal.SIGKILL)
-            return process.communicate()[0]
+        late = threading.Timer(limit, os.killpg, (process.pid, signal.SIGKILL))
+        late.start()
+        text = ""
+        with process:
+            assert process.stdout is not None
+            for line in process.stdout:
+                text += line
+                # Who waits long wants to see that it goes on.
+                if self._patience > 1 and _TIME.search(line.rstrip("\n")):
+                    print(f"  {line}", end="", flush=True)
+        late.cancel()
+        return text
 
 
 def _mounts() -> list[str]:
