@@ -295,7 +295,11 @@ class KernelEngine:
         """
         if script_map.storage != "global":
             kernel_map = self.maps[script_map.spec]
-            return kernel_map.cpu_items() if kernel_map.per_cpu else kernel_map.items()
+            if kernel_map.per_cpu:
+                return kernel_map.cpu_items()
+            items = kernel_map.items()
+            # An aggregation of all CPUs together.
+            return [(key, [value]) for key, value in items] if script_map.per_cpu else items
         value, at = script_map.value, script_map.offset
         if not script_map.per_cpu:
             return [(b"", bytes(self.globals[at : at + value.size]))]
@@ -318,7 +322,9 @@ class KernelEngine:
             return items[0][1] if items else None
         kernel_map = self.maps[script_map.spec]
         value = kernel_map.lookup(key)
-        return kernel_map.split(value) if value is not None and kernel_map.per_cpu else value
+        if value is None or not script_map.per_cpu:
+            return value
+        return kernel_map.split(value) if kernel_map.per_cpu else [value]
 
     def map_written(self, script_map: ScriptMap) -> bool:
         """Whether a scalar map was ever written to; True where that is not tracked."""

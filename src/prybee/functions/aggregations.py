@@ -1,7 +1,8 @@
 """Aggregations: what is summed up in the kernel, per CPU, and merged when it is read.
 
-All of them update this CPU's value in place, without a lock and without an atomic instruction:
+They update this CPU's value in place, without a lock and without an atomic instruction:
 scalar ones in slots of the global data (no helper call), keyed ones where a look-up finds them.
+(Where an older kernel has a map keep them for all CPUs together, additions are atomic.)
 """
 
 from __future__ import annotations
@@ -68,7 +69,10 @@ class Aggregation(Function):
         raise NotImplementedError
 
 
-def _add(h: Handler, pointer: Value, offset: int, amount: Value | int) -> None:
+def _add(h: Handler, storage: Storage, pointer: Value, offset: int, amount: Value | int) -> None:
+    if isinstance(storage, Hash) and storage.shared:
+        h.b.atomic_add(pointer, offset, amount)
+        return
     h.b.store(pointer, offset, h.b.add(h.b.load(I64, pointer, offset), amount), I64)
 
 
@@ -85,7 +89,7 @@ class Count(Aggregation):
         return h.const(1)
 
     def update(self, h: Handler, storage: Storage, pointer: Value, amount: Value) -> None:
-        _add(h, pointer, 0, amount)
+        _add(h, storage, pointer, 0, amount)
 
 
 class Numeric(Aggregation):
@@ -116,7 +120,7 @@ class Sum(Numeric):
         return SumType(signed)
 
     def update(self, h: Handler, storage: Storage, pointer: Value, amount: Value) -> None:
-        _add(h, pointer, 0, amount)
+        _add(h, storage, pointer, 0, amount)
 
 
 class Extreme(Numeric):
@@ -152,8 +156,8 @@ class Average(Numeric):
         return StatsType(signed, self.name == "avg")
 
     def update(self, h: Handler, storage: Storage, pointer: Value, amount: Value) -> None:
-        _add(h, pointer, 0, amount)
-        _add(h, pointer, 8, 1)
+        _add(h, storage, pointer, 0, amount)
+        _add(h, storage, pointer, 8, 1)
 
 
 class Histogram(Aggregation):
@@ -171,12 +175,12 @@ class Histogram(Aggregation):
             # The number of slots is a power of two: the mask tells the verifier the bound.
             mask = storage.slot.size // 8 - 1
             place = h.b.mul(h.b.and_(index, mask), 8)
-            storage.aggregate(h, key, lambda p: _add(h, h.b.ptr_add(p, place), 0, 1))
+            storage.aggregate(h, key, lambda p: _add(h, storage, h.b.ptr_add(p, place), 0, 1))
             return
         assert isinstance(storage, Hash)
         assert key is not None
         h.b.store(key, storage.bucket_offset(), index, I64)
-        storage.aggregate(h, key, lambda p: _add(h, p, 0, 1))
+        storage.aggregate(h, key, lambda p: _add(h, storage, p, 0, 1))
 
     def bucket(self, h: Handler, type_: Type, value: Value) -> Value:
         """The number of the bucket."""

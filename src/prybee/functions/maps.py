@@ -7,6 +7,7 @@ from prybee.functions.stacks import stack_length
 from prybee.language import tree
 from prybee.language.lower import maps as storage
 from prybee.language.lower import variables
+from prybee.language.lower.loops import walk_needed
 from prybee.language.lower.operands import Scalar
 from prybee.language.registry import Function
 from prybee.language.types import BOOL, INT64, NONE, StackType, Type
@@ -198,6 +199,7 @@ class Length(Function):
         subject = call.args[0]
         assert isinstance(subject, tree.Expression)
         if isinstance(subject, tree.Map) and handler.script.storage(subject).key_type is not None:
+            walk_needed(handler, call, "len() of a map")
             return Scalar(_count(handler, handler.script.storage(subject).spec), INT64)
         return stack_length(handler, subject)
 

@@ -8,8 +8,10 @@ from prybee.compiler.compile import MODERN, Options, compile_module
 from prybee.compiler.passes.scratch import ENTRY, TooLarge
 from prybee.diagnostics import ERROR, Diagnostic, ScriptError
 from prybee.language.lower import globals as global_data
+from prybee.language.lower.maps import ReadByKey
 from prybee.language.lower.records import PERFBUF, RINGBUF
 from prybee.language.lower.script import ScriptLowering
+from prybee.language.types import MinMaxType
 from prybee.plan.plan import Globals, MapSpec, Plan, ProbeSpec, ProgramSpec
 
 TYPE_CHECKING = False
@@ -23,7 +25,7 @@ if TYPE_CHECKING:
     from prybee.language.config_table import Config
     from prybee.language.expansion import Expansion, ProbeBlock
     from prybee.language.frontend import CompileOptions
-    from prybee.language.script import Variant
+    from prybee.language.script import MapSymbol, Variant
     from prybee.plan.target import Target
 
 _BPF_F_MMAPABLE = 1 << 10
@@ -50,8 +52,44 @@ def assemble(
     Raises:
         CompilerError: a program cannot be made.
     """
+    shared: set[str] = set()
+    while True:
+        try:
+            return _assemble(source, target, checker, expansion, blocks, options, dumps, shared)
+        except ReadByKey as found:
+            if isinstance(checker.maps[found.name].value_type, MinMaxType):
+                raise _unreadable(source, checker.maps[found.name]) from None
+            shared.add(found.name)
+            dumps.pop("ssa", None)
+
+
+def _unreadable(source: Source, symbol: MapSymbol) -> ScriptError:
+    span = symbol.span
+    return ScriptError(
+        [
+            Diagnostic(
+                ERROR,
+                f"This kernel cannot read {symbol.name} by key in a probe: it has min() or "
+                "max() of each CPU (bpf_map_lookup_percpu_elem, Linux 5.19)",
+                span,
+                (f"keep a number: if ($n > {symbol.name}[…]) {{ {symbol.name}[…] = $n }}",),
+            )
+        ]
+    )
+
+
+def _assemble(
+    source: Source,
+    target: Target,
+    checker: Checker,
+    expansion: Expansion,
+    blocks: list[ProbeBlock],
+    options: CompileOptions,
+    dumps: dict[str, str],
+    shared: set[str],
+) -> Plan:
     variants = [variant for block in blocks for variant in block.variants]
-    lowering = ScriptLowering(source, checker, target, variants, options.misses)
+    lowering = ScriptLowering(source, checker, target, variants, options.misses, shared)
     compiler = _Programs(target, checker, lowering, options, dumps)
     probes: list[ProbeSpec] = []
     for block in blocks:

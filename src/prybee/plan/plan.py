@@ -198,7 +198,7 @@ class CounterSpec(Data):
     """A counter in global data of something that went wrong: u64 count, s64 last code.
 
     ``kind`` is one of ``read``, ``map_full``, ``delete``, ``lookup``, ``division``, ``bounds``,
-    ``helper``; ``name`` says more: the helper or the map.
+    ``rounds``, ``helper``; ``name`` says more: the helper, the map, or a number.
     """
 
     kind: str

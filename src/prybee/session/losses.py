@@ -96,6 +96,11 @@ def describe(spec: CounterSpec, code: int) -> tuple[str, str]:
             "Array access out of bounds. This can lead to unexpected results. The array has "
             f"{spec.name} elements; 0 is being used as the result."
         ), ""
+    if spec.kind == "rounds":
+        return (
+            f"The loop ended after {spec.name} rounds: this kernel (before Linux 5.17) walks no "
+            "more where the end of the range is known at run time only. Constants have no limit."
+        ), ""
     if spec.kind == "delete":
         return _MISSING, "map_delete_elem"
     if spec.kind == "lookup":

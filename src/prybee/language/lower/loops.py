@@ -5,6 +5,9 @@ callback (``bpf_loop``, ``bpf_for_each_map_elem``), which is a function of its o
 the body shares with the code around it live in the *environment*, an object of the handler's
 frame whose address every callback gets.  It has a cell of 8 bytes for each captured variable
 (the value, or the address of a larger one) and for what a loop must tell its surroundings.
+
+Kernels without ``bpf_loop`` (before 5.17) get a range's loop as blocks of the same function: the
+verifier walks every round of it, so there is a limit to those whose number it cannot know.
 """
 
 from __future__ import annotations
@@ -27,6 +30,9 @@ if TYPE_CHECKING:
 
 _CELL = 8
 _MOST_ROUNDS = (1 << 32) - 1
+# Of a loop in the same function whose end is not a constant. The verifier remembers a branch for
+# each round, and one for each condition in it; it has room for 8192 (BPF_COMPLEXITY_LIMIT_JMP_SEQ).
+_MOST_UNKNOWN_ROUNDS = 512
 
 # Functions that end the handler.
 _LEAVING = ("exit", "assert")
@@ -53,7 +59,7 @@ class Environment:
 
 def prepare(h: Handler, body: tree.Block) -> None:
     """Lay out the environment, where the handler has a loop that wants one."""
-    needed = any(isinstance(node, tree.For) for node in tree.walk(body))
+    needed = any(isinstance(node, tree.For) and _calls_back(h, node) for node in tree.walk(body))
     if not needed:
         return
     environment = h.environment = Environment(h.b.slot(_CELL, 8, "environment"))
@@ -74,6 +80,11 @@ def prepare(h: Handler, body: tree.Block) -> None:
             h.b.zero(memory, 0, (symbol.type.size + 7) // 8 * 8)
             h.b.store(pointer, cell, memory, I64)
             h.frame.storage[symbol] = (memory, 0)
+
+
+def _calls_back(h: Handler, node: tree.For) -> bool:
+    """Whether the body of a ``for`` becomes a callback."""
+    return not isinstance(node.iterable, tree.Range) or h.script.can("helper:loop")
 
 
 def captured_place(h: Handler, symbol: VariableSymbol) -> tuple[Value, int] | None:
@@ -157,11 +168,55 @@ def lower_unroll(h: Handler, node: tree.Unroll) -> None:
     h.start(after)
 
 
+def _range_here(h: Handler, node: tree.For, iterable: tree.Range) -> None:
+    """``for`` over a range without a callback."""
+    first, limit = h.lower_integer(iterable.first), h.lower_integer(iterable.limit)
+    known = first.op == limit.op == "const"
+    symbol = node.variable.variable
+    for each in _assigned(node):
+        if variables.map_entry(h, each) is None:
+            variables.place(h, each)
+    count = h.b.variable(I64, "round")
+    h.b.write(count, 0)
+    head, inside, following = h.block("for"), h.block("body"), h.block("next")
+    after = h.block("done")
+    h.b.jump(head)
+    h.b.position_at(head)
+    number = h.b.add(h.b.read(count), first)
+    more = h.b.icmp("slt", number, limit)
+    if known:
+        h.b.branch(more, inside, after)
+    else:
+        within, beyond = h.block("round"), h.block("beyond")
+        h.b.branch(more, within, after)
+        h.start(within)
+        counter = h.script.counters.rounds(h.b.span, _MOST_UNKNOWN_ROUNDS)
+        h.b.branch(h.b.icmp("ult", h.b.read(count), _MOST_UNKNOWN_ROUNDS), inside, beyond, True)
+        h.start(beyond)
+        h.count(counter)
+        h.b.jump(after)
+    h.start(inside)
+    variables.write(h, symbol, Scalar(number, symbol.type))
+    _body(h, node.body, lambda: h.b.jump(after), lambda: h.b.jump(following))
+    if not h.b.terminated:
+        h.b.jump(following)
+    h.start(following)
+    h.b.write(count, h.b.add(h.b.read(count), 1))
+    h.b.jump(head)
+    h.b.seal(head)
+    h.start(after)
+
+
 # -- callbacks ------------------------------------------------------------------------------------
 
 
 def lower_for(h: Handler, node: tree.For) -> None:
     """``for`` over a range or a map."""
+    if isinstance(node.iterable, tree.Range) and not _calls_back(h, node):
+        _range_here(h, node, node.iterable)
+        return
+    if isinstance(node.iterable, tree.Map):
+        walk_needed(h, node, "loops over maps")
     leaves = _leaves(h, node.body)
     environment = h.environment
     assert environment is not None
@@ -268,6 +323,28 @@ class Entry:
     def __init__(self, key: Place, value: Place | Scalar) -> None:
         self.key = key
         self.value = value
+
+
+def walk_needed(h: Handler, node: tree.Node, what: str) -> None:
+    """Refuse what takes the kernel's walk over maps, where there is none.
+
+    Raises:
+        ScriptError: there is none.
+    """
+    if h.script.can("helper:for_each_map_elem"):
+        return
+    from prybee.diagnostics import ERROR, Diagnostic, ScriptError
+
+    raise ScriptError(
+        [
+            Diagnostic(
+                ERROR,
+                f"This kernel has no {what} (bpf_for_each_map_elem, Linux 5.13)",
+                node.span(h.script.source),
+                ("print(@map) shows all of a map here, too",),
+            )
+        ]
+    )
 
 
 def _map(h: Handler, node: tree.For, iterable: tree.Map, flag: int, value: int) -> None:

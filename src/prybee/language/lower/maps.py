@@ -5,6 +5,10 @@
 :class:`PerCpu`    a scalar aggregation: global data, one slot per CPU, no helper call
 :class:`Hash`      everything else: a hash map, or for aggregations a per-CPU hash map
 =================  ==========================================================================
+
+Where the kernel cannot read other CPUs' values (``bpf_map_lookup_percpu_elem``, 5.19), an
+aggregation that handlers read by key is kept in a hash map for all CPUs, and added to atomically.
+That a map is read so is found out on the way: :class:`ReadByKey` asks for a new start.
 """
 
 from __future__ import annotations
@@ -40,6 +44,9 @@ if TYPE_CHECKING:
     from prybee.language.lower.operands import Operand
 
 
+BPF_NOEXIST = 1
+
+
 def key_size(type_: Type, buckets: bool) -> int:
     """Bytes of a map's key; a histogram's has a bucket number behind it."""
     return (type_.size + 7) // 8 * 8 + 8 if buckets else type_.size
@@ -62,6 +69,14 @@ def read(h: Handler, node: tree.Map | tree.MapAccess) -> Operand:
 def scalar_address(h: Handler, node: tree.Map) -> Value:
     """The address of a scalar map's value."""
     return h.script.storage(node).address(h)
+
+
+class ReadByKey(Exception):
+    """A keyed aggregation is read by the script, and is not kept in a way that allows it."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        super().__init__(f"{name} must be kept for all CPUs together")
 
 
 class Storage:
@@ -226,12 +241,25 @@ class PerCpu(Storage):
 
 
 class Hash(Storage):
-    """A hash map of its own."""
+    """A hash map of its own.
 
-    def __init__(self, name: str, spec: str, key_type: Type | None, value_type: Type) -> None:
+    Attributes:
+        per_cpu: it holds an aggregation, of each CPU.
+        shared: it holds an aggregation, of all CPUs together.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        spec: str,
+        key_type: Type | None,
+        value_type: Type,
+        shared: bool = False,
+    ) -> None:
         super().__init__(name, key_type, value_type)
         self.spec = spec
-        self.per_cpu = isinstance(value_type, AggregationType)
+        self.per_cpu = isinstance(value_type, AggregationType) and not shared
+        self.shared = shared
         self.buckets = isinstance(value_type, HistType | LhistType | TseriesType)
 
     @property
@@ -275,6 +303,8 @@ class Hash(Storage):
     def read(self, h: Handler, key: Value | None) -> Operand:
         if self.per_cpu:
             return self._read_cpus(h, key)
+        if self.shared:
+            return self._read_shared(h, self.lookup(h, key))
         type_ = self.value_type
         pointer = self.lookup(h, key)
         if is_scalar(type_):
@@ -307,8 +337,15 @@ class Hash(Storage):
         if h.script.misses:
             h.count(h.script.counters.lookup(self.name, h.b.span))
 
+    def _read_shared(self, h: Handler, pointer: Value) -> Scalar:
+        merged = Merge(h, self.value_type)
+        h.when(h.b.icmp("ne", pointer, 0), lambda: merged.add(pointer))
+        return merged.result()
+
     def _read_cpus(self, h: Handler, key: Value | None) -> Operand:
         assert key is not None
+        if not h.script.can("helper:map_lookup_percpu_elem"):
+            raise ReadByKey(self.name)
         merged = Merge(h, self.value_type)
         index = h.b.variable(I64, "cpu")
         head, inside, after = h.block("cpus"), h.block("cpu"), h.block("merged")
@@ -364,10 +401,25 @@ class Hash(Storage):
         def miss() -> None:
             buffer = h.b.slot(self.value_size, 8, "initial")
             h.b.zero(buffer, 0, self.value_size)
+            if self.shared:
+                self._aggregate_new(h, key, buffer, update)
+                return
             update(buffer)
             self.update(h, key, buffer)
 
         h.choose(h.b.icmp("ne", pointer, 0), lambda: update(pointer), miss)
+
+    def _aggregate_new(
+        self, h: Handler, key: Value | None, zeros: Value, update: Callable[[Value], None]
+    ) -> None:
+        """Take the first value in, which another CPU may do at the same time."""
+        assert key is not None
+        result = h.b.call("map_update_elem", [h.b.map_ref(self.spec), key, zeros, BPF_NOEXIST])
+        counter = h.script.counters.update(self.name, h.b.span)
+        pointer = self.lookup(h, key)
+        h.choose(
+            h.b.icmp("ne", pointer, 0), lambda: update(pointer), lambda: h.count(counter, result)
+        )
 
     def delete(self, h: Handler, key: Value | None) -> Value:
         assert key is not None
@@ -385,6 +437,8 @@ class Hash(Storage):
             operand = self._read_cpus(h, key)
             assert isinstance(operand, Scalar)
             return operand
+        if self.shared:
+            return self._read_shared(h, content)
         return Place(content, 0, type_, BPF)
 
 

@@ -22,7 +22,7 @@ from prybee.plan.plan import CounterSpec, MapSpec, RecordSpec, ScriptMap
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
     from prybee.diagnostics import Source, Span
     from prybee.language import tree
@@ -68,6 +68,10 @@ class Counters:
         """Indexes outside of an array of ``count``."""
         return self._counter("bounds", str(count), span)
 
+    def rounds(self, span: Span | None, most: int) -> int:
+        """Loops that ended after ``most`` rounds, before their time."""
+        return self._counter("rounds", str(most), span)
+
     def lookup(self, map_name: str, span: Span | None) -> int:
         """Reads of keys that were not there."""
         return self._counter("lookup", map_name, span)
@@ -87,16 +91,23 @@ class ScriptLowering:
         target: Target,
         variants: Sequence[Variant],
         misses: bool = False,
+        shared: Collection[str] = (),
     ) -> None:
+        """
+        Args:
+            misses: whether reads of map elements that do not exist are counted.
+            shared: aggregations to keep for all CPUs together.
+        """
         self.source = source
-        # Whether reads of map elements that do not exist are counted.
         self.misses = misses
+        self._shared = shared
         self.checker = checker
         self.target = target
         self.config = checker.config
         self.possible_cpus = len(target.possible_cpus)
+        self._modern = target.has("modern")
         # Whether records go through a ring buffer; else through a perf buffer.
-        self.ring = target.has("modern") or target.has("ringbuf")
+        self.ring = self.can("ringbuf")
         self.blocks = 1 + max((variant.index for variant in variants), default=0)
         self.globals = GlobalData(self.blocks, self.possible_cpus)
         self.counters = Counters(self.globals)
@@ -109,6 +120,10 @@ class ScriptLowering:
         for symbol in checker.maps.values():
             if symbol.value_type is not None:
                 self._place(symbol)
+
+    def can(self, feature: str) -> bool:
+        """Whether the kernel can do ``feature``, which every modern one can."""
+        return self._modern or self.target.has(feature)
 
     # -- maps ----------------------------------------------------------------------------------
 
@@ -133,7 +148,8 @@ class ScriptLowering:
                 )  # fmt: skip
                 return
         spec = map_name(name)
-        storage = Hash(name, spec, symbol.key_type, value)
+        shared = name in self._shared
+        storage = Hash(name, spec, symbol.key_type, value, shared)
         self.storages[name] = storage
         keyed = symbol.key_type if symbol.keyed else None
         if keyed is None:
@@ -146,6 +162,8 @@ class ScriptLowering:
         elif not symbol.keyed and isinstance(value, TseriesType):
             entries = value.buckets
         kind = _KINDS.get(symbol.declared_kind) or ("percpu_hash" if aggregation else "hash")
+        if shared:
+            kind = kind.replace("percpu_", "")
         self.maps.append(MapSpec(spec, kind, size, storage.value_size, entries, script_name=name))
         self.script_maps.append(
             ScriptMap(
