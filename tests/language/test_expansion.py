@@ -135,6 +135,42 @@ def test_missing_probes_may_be_ignored() -> None:
     ]
 
 
+ALTERNATIVES = {
+    f"t:nope:nope || {READ} || {WRITE} {{ }}": [READ],
+    f"{READ} || {WRITE}, {OPEN} {{ }}": [READ, OPEN],
+    f"t:nope:no* || // why\n t:syscalls:*_open || {READ} /pid/ {{ }}": [OPEN],
+    f"kprobe:vfs_read || fentry:vfs_read || {READ} {{ }}": [READ],
+    f"uprobe:/nope:f || uprobe:libnope:f || {READ} {{ }}": [READ],
+    f"{READ} || t:syscalls:sys_enter_read {{ }}": [READ],
+}
+
+
+@pytest.mark.parametrize("text", ALTERNATIVES)
+def test_alternatives(text: str) -> None:
+    target = TableTarget(tracepoints=EVENTS, features=("modern",))
+    plan = compile_text(text, target).plan
+    assert [probe.name for probe in plan.probes] == ALTERNATIVES[text]
+    assert plan.skipped == ()
+
+
+def test_no_alternative_is_there() -> None:
+    with pytest.raises(ScriptError) as failure:
+        compiled("t:a:b || t:c:d || t:e:f { }")
+    (diagnostic,) = failure.value.diagnostics
+    assert diagnostic.message == "No matches for tracepoint e:f."
+    assert diagnostic.hints[-1] == "there is no t:a:b and no t:c:d either"
+    found = compiled(f"config = {{ missing_probes = warn }} t:a:b || t:c:d, {READ} {{ }}")
+    assert [w.message for w in found.warnings] == ["No matches for tracepoint c:d. Skipping."]
+    assert [probe.name for probe in found.plan.probes] == [READ]
+
+
+def test_alternatives_that_make_no_sense() -> None:
+    assert refusal(f"foo:bar || {READ} {{ }}") == ["Invalid probe type: foo"]
+    assert "requires" in refusal(f"t:a:b:c:d || {READ} {{ }}")[0]
+    assert refusal(f"{READ} || {{ }}") == ["syntax: expected attach point"]
+    assert refusal(f"|| {READ} {{ }}")[0].startswith("syntax: ")
+
+
 @pytest.mark.parametrize(
     ("pattern", "expected"),
     [

@@ -61,6 +61,7 @@ GOLDEN = [
     ("let @a=lruhash(100)", "let @a = lruhash(100);\n"),
     ("let @a=hash(1);begin{}", "let @a = hash(1);\nbegin\n{}\n"),
     ("#!/usr/bin/prybee\n\n\nbegin{}", "#!/usr/bin/prybee\n\nbegin\n{}\n"),
+    ("t:a:b  || t:c:d /1/{}", "t:a:b ||\nt:c:d\n/1/\n{}\n"),
     ("struct a{int b;}begin{}", "struct a{int b;};\nbegin\n{}\n"),
     (
         (

@@ -13,10 +13,12 @@ from prybee.diagnostics import (
     Span,
 )
 from prybee.language import attach_point, tree
+from prybee.language.config_table import Config
 from prybee.language.registry import (
     AttachRefused,
     ExpandScope,
     Match,
+    NotThere,
     ProbeSyntaxError,
     Provider,
 )
@@ -28,7 +30,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from prybee.diagnostics import Source
-    from prybee.language.config_table import Config
     from prybee.language.frontend import CompileOptions
     from prybee.language.registry import Registry
     from prybee.plan.target import Target
@@ -94,7 +95,8 @@ class ProbeBlock:
         self.probe = probe
         self.index = index
         # As the user wrote it, for messages about its losses.
-        self.name = ", ".join(point.raw for point in probe.attach_points)
+        names = [" || " * point.instead + point.raw for point in probe.attach_points]
+        self.name = ", ".join(names).replace(",  || ", " || ")
         self.found: list[Found] = []
         self.variants: list[Variant] = []
         # For each variant: who attaches it, and where its matches were written.
@@ -123,6 +125,8 @@ class Expansion:
         self.functions: list[tree.Subprogram] = []
         # (name, reason) of attach points that were left out.
         self.skipped: list[tuple[str, str]] = []
+        # The alternatives that the attach point being expanded stands in for.
+        self._tried: list[str] = []
         self._errors: list[Diagnostic] = []
         self._warnings: list[Diagnostic] = []
 
@@ -141,8 +145,8 @@ class Expansion:
             before = len(self._errors)
             seen: set[object] = set()
             hints: list[str] = []
-            for point in probe.attach_points:
-                hints += self._point(block, point, seen)
+            for points in _alternatives(probe):
+                hints += self._point(block, self._first(points), seen)
             if block.found:
                 if chosen:
                     block.found = [
@@ -179,6 +183,32 @@ class Expansion:
             if kind in kinds and self.options.mode != kind:
                 return f"No probes attached; use --{kind} to run {kind} probes."
         return "No probes to attach"
+
+    def _first(self, points: list[tree.AttachPoint]) -> tree.AttachPoint:
+        """Of alternatives the first that has matches here; the last where none has."""
+        self._tried = []
+        for point in points[:-1]:
+            if self._is_there(point):
+                return point
+            self._tried.append(point.raw)
+        return points[-1]
+
+    def _is_there(self, point: tree.AttachPoint) -> bool:
+        """Whether an attach point has matches; yes where it makes no sense, for that to be said."""
+        config = Config()
+        config.__dict__.update(self.config.__dict__)
+        config.missing_probes = "ignore"  # Then what cannot be attached has no matches either.
+        scope = ExpandScope(
+            self.scope.target, config, self.scope.pid, self.scope.child, self.scope.unsafe
+        )
+        try:
+            parsed = attach_point.parse(point.raw, point.start, self.options.positional)
+            provider = self.registry.providers.get(parsed.provider)
+            return provider is None or bool(provider.expand(parsed, scope))
+        except (AttachRefused, NotSupported, NotThere):
+            return False
+        except (attach_point.AttachPointError, ProbeSyntaxError):
+            return True
 
     def _point(
         self, block: ProbeBlock, point: tree.AttachPoint, seen: set[object]
@@ -240,6 +270,8 @@ class Expansion:
         hints: tuple[str, ...],
     ) -> None:
         """No match for an attach point: an error unless the script wants otherwise."""
+        if self._tried:
+            hints = (*hints, f"there is no {' and no '.join(self._tried)} either")
         policy = self.config.missing_probes
         if policy == "error":
             if message:

@@ -205,9 +205,10 @@ class Formatter:
         """The attach points, one to a line; where the predicate or the body begins."""
         points = node.attach_points
         at = points[-1].end
-        heads = []
+        heads: list[str] = []
         for point, following in zip(points, [*points[1:], None], strict=True):
-            heads.append(point.raw + ("," if following is not None else ""))
+            mark = "" if following is None else " ||" if following.instead else ","
+            heads.append(point.raw + mark)
             end = following.start if following is not None else at
             for comment in Gap(self.text[point.end : end]).comments:
                 self.lines.append(comment.text)

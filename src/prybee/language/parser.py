@@ -290,20 +290,22 @@ class Parser(StatementParser):
     def _probe(self, program: tree.Program, at: int) -> int:
         text = self.text
         points: list[tree.AttachPoint] = []
+        instead = False
         while True:
             match = _ATTACH_POINT.match(text, at)
             assert match is not None
             end = match.end()
             if end == at:
-                if points and at < len(text) and text[at] in "{/":
+                if points and not instead and at < len(text) and text[at] in "{/":
                     break  # A comma behind the last one, as upstream allows.
                 stray = text.startswith("}", at)
                 raise self.at_word("unexpected '}'" if stray else "expected attach point", at)
-            points.append(tree.AttachPoint(match[0], at, end))
+            points.append(tree.AttachPoint(match[0], at, end, instead))
             at = lexer.skip_blanks(text, end)
-            if at >= len(text) or text[at] != ",":
+            instead = text.startswith("||", at)
+            if not instead and not text.startswith(",", at):
                 break
-            at = lexer.skip_blanks(text, at + 1)
+            at = lexer.skip_blanks(text, at + 1 + instead)
         opening = text[at] if at < len(text) else ""
         if opening not in ("{", "/"):
             failure = self.at_word("expected '{'", at)

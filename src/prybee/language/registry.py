@@ -260,9 +260,9 @@ class Provider:
         """The context of the handler for matches with this one's key."""
         raise NotImplementedError
 
-    def place(self, match: Match) -> tuple[str, int] | None:
-        """The file that a match lies in and the offset in it; None where it is no single place."""
-        return None
+    def places(self, match: Match) -> tuple[tuple[str, int], ...]:
+        """The places in files where a match is: paths, and offsets in the files."""
+        return ()
 
     def attach(
         self, matches: Sequence[Match], program: str, scope: ExpandScope
@@ -285,6 +285,10 @@ class ProbeSyntaxError(Exception):
     def __init__(self, message: str, *hints: str) -> None:
         self.hints = hints
         super().__init__(message)
+
+
+class NotThere(ProbeSyntaxError):
+    """An attach point that can be read, in something that this machine does not have."""
 
 
 class AttachRefused(ProbeSyntaxError):

@@ -850,13 +850,17 @@ class ConfigBlock(Node):
 
 
 class AttachPoint(Node):
-    """One attach point as written; :func:`prybee.language.attach_point.parse` takes it apart."""
+    """One attach point as written; :func:`prybee.language.attach_point.parse` takes it apart.
 
-    __slots__ = ("raw",)
+    ``instead``: it stands behind ``||``, and counts only where the one before has no match.
+    """
+
+    __slots__ = ("instead", "raw")
     fields = ("raw",)
 
-    def __init__(self, raw: str, start: int, end: int) -> None:
+    def __init__(self, raw: str, start: int, end: int, instead: bool = False) -> None:
         self.raw = raw
+        self.instead = instead
         self.start = start
         self.end = end
 

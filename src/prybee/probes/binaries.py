@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from prybee.diagnostics import did_you_mean
-from prybee.language.registry import ExpandScope, ProbeSyntaxError
+from prybee.language.registry import ExpandScope, NotThere, ProbeSyntaxError
 from prybee.plan.plan import ProbeSpec, UprobeAttach, UprobeMultiAttach
 from prybee.probes.patterns import is_pattern
 
@@ -87,15 +87,13 @@ def find_paths(text: str, scope: ExpandScope, running: bool = False) -> Sequence
     return scope.target.resolve_binary(text, pid)
 
 
-def _unusable(provider: str, text: str, reason: str) -> ProbeSyntaxError:
+def _unusable(provider: str, text: str, reason: str) -> NotThere:
     message = f"{provider} target file '{text}' does not exist or is not executable"
     if reason:
-        return ProbeSyntaxError(message, f"the file {reason}")
+        return NotThere(message, f"the file {reason}")
     if "/" in text:
-        return ProbeSyntaxError(message)
-    return ProbeSyntaxError(
-        message, "give a path, a command, or a library's short name such as libc"
-    )
+        return NotThere(message)
+    return NotThere(message, "give a path, a command, or a library's short name such as libc")
 
 
 def near(word: str, names: Iterable[str]) -> tuple[str, ...]:
