@@ -321,6 +321,17 @@ class Expansion:
             )
 
 
+def _alternatives(probe: tree.Probe) -> list[list[tree.AttachPoint]]:
+    """The attach points of a probe, those with ``||`` between them together."""
+    found: list[list[tree.AttachPoint]] = []
+    for point in probe.attach_points:
+        if point.instead:
+            found[-1].append(point)
+        else:
+            found.append([point])
+    return found
+
+
 def expand(expansion: Expansion, registry: Registry) -> list[ProbeBlock]:
     """Give each block its variants: as few programs as its handler allows.
 
