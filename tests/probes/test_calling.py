@@ -7,8 +7,8 @@ import pytest
 
 from prybee.dwarf import DebugInfo
 from prybee.elf import ElfFile
+from prybee.machines import registers
 from prybee.probes.calling import Convention, Location, locate
-from prybee.probes.registers import registers
 
 TYPES = """
 struct two { long a, b; };

@@ -1,20 +1,5 @@
 """Numbers of the ELF format (System V gABI, ``include/uapi/linux/elf.h``) that this room reads."""
 
-# e_machine: the names are those of uname(2), 32-bit relatives by their own.
-MACHINES = {
-    3: "i386",
-    8: "mips",
-    20: "ppc",
-    21: "ppc64",
-    22: "s390x",
-    40: "arm",
-    62: "x86_64",
-    183: "aarch64",
-    243: "riscv64",
-    247: "bpf",
-    258: "loongarch64",
-}
-
 FILE_TYPES = {1: "REL", 2: "EXEC", 3: "DYN", 4: "CORE"}
 
 # Segment types and flags.

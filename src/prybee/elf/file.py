@@ -8,6 +8,7 @@ from prybee.elf import constants as c
 from prybee.elf.records import Section, Segment
 from prybee.elf.source import ElfError, Source
 from prybee.elf.symbols import SymbolTable
+from prybee.machines import ELF_MACHINES
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -110,7 +111,7 @@ class ElfFile:
         self.byte_order = "little" if order == "<" else "big"
         self.order = order
         self.type = c.FILE_TYPES.get(file_type, f"type {file_type}")
-        self.machine = c.MACHINES.get(machine, f"machine {machine}")
+        self.machine = ELF_MACHINES.get(machine, f"machine {machine}")
         if bits == 32 and self.machine == "riscv64":
             self.machine = "riscv32"
         self._segments: tuple[Segment, ...] | None = None

@@ -8,6 +8,7 @@ from prybee.language.lower.loops import context
 from prybee.language.lower.operands import Scalar
 from prybee.language.registry import Function
 from prybee.language.types import INT8, UINT64, Type
+from prybee.machines import registers
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -15,9 +16,6 @@ if TYPE_CHECKING:
     from prybee.language.checker import Checker
     from prybee.language.lower.handler import Handler
     from prybee.language.lower.operands import Operand
-
-# The privilege level in the low bits of the code segment: 3 is user space (Intel SDM 3A, 5.5).
-_USER_RING = 3
 
 
 class Reading(Function):
@@ -55,22 +53,25 @@ class UserMode(Function):
     """``usermode``: whether the probe interrupted user code."""
 
     name = signature = "usermode"
-    summary = "1 when the probe hit user code, else 0 (x86-64)"
+    summary = "1 when the probe hit user code, else 0 (x86-64, arm64)"
     variable = True
 
     def check(self, call: tree.Call, checker: Checker) -> Type:
-        if checker.target.arch != "x86_64":
-            checker.error(call, "'usermode' builtin is only supported on x86_64")
+        if registers(checker.target.arch) is None:
+            checker.error(call, "'usermode' builtin is only supported on x86_64 and arm64")
         return INT8
 
     def lower(self, call: tree.Call, handler: Handler) -> Operand:
-        segment = handler.context.register("cs") if handler.context.has_registers else None
-        if segment is None:
+        known = registers(handler.script.target.arch)
+        assert known is not None
+        name, mask, user = known.user_mode
+        place = handler.context.register(name) if handler.context.has_registers else None
+        if place is None:
             # begin, end and self run for the tracer itself; other probes are in the kernel.
             own = handler.context.provider in ("begin", "end", "self")
             return Scalar(handler.const(int(own)), INT8)
-        value = handler.b.load(I64, context(handler), segment)
-        inside = handler.b.icmp("eq", handler.b.and_(value, _USER_RING), _USER_RING)
+        value = handler.b.load(I64, context(handler), place)
+        inside = handler.b.icmp("eq", handler.b.and_(value, mask), user)
         return Scalar(handler.b.zext(inside, I64), INT8)
 
 

@@ -13,10 +13,10 @@ from prybee.functions.arguments import (
     known,
     literal_number,
 )
-from prybee.functions.syscall_table import syscall_names
 from prybee.language.lower.operands import Place, Text
 from prybee.language.registry import Function
 from prybee.language.types import BPF, INT32, StringType, Type, is_integer
+from prybee.machines.syscall_names import syscall_names
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -43,17 +43,20 @@ class Idiom(Data):
 def stack_argument(name: str, machine: str = "") -> str | None:
     """What ``sarg0`` … read: arguments of a function that its caller has put on the stack.
 
-    x86-64 has the return address below them.  ``machine`` is by default this one.
+    ``machine`` is by default this one.
     """
     found = _STACK_ARGUMENT.fullmatch(name)
     if found is None:
         return None
+    from prybee.machines import registers
+
     if not machine:
         import os
 
         machine = os.uname().machine
-    offset = 8 * (int(found[1]) + (machine == "x86_64"))
-    return f'*(uint64 *)(reg("sp") + {offset})'
+    known = registers(machine)
+    below = known.stack if known is not None else 0
+    return f'*(uint64 *)(reg("sp") + {8 * int(found[1]) + below})'
 
 
 def idioms(source: Source, program: tree.Program, types: TypeTable | None = None) -> list[Idiom]:

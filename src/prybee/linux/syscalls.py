@@ -12,38 +12,25 @@ from __future__ import annotations
 import ctypes
 import os
 
+from prybee.machines import SystemCalls
+from prybee.machines import machine as machine_named
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
     from mmap import mmap
     from types import TracebackType
 
-# Numbers per machine as uname(2) says it: bpf, perf_event_open, futex.
-# Calls since 5.1 (fsopen and its family) have one number everywhere.
-_NUMBERS = {
-    "x86_64": (321, 298, 202),
-    "aarch64": (280, 241, 98),
-    "riscv64": (280, 241, 98),
-    "loongarch64": (280, 241, 98),
-    "s390x": (351, 331, 238),
-    "ppc64": (361, 319, 221),
-    "ppc64le": (361, 319, 221),
-    "i386": (357, 336, 240),
-    "arm": (386, 364, 240),
-}
+# Calls since Linux 5.1 have one number on all machines.
 FSOPEN = 430
 FSCONFIG = 431
 FSMOUNT = 432
-
-# Machines that keep loads in order among themselves (total store order), so that reading a flag
-# and then the data it guards needs no barrier.
-_ORDERED = frozenset(("x86_64", "i386", "s390x"))
 
 _FUTEX_WAKE_PRIVATE = 1 | 128
 
 
 def machine(name: str = "", word: int = 0) -> str:
-    """The key of this machine's row: uname's name, made that of the process's word size.
+    """The name of this machine's table: uname's name, made that of the process's word size.
 
     Args:
         name: uname's machine (``i686``, ``armv7l`` …); empty: the running one's.
@@ -58,6 +45,10 @@ def machine(name: str = "", word: int = 0) -> str:
     return name
 
 
+_MACHINE = machine_named(machine())
+_TOTAL_STORE_ORDER = _MACHINE is not None and _MACHINE.ordered
+
+
 class Kernel:
     """The calls themselves. One instance serves the process; tests derive from it.
 
@@ -65,8 +56,9 @@ class Kernel:
     """
 
     def __init__(self) -> None:
-        numbers = _NUMBERS.get(machine(), (-1, -1, -1))
-        self._bpf, self._perf_event_open, self._futex = numbers
+        known = _MACHINE.calls if _MACHINE is not None else SystemCalls(-1, -1, -1)
+        self._bpf, self._perf_event_open = known.bpf, known.perf_event_open
+        self._futex = known.futex
         libc = ctypes.CDLL(None, use_errno=True)
         syscall = libc.syscall
         syscall.restype = ctypes.c_long
@@ -129,9 +121,6 @@ class Kernel:
         if not _TOTAL_STORE_ORDER:
             word = ctypes.c_uint32()
             self.call(self._futex, ctypes.byref(word), _FUTEX_WAKE_PRIVATE, 1)
-
-
-_TOTAL_STORE_ORDER = machine() in _ORDERED
 
 
 kernel = Kernel()

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from prybee.dwarf import DwarfTypes
-    from prybee.probes.registers import Registers
+    from prybee.machines import Registers
 
 WORD = 8
 _INTEGERS = ("int", "ptr", "enum", "enum64")
@@ -53,11 +53,10 @@ class Convention:
     def __init__(self, known: Registers, types: DwarfTypes, result: int = 0) -> None:
         self._known = known
         self._types = types
-        self._arm = known.arch != "x86_64"
+        self._arm = known.convention == "AAPCS64"
         self._left = list(known.arguments)
         self._vectors = 8
-        # The return address is on x86's stack.
-        self._stack = 0 if self._arm else WORD
+        self._stack = known.stack
         if result and not self._arm and self._returned_in_memory(result):
             self._left.pop(0)
 
@@ -105,8 +104,7 @@ class Convention:
             return NOWHERE
         if "vector" in classes:
             return UNREADABLE
-        second = "dx" if not self._arm else "r1"
-        return Location("registers", (first, second)[: len(classes)])
+        return Location("registers", self._known.results[: len(classes)])
 
     def _in_registers(self, many: int, kind: str, size: int) -> Location:
         if many > len(self._left):
@@ -118,8 +116,7 @@ class Convention:
 
     def _on_stack(self, size: int, alignment: int) -> Location:
         if alignment > WORD:
-            start = 0 if self._arm else WORD
-            self._stack += -(self._stack - start) % alignment
+            self._stack += -(self._stack - self._known.stack) % alignment
         found = Location("stack", (), self._stack)
         self._stack += (size + WORD - 1) // WORD * WORD
         return found

@@ -6,6 +6,7 @@ A breakpoint within an instruction makes the program do something else, or crash
 from __future__ import annotations
 
 from prybee.language.registry import AttachRefused, ExpandScope
+from prybee.machines import machine
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -76,16 +77,17 @@ def _refused(name: str, problem: str, scope: ExpandScope) -> bool:
 
 def _begins(elf: ElfFile, start: int, offset: int) -> bool:
     """Whether an instruction begins ``offset`` bytes into the function at ``start``."""
-    if elf.machine == "aarch64":
-        return offset % 4 == 0
-    if elf.machine != "x86_64" or offset == 0:
+    known = machine(elf.machine)
+    if known is not None and known.instruction:
+        return offset % known.instruction == 0
+    if known is None or not known.lengths or offset == 0:
         return True
-    from prybee.probes.x86_length import UnknownInstruction, begins_at
-
+    lengths = __import__(known.lengths, fromlist=("",))
     at = elf.file_offset(start)
     if at is None:
         return False
     try:
-        return begins_at(elf.read(at, offset, "code"), offset)
-    except UnknownInstruction:
+        begins: bool = lengths.begins_at(elf.read(at, offset, "code"), offset)
+    except lengths.UnknownInstruction:
         return False
+    return begins

@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from prybee.dwarf.entries import Entry
     from prybee.language.checker import Checker
     from prybee.language.types import Type
+    from prybee.machines import Registers
     from prybee.plan.target import Target
-    from prybee.probes.registers import Registers
 
 # Copies of functions that GCC has changed the arguments of.
 _CHANGED = (".isra.", ".constprop.", ".part.")

@@ -6,7 +6,7 @@ from prybee.compiler.ir import I64
 from prybee.language.lower.operands import Scalar
 from prybee.language.registry import ProbeContext
 from prybee.language.types import CONTEXT, INT64, PointerType, StructType, Type
-from prybee.probes.registers import registers
+from prybee.machines import registers
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from prybee.language.kernel_types import TypeTable
     from prybee.language.lower.handler import Handler
     from prybee.language.lower.operands import Operand
-    from prybee.probes.registers import Registers
+    from prybee.machines import Registers
 
 
 class RegisterContext(ProbeContext):

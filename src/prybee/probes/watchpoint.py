@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from prybee.language.registry import ExpandScope, Match, ProbeContext, ProbeSyntaxError
+from prybee.machines import machine
 from prybee.plan.plan import ProbeSpec, WatchpointAttach
 from prybee.probes.numbers import NumberError, parse
 from prybee.probes.provider import ProbeType
@@ -15,16 +16,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from prybee.language.attach_point import AttachPoint
+    from prybee.machines import Watching
 
 _LENGTHS = (1, 2, 4, 8)
-# What a machine's breakpoint registers can tell apart, letters in order (x86: Intel SDM volume 3,
-# 17.2.4; arm64: the Arm ARM, D2.10). Executing is watched with the length of an instruction.
-_MODES = {
-    "x86_64": ("x", "w", "rw"),
-    "aarch64": ("r", "w", "x", "rw"),
-}
-# Machines that watch only what begins at a multiple of its length.
-_ALIGNED = ("x86_64",)
 # The kernel's part of the address space has the highest bit on all 64-bit machines; its per-CPU
 # variables have offsets for addresses (x86-64 before Linux 6.15).
 _KERNEL = 1 << 63
@@ -55,26 +49,23 @@ class Watchpoint(ProbeType):
         size = self._number(length, "length")
         if size not in _LENGTHS:
             raise ProbeSyntaxError("watchpoint length must be one of (1,2,4,8)")
-        self._check_mode(mode, scope.target.arch)
+        known = machine(scope.target.arch)
+        watching = known.watching if known is not None else None
+        self._check_mode(mode, watching)
         # Of an instruction the first byte is watched, wherever it is.
-        if scope.target.arch in _ALIGNED and where % size and mode != "x":
-            raise ProbeSyntaxError(
-                f"watchpoint address {where:#x} must be a multiple of its length {size}",
-                f"{scope.target.arch} watches 1, 2, 4 or 8 bytes at such addresses only: watch "
-                "the parts, each by a watchpoint of its own",
-            )
+        if watching is not None and mode != "x":
+            _check_place(where, size, watching.block, scope.target.arch)
         shown = address if _SYMBOL.fullmatch(address) else f"{where:#x}"
         return [Match(f"watchpoint:{shown}:{size}:{mode}", (self.name,), (where, size, mode))]
 
-    def _check_mode(self, mode: str, arch: str) -> None:
+    def _check_mode(self, mode: str, watching: Watching | None) -> None:
         if not mode or any(letter not in "rwx" for letter in mode):
             raise ProbeSyntaxError("watchpoint mode must be combination of (r,w,x)")
         if len(set(mode)) != len(mode):
             raise ProbeSyntaxError("watchpoint modes may not be duplicated")
-        known = _MODES.get(arch)
-        if known is not None and "".join(sorted(mode, key="rwx".index)) not in known:
+        if watching is not None and "".join(sorted(mode, key="rwx".index)) not in watching.modes:
             raise ProbeSyntaxError(
-                f"invalid watchpoint mode: {mode}", f"supported modes: {','.join(known)}"
+                f"invalid watchpoint mode: {mode}", f"supported modes: {','.join(watching.modes)}"
             )
 
     def _address(self, text: str, scope: ExpandScope) -> int:
@@ -126,6 +117,22 @@ class Watchpoint(ProbeType):
             way = WatchpointAttach(address, length, mode, pid)
             specs.append(ProbeSpec(match.name, program, way))
         return specs
+
+
+def _check_place(where: int, size: int, block: int, arch: str) -> None:
+    """Refuses what the machine cannot watch at once: some would watch a part of it."""
+    parts = "watch the parts, each by a watchpoint of its own"
+    if not block and where % size:
+        raise ProbeSyntaxError(
+            f"watchpoint address {where:#x} must be a multiple of its length {size}",
+            f"{arch} watches 1, 2, 4 or 8 bytes at such addresses only: {parts}",
+        )
+    if block and where % block + size > block:
+        raise ProbeSyntaxError(
+            f"watchpoint of {size} bytes at {where:#x} goes beyond a multiple of {block}",
+            f"{arch} watches bytes of one word of {block}, from one such address to the next: "
+            f"{parts}",
+        )
 
 
 PROVIDERS = (Watchpoint(),)

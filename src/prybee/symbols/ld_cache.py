@@ -12,6 +12,7 @@ import os
 import struct
 
 from prybee.elf import ElfError, ElfFile
+from prybee.machines import running
 from prybee.symbols.roots import under
 
 TYPE_CHECKING = False
@@ -111,7 +112,8 @@ def _fits_machine(path: str) -> bool:
 
 def _default_folders(root: str) -> Iterator[str]:
     machine = os.uname().machine
-    triplet = f"{machine}-linux-gnu"
+    known = running()
+    triplet = known.triplet if known is not None else f"{machine}-linux-gnu"
     for folder in (f"/lib/{triplet}", f"/usr/lib/{triplet}", "/lib64", "/usr/lib64"):
         yield folder
     for folder in ("/lib", "/usr/lib", "/usr/local/lib"):

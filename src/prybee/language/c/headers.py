@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 
 from prybee.data import Data
+from prybee.machines import machine as machine_named
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -19,9 +20,7 @@ KERNEL_FOLDERS = frozenset(
 )  # fmt: skip
 
 # The C library has headers of these names, too: they are its own where they are found there.
-_SYSTEM = ("/usr/local/include", "/usr/include/{machine}-linux-gnu", "/usr/include")
-
-_ARCHITECTURES = {"x86_64": "x86", "aarch64": "arm64", "s390x": "s390", "ppc64le": "powerpc"}
+_SYSTEM = ("/usr/local/include", "/usr/include/{triplet}", "/usr/include")
 
 # Predefined by compilers for every 64-bit Linux.  The version of gcc is one that no header works
 # around, and that has no built-in types which this parser does not have.
@@ -53,14 +52,6 @@ PREDEFINED = {
     "__UINT32_TYPE__": "unsigned int", "__UINT64_TYPE__": "long unsigned int",
     "__CHAR16_TYPE__": "short unsigned int", "__CHAR32_TYPE__": "unsigned int",
 }  # fmt: skip
-MACHINES = {
-    "x86_64": ("__x86_64__", "__x86_64", "__amd64__", "__amd64", "__SSE2__"),
-    "aarch64": ("__aarch64__", "__AARCH64EL__", "__CHAR_UNSIGNED__"),
-    "riscv64": ("__riscv", "__CHAR_UNSIGNED__"),
-    "s390x": ("__s390__", "__s390x__", "__zarch__", "__CHAR_UNSIGNED__"),
-    "ppc64le": ("__powerpc__", "__powerpc64__", "__PPC64__", "__CHAR_UNSIGNED__"),
-}
-BIG_ENDIAN = ("s390x",)
 
 # What the kernel's own headers want to find (its Makefile, and what BPF programs define).
 FOR_KERNEL = {
@@ -206,7 +197,10 @@ class Search:
         self.environment = environment or {}
         self._release = release or uname.release
         self._source: list[str] | None = None
-        self.system = [folder.format(machine=self.machine) for folder in _SYSTEM]
+        known = machine_named(self.machine)
+        triplet = known.triplet if known is not None else f"{self.machine}-linux-gnu"
+        self.system = [folder.format(triplet=triplet) for folder in _SYSTEM]
+        self._folder = known.folder if known is not None else self.machine
 
     @property
     def source(self) -> list[str]:
@@ -224,7 +218,7 @@ class Search:
             if not there:
                 return []
             source, build = there[0], there[-1]
-        arch = self.environment.get("ARCH") or _ARCHITECTURES.get(self.machine, self.machine)
+        arch = self.environment.get("ARCH") or self._folder
         return [
             f"{source}/arch/{arch}/include",
             f"{build}/arch/{arch}/include/generated",

@@ -7,8 +7,9 @@ import re
 
 from prybee.language.c.expansion import Macro, Table, defined, expand
 from prybee.language.c.expressions import Evaluator
-from prybee.language.c.headers import BIG_ENDIAN, FOR_KERNEL, MACHINES, PREDEFINED, Found, Search
+from prybee.language.c.headers import FOR_KERNEL, PREDEFINED, Found, Search
 from prybee.language.c.lexer import CError, Token, Unclosed, cleaned, tokens
+from prybee.machines import machine as machine_named
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -318,9 +319,11 @@ class Headers:
 def predefined(machine: str) -> Table:
     """The macros that are there before anything is read."""
     table = {name: Macro(name, None, text, -1, True) for name, text in PREDEFINED.items()}
-    order = "__ORDER_BIG_ENDIAN__" if machine in BIG_ENDIAN else "__ORDER_LITTLE_ENDIAN__"
+    known = machine_named(machine)
+    big = known is not None and known.big_endian
+    order = "__ORDER_BIG_ENDIAN__" if big else "__ORDER_LITTLE_ENDIAN__"
     table["__BYTE_ORDER__"] = Macro("__BYTE_ORDER__", None, order, -1, True)
-    for name in MACHINES.get(machine, ()):
+    for name in known.macros if known is not None else ():
         table[name] = Macro(name, None, "1", -1, True)
     for name in ("__has_attribute", "__has_builtin"):
         table[name] = Macro(name, ("x",), "1", -1, True)

@@ -1,10 +1,12 @@
-"""Names of system calls by number, per machine.
+"""Names of system calls by number.
 
 The tables are the kernel's interface (arch/x86/entry/syscalls/syscall_64.tbl and
 scripts/syscall.tbl of Linux 6.18): rows of (first number, names in order).
 """
 
 from __future__ import annotations
+
+from prybee.machines import machine
 
 # New calls have the same number on all machines since Linux 5.1.
 _COMMON = (
@@ -113,13 +115,14 @@ rseq kexec_file_load
     _COMMON,
 )
 
-_TABLES = {"x86_64": _X86_64, "aarch64": _GENERIC, "arm64": _GENERIC}
+_TABLES = {"x86_64": _X86_64, "generic": _GENERIC}
 
 
 def syscall_names(arch: str) -> dict[int, str]:
     """Number → name for a machine as uname(2) calls it; empty for one that is not known here."""
+    known = machine(arch)
     return {
         first + index: name
-        for first, names in _TABLES.get(arch, ())
+        for first, names in _TABLES.get(known.calls.names if known is not None else "", ())
         for index, name in enumerate(names.split())
     }

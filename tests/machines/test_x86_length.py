@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from prybee.elf import ElfFile
-from prybee.probes.x86_length import UnknownInstruction, begins_at, length
+from prybee.machines.x86_length import UnknownInstruction, begins_at, length
 
 _LINE = re.compile(r"^\s+([0-9a-f]+):\t((?:[0-9a-f]{2} )+)\s*(.*)$")
 

@@ -1,4 +1,4 @@
-"""Register tables against the kernel's own struct, and against each other."""
+"""Tables of registers against the kernel's own struct, and against each other."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import struct
 import pytest
 
 from prybee.btf import Btf, BtfError
-from prybee.probes.registers import registers
+from prybee.machines import registers
 
 
 def test_x86_64_is_pt_regs_of_this_kernel() -> None:
@@ -33,7 +33,8 @@ def test_tables_are_whole(arch: str) -> None:
     known = registers(arch)
     assert known is not None
     word = struct.calcsize("Q")
-    for name in (*known.arguments, known.return_value, known.stack_pointer):
+    names = (*known.arguments, *known.results, known.stack_pointer, known.user_mode[0])
+    for name in (*names, *known.syscall_arguments):
         assert name in known.offsets
     for offset in (*known.offsets.values(), *known.operands.values()):
         assert offset % word == 0
