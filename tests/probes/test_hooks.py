@@ -9,7 +9,7 @@ from prybee.btf import Btf, BtfBuilder
 from prybee.diagnostics import ScriptError, Source
 from prybee.language.frontend import Compilation, CompileOptions, compile_script
 from prybee.language.registry import Registry
-from prybee.plan.plan import TracingAttach
+from prybee.plan.plan import KprobeAttach, TracingAttach
 from prybee.probes.listing import list_probes
 from tests.fixtures.table_target import TableTarget
 
@@ -121,6 +121,11 @@ MISTAKES = [
     ("fexit:do_work { @ = retval; }", "The retval builtin can only be used with", ""),
     ("fentry:vfs_read { @ = retval; }", "The retval builtin can only be used with", ""),
     ("lsm:file_open { print(path(1)); }", "path() only supports struct path arguments", ""),
+    (
+        "begin { print(path(1)); }",
+        "can only be used with 'fentry', 'fexit', 'lsm', 'fmod_ret' and 'iter' probes",
+        "",
+    ),
 ]
 
 
@@ -160,12 +165,104 @@ def test_what_the_kernel_lacks(script: str, message: str) -> None:
     assert hint.startswith("to watch only, use a tracepoint")
 
 
+@pytest.mark.parametrize(
+    ("script", "feature", "hint"),
+    [
+        ("lsm:file_open { }", "fmod_ret", "use fmod_ret:security_file_open, which is asked at"),
+        ("lsm:bprm_check_security { }", "fmod_ret", "to watch only, use a tracepoint"),
+        ("fmod_ret:security_file_open { }", "lsm", "use lsm:file_open, which is asked at"),
+        ("fmod_ret:do_work { }", "lsm", "to watch only, use a tracepoint"),
+    ],
+)
+def test_what_is_asked_at_the_same_place(script: str, feature: str, hint: str) -> None:
+    assert refusal(script, TableTarget(types(), features=(feature,)))[1].startswith(hint)
+
+
 @pytest.mark.parametrize("point", ["lsm:file_open", "lsm:*", "fmod_ret:security_file_open"])
 def test_a_script_may_do_without(point: str) -> None:
     script = f"config = {{ missing_probes = warn }} {point} {{ }} begin {{ }}"
     made = compiled(script, LACKING)
     assert [probe.name for probe in made.plan.probes] == ["begin"]
     assert made.plan.skipped[0][0] == point
+
+
+# -- functions without trampolines ---------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def breakpoints() -> TableTarget:
+    """A kernel that has kprobes and no fentry."""
+    builder = BtfBuilder()
+    number, result = builder.int("int", 4), builder.int("long", 8)
+    flag = builder.int("_Bool", 1, is_bool=True)
+    file = builder.ptr(builder.struct("file", 8, [("f_mode", number, 0)]))
+    pair = builder.struct("pair", 16, [("one", result, 0), ("two", result, 64)])
+    many = [(f"a{index}", number) for index in range(7)]
+    builder.func("vfs_read", builder.func_proto(result, [("file", file), ("count", number)]), 0)
+    builder.func("vfs_test", builder.func_proto(flag, [("file", file)]), 0)
+    builder.func("opened", builder.func_proto(file, [("n", number)]), 0)
+    builder.func("many", builder.func_proto(number, many), 0)
+    builder.func("by_value", builder.func_proto(pair, [("of", pair)]), 0)
+    builder.func("do_work", builder.func_proto(0, []), 0)
+    names = ("by_value", "do_work", "many", "opened", "untyped", "vfs_read", "vfs_test")
+    functions_ = [("vmlinux", name) for name in names]
+    return TableTarget(Btf(builder.build()), kernel_functions=functions_, features=("kprobe",))
+
+
+@pytest.mark.parametrize(
+    ("script", "names"),
+    [
+        ("fentry:vfs_read { @ = args.file.f_mode + args.count; }", "vfs_read"),
+        ("fentry:vfs_read { print(args); @[func] = count(); }", "vfs_read"),
+        ("fexit:vfs_read { @ = retval; }", "vfs_read"),
+        ("fexit:vfs_test { @ = retval; }", "vfs_test"),
+        ("fexit:opened { @ = retval.f_mode; }", "opened"),
+        ("fentry:vfs_* { @[probe] = count(); }", "vfs_read vfs_test"),
+        # What cannot be read is no matter where nobody asks.
+        ("fentry:many { } fexit:by_value { }", "many by_value"),
+    ],
+)
+def test_fentry_by_kprobes(breakpoints: TableTarget, script: str, names: str) -> None:
+    made = compiled(script, breakpoints)
+    returns = script.startswith("fexit")
+    found = [probe.attach for probe in made.plan.probes]
+    ways = [KprobeAttach(name, returns=returns or name == "by_value") for name in names.split()]
+    assert found == ways
+    assert {program.type for program in made.plan.programs} == {"kprobe"}
+    said = [warning.message for warning in made.warnings]
+    assert len(said) == len(set(said))
+    as_what = "kretprobe" if returns else "kprobe"
+    assert any(f"probes run as {as_what} ones" in message for message in said)
+
+
+@pytest.mark.parametrize(
+    ("script", "message", "hint"),
+    [
+        ("fentry:many { @ = args.a0; }", "many() has 7 arguments: without", "use kprobe:many"),
+        ("fentry:by_value { @ = args.of.one; }", "takes 'of' by value (struct pair)", "kprobe"),
+        ("fexit:by_value { @ = retval.one; }", "returns struct pair by value", ""),
+        (
+            "fexit:vfs_read { @ = args.count; }",
+            "without trampolines a function's arguments are gone when it returns",
+            "keep them at its start: fentry:vfs_read { @kept[tid] = args.… }",
+        ),
+        ("fentry:vfs_read { @ = arg0; }", "The arg0 builtin can only be used with", ""),
+        ("fentry:vfs_read { @ = retval; }", "The retval builtin can only be used with", ""),
+        ("fexit:do_work { @ = retval; }", "The retval builtin can only be used with", ""),
+        ("fentry:untyped { }", "No matches for fentry untyped.", ""),
+        (
+            "fentry:vfs_read { print(path(args.file.f_path)); }",
+            "path() needs pointers that the kernel vouches for, and fentry probes run as kprobes",
+            "d_name.name",
+        ),
+    ],
+)
+def test_what_breakpoints_cannot(
+    breakpoints: TableTarget, script: str, message: str, hint: str
+) -> None:
+    said, hints = refusal(script, breakpoints)
+    assert message in said
+    assert hint in hints
 
 
 # -- functions without kprobes -------------------------------------------------------------------

@@ -293,6 +293,11 @@ def _offset_of(
     return tree.Offsetof(subject, path, call.start, call.start, call.end)
 
 
+# Where the kernel lets programs ask for paths (bpf_d_path_allowed), and the programs behind them.
+_WITH_PATHS = ("fentry", "fexit", "lsm", "fmod_ret", "iter")
+_TYPED_PROGRAMS = ("tracing", "lsm")
+
+
 class KernelPath(Function):
     """``path()``: the full name of a file that a ``struct path`` stands for."""
 
@@ -304,10 +309,18 @@ class KernelPath(Function):
     def check(self, call: tree.Call, checker: Checker) -> Type:
         limit: int = checker.config.max_strlen
         length = literal_number(call, 1)
-        if checker.context.provider not in ("fentry", "fexit", "iter", "lsm", "fmod_ret"):
+        if checker.context.provider not in _WITH_PATHS:
+            *most, last = [f"'{name}'" for name in _WITH_PATHS]
             checker.error(
                 call,
-                "The path function can only be used with 'fentry', 'fexit', 'iter' probes",
+                f"The path function can only be used with {', '.join(most)} and {last} probes",
+            )
+        elif checker.context.program_type not in _TYPED_PROGRAMS:
+            checker.error(
+                call,
+                "path() needs pointers that the kernel vouches for, and "
+                f"{checker.context.provider} probes run as kprobes here",
+                "str(args.file.f_path.dentry.d_name.name) is the last part of a file's name",
             )
         else:
             type_ = argument_type(call, 0)

@@ -114,7 +114,10 @@ class Deciding(NeedsFeature):
 
     def context(self, match: Match, scope: ExpandScope) -> ProbeContext:
         if not self.usable(scope.target):
-            raise self.cannot(scope.target)
+            failure = self.cannot(scope.target)
+            nearest = _same(match, scope.target)
+            hint = f"use {nearest}, which is asked at the same place" if nearest else self.instead
+            raise ProbeSyntaxError(str(failure), hint)
         btf = scope.target.btf
         assert btf is not None
         function = self.prefix + str(match.data[0])
@@ -142,6 +145,26 @@ class Deciding(NeedsFeature):
             return ()
         number = btf.function(self.prefix + str(match.data[0]))
         return [f"{btf.type_name(each.type)} {each.name}" for each in btf.parameters(number)]
+
+
+def _same(match: Match, target: Target) -> str:
+    """The probe of the other type that stands where this one would; empty where there is none.
+
+    The kernel asks about ``NAME`` in a function ``security_NAME``.
+    """
+    provider, _colon, name = match.name.partition(":")
+    btf = target.btf
+    if btf is None:
+        return ""
+    if provider == "fmod_ret":
+        hook = name.removeprefix(_SECURITY)
+        here = hook != name and target.has("lsm")
+        wanted = [(f"lsm:{each}", f"{_HOOK}{each}") for each in (hook, f"{hook}_security") if here]
+    else:
+        here = target.has("fmod_ret")
+        functions = (f"{_SECURITY}{name}", f"{_SECURITY}{name.removesuffix('_security')}")
+        wanted = [(f"fmod_ret:{each}", each) for each in functions if here]
+    return next((probe for probe, function in wanted if btf.function(function)), "")
 
 
 PROVIDERS = (
