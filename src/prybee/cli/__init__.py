@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 COMMANDS = {
     "check": "prybee.cli.check",
     "doctor": "prybee.cli.doctor",
+    "flame": "prybee.cli.flame",
     "fmt": "prybee.cli.fmt",
     "--fmt": "prybee.cli.fmt:printed",
     "lsp": "prybee.cli.lsp",

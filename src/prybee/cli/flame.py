@@ -1,0 +1,250 @@
+"""``prybee flame``: from stacks to flame graphs."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from contextlib import ExitStack
+from io import BufferedReader, FileIO
+
+from prybee.cli.options import UsageError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from typing import NoReturn
+
+    from prybee.flame.profile import Profile, Quality
+
+
+class _Parser(argparse.ArgumentParser):
+    """A parser whose mistakes are told as all others of the command."""
+
+    def error(self, message: str) -> NoReturn:
+        raise UsageError(f"{self.prog}: {message}\n{self.format_usage().rstrip()}")
+
+
+def main(words: Sequence[str]) -> int:
+    """Collapse, draw or compare stacks.
+
+    Raises:
+        UsageError: options that there are not.
+        FormatError: a file of a format that is not known.
+    """
+    given = _parser().parse_args(list(words))
+    run: Callable[[argparse.Namespace, ExitStack], int] = given.run
+    with ExitStack() as opened:
+        return run(given, opened)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(
+        prog="prybee flame",
+        description="From any tracer's stacks to a picture that answers the question.",
+    )
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    _collapse_options(commands)
+    _draw_options(commands)
+    _diff_options(commands)
+    guess = commands.add_parser("guess", help="say the format of files")
+    guess.add_argument("files", nargs="+", metavar="FILE")
+    guess.set_defaults(run=_guess)
+    return parser
+
+
+def _input_options(parser: argparse.ArgumentParser) -> None:
+    from prybee.flame.formats import FORMATS
+
+    parser.add_argument("files", nargs="*", metavar="FILE", help="- or none: standard input")
+    parser.add_argument(
+        "--format",
+        choices=[each.name for each in FORMATS],
+        help="of the input; it is found by itself otherwise",
+    )
+    parser.add_argument(
+        "--strict", action="store_true", help="exit status 1 if anything was not understood"
+    )
+
+
+def _perf_options(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("of perf script's text")
+    group.add_argument("--pid", action="store_true", help="the process's frame has its id")
+    group.add_argument("--tid", action="store_true", help="and the thread's: name-PID/TID")
+    group.add_argument("--addrs", action="store_true", help="addresses of unknown functions")
+    group.add_argument("--event-filter", metavar="EVENT", default="", help="default: the first")
+    group.add_argument(
+        "--skip-after", metavar="FUNCTION", action="append", default=[],
+        help="leave out what is called before it; may be given again",
+    )  # fmt: skip
+    group.add_argument(
+        "--compat", choices=["perl"], default="",
+        help="also the mistakes of stackcollapse-perf.pl",
+    )  # fmt: skip
+
+
+def _collapse_options(commands: argparse._SubParsersAction[_Parser]) -> None:
+    parser = commands.add_parser(
+        "collapse", help="stacks of any format, folded: a line for each", epilog="Annotations "
+        "tell what a frame is: _[k] of the kernel, _[j] compiled at run time, _[i] inlined.",
+    )  # fmt: skip
+    _input_options(parser)
+    _perf_options(parser)
+    group = parser.add_argument_group("of the output")
+    group.add_argument("--kernel", action="store_true", help="annotate the kernel's functions")
+    group.add_argument("--jit", action="store_true", help="annotate functions made at run time")
+    group.add_argument("--inline", action="store_true", help="annotate inlined functions")
+    group.add_argument("--all", action="store_true", help="annotate all of them")
+    parser.set_defaults(run=_collapse)
+
+
+def _draw_options(commands: argparse._SubParsersAction[_Parser]) -> None:
+    from prybee.flame.palettes import NAMES
+
+    parser = commands.add_parser("draw", help="a flame graph, as SVG")
+    _input_options(parser)
+    _perf_options(parser)
+    parser.add_argument("-o", "--output", metavar="FILE", help="default: standard output")
+    look = parser.add_argument_group("how it looks")
+    look.add_argument("--title", default="")
+    look.add_argument("--subtitle", default="")
+    look.add_argument("--notes", default="", help="a comment in the file")
+    look.add_argument("--width", type=int, default=1200, help="pixels (1200)")
+    look.add_argument("--height", type=int, default=16, help="of a row, pixels (16)")
+    look.add_argument("--minwidth", default="0.1", help="of a frame: pixels, or N%% (0.1)")
+    look.add_argument("--fonttype", default="Verdana")
+    look.add_argument("--fontsize", type=float, default=12)
+    look.add_argument("--fontwidth", type=float, default=0.59, help="as a part of the size")
+    look.add_argument("--encoding", default="")
+    look.add_argument("--countname", default="", help="what is counted (samples)")
+    look.add_argument("--nametype", default="Function:")
+    look.add_argument("--colors", choices=NAMES, default="hot")
+    look.add_argument("--bgcolors", default="", help="yellow, blue, green, grey or #rrggbb")
+    look.add_argument("--hash", action="store_true", help="colours by the names' letters")
+    look.add_argument("--random", action="store_true", help="colours of chance")
+    look.add_argument("--inverted", action="store_true", help="the root at the top: an icicle")
+    look.add_argument("--reverse", action="store_true", help="merge from the leaves")
+    look.add_argument("--negate", action="store_true", help="growth is blue")
+    look.add_argument("--total", type=float, default=0, help="what is 100%%")
+    look.add_argument("--factor", type=float, default=1, help="multiply shown counts")
+    look.add_argument("--nameattr", metavar="FILE", help="attributes of functions")
+    parser.set_defaults(run=_draw)
+
+
+def _diff_options(commands: argparse._SubParsersAction[_Parser]) -> None:
+    parser = commands.add_parser(
+        "diff", help="two profiles in one: each stack with both weights",
+        description="Folded lines with two weights, which `prybee flame draw` colours.",
+    )  # fmt: skip
+    parser.add_argument("before", metavar="BEFORE")
+    parser.add_argument("after", metavar="AFTER")
+    parser.add_argument("-n", "--normalize", action="store_true", help="to the same total")
+    parser.add_argument("-s", "--strip-hex", action="store_true", help="numbers of the form 0x…")
+    parser.set_defaults(run=_diff)
+
+
+def _guess(given: argparse.Namespace, opened: ExitStack) -> int:
+    from prybee.flame.formats import HEAD, FormatError, guess
+
+    status = 0
+    for name in given.files:
+        head = _open(name, opened).peek(HEAD)
+        try:
+            found = guess(head)
+            print(f"{name}: {found.name}: {found.what}")
+        except FormatError as error:
+            print(f"{name}: {str(error).splitlines()[0]}", file=sys.stderr)
+            status = 1
+    return status
+
+
+def _collapse(given: argparse.Namespace, opened: ExitStack) -> int:
+    from prybee.flame.writers import folded
+
+    profile = _read(given, opened)
+    kinds = [kind for kind, wanted in _KINDS.items() if given.all or getattr(given, wanted)]
+    for line in folded.lines(profile, kinds):
+        sys.stdout.write(line + "\n")
+    return _report(profile.quality, given.strict)
+
+
+_KINDS = {"kernel": "kernel", "jit": "jit", "inlined": "inline"}
+
+
+def _draw(given: argparse.Namespace, opened: ExitStack) -> int:
+    from prybee.flame import drawing
+
+    names = [name or "-" for name in given.files] or ["-"]
+    look = {name: getattr(given, name) for name in drawing.LOOK}
+    if given.nameattr:
+        with open(given.nameattr, encoding="utf-8") as file:
+            look["nameattr"] = drawing.attributes(file)
+    status = 0
+
+    def say(quality: Quality) -> None:
+        nonlocal status
+        status = max(status, _report(quality, given.strict))
+
+    picture = drawing.draw(
+        [_open(name, opened) for name in names],
+        given.format,
+        reverse=given.reverse,
+        say=say,
+        reading=_reading(given),
+        **look,
+    )
+    if given.output and given.output != "-":
+        with open(given.output, "w", encoding="utf-8", errors="surrogateescape") as file:
+            file.writelines(picture)
+    else:
+        sys.stdout.writelines(picture)
+    return status
+
+
+def _diff(given: argparse.Namespace, opened: ExitStack) -> int:
+    from prybee.flame import difference
+
+    lines, quality = difference.folded(
+        _open(given.before, opened), _open(given.after, opened),
+        normalize=given.normalize, strip_hex=given.strip_hex,
+    )  # fmt: skip
+    for line in lines:
+        sys.stdout.write(line + "\n")
+    return _report(quality, strict=False)
+
+
+def _reading(given: argparse.Namespace) -> dict[str, object]:
+    return {
+        "pid": given.pid,
+        "tid": given.tid,
+        "addrs": given.addrs,
+        "event_filter": given.event_filter,
+        "skip_after": tuple(given.skip_after),
+        "compat": given.compat,
+    }
+
+
+def _read(given: argparse.Namespace, opened: ExitStack) -> Profile:
+    from prybee.flame import drawing
+
+    names = given.files or ["-"]
+    return drawing.read([_open(name, opened) for name in names], given.format, _reading(given))
+
+
+def _open(name: str, opened: ExitStack) -> BufferedReader:
+    from prybee.flame.formats import HEAD
+
+    if name == "-":
+        # It is one, which its type does not tell.
+        return sys.stdin.buffer  # type: ignore[return-value]
+    return opened.enter_context(BufferedReader(FileIO(name), HEAD))
+
+
+def _report(quality: Quality, strict: bool) -> int:
+    """Says what a profile lacks; the exit status for it."""
+    if quality.rejected:
+        print(f"WARNING: {quality.rejected} lines were not understood:", file=sys.stderr)
+        for number, line in quality.examples:
+            print(f"  line {number}: {line[:100]}", file=sys.stderr)
+    if quality.stackless:
+        print(f"{quality.stackless} samples have no stack", file=sys.stderr)
+    return 1 if strict and not quality.whole else 0

@@ -1,0 +1,1 @@
+"""Flame graphs: from any tracer's stacks to a picture that answers the question."""

@@ -1,0 +1,134 @@
+"""From files to a profile or a picture."""
+
+from __future__ import annotations
+
+from prybee.flame import formats
+from prybee.flame.layout import BETWEEN, Stacks
+from prybee.flame.profile import ANNOTATIONS, Profile, Quality
+from prybee.flame.readers import folded
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from io import BufferedReader
+    from typing import Any
+
+# Options of a picture that are passed on as they are.
+LOOK = (
+    "title", "subtitle", "notes", "width", "height", "minwidth", "fonttype", "fontsize",
+    "fontwidth", "encoding", "countname", "nametype", "colors", "bgcolors", "hash", "random",
+    "inverted", "negate", "total", "factor", "nameattr",
+)  # fmt: skip
+
+
+def read(files: Sequence[BufferedReader], kind: str | None, reading: Mapping[str, Any]) -> Profile:
+    """The stacks of all files in one profile.
+
+    Args:
+        files: what is read.
+        kind: their format; None to find each one's.
+        reading: options of the reader for ``perf script``; the others have none.
+
+    Raises:
+        FormatError: a format that is not known.
+    """
+    whole: Profile | None = None
+    for file in files:
+        each = _format(file, kind)
+        one = each.read(file, **(reading if each.name == "perf" else {}))
+        if whole is None:
+            whole = one
+            continue
+        for stack, weight in one.stacks():
+            whole.add([whole.frame(*_parts(frame)) for frame in stack], weight)
+        _join(whole.quality, one.quality)
+    return whole if whole is not None else Profile()
+
+
+def draw(
+    files: Sequence[BufferedReader],
+    kind: str | None,
+    *,
+    reverse: bool,
+    say: Callable[[Quality], None],
+    reading: Mapping[str, Any],
+    **look: Any,
+) -> Iterator[str]:
+    """A picture of the stacks of all files.
+
+    Args:
+        files, kind, reading: as for :func:`read`.
+        reverse: the leaves are at the root.
+        say: is told what was not understood.
+        **look: options of the picture.
+    """
+    from prybee.flame.writers import svg
+
+    stacks: list[bytes] = []
+    weights: list[float] = []
+    before: list[float] = []
+    quality = Quality()
+    for file in files:
+        each = _format(file, kind)
+        if each.name == "folded":
+            # What is only to be drawn need not be taken apart.
+            found, some, old = folded.parse(file, quality)
+        else:
+            profile = each.read(file, **(reading if each.name == "perf" else {}))
+            found, some, old = _folded(profile)
+            _join(quality, profile.quality)
+        if old or before:
+            before = [*(before or weights), *(old or some)]
+        stacks += found
+        weights += some
+    say(quality)
+    if not look.get("nameattr"):
+        look.pop("nameattr", None)
+    if not look.get("countname"):
+        look.pop("countname", None)
+    if reverse:
+        stacks = [b";".join(reversed(stack.split(b";"))) for stack in stacks]
+    keys = [stack.replace(b";", BETWEEN) for stack in stacks]
+    deltas = [new - old for new, old in zip(weights, before, strict=True)] if before else []
+    return svg.write(Stacks(keys, weights, deltas), svg.Options(**look))
+
+
+def attributes(lines: Iterable[str]) -> dict[str, dict[str, str]]:
+    """The file of ``--nameattr``: a function, then ``name=value`` with tabs between.
+
+    Raises:
+        FormatError: a line without a value.
+    """
+    found: dict[str, dict[str, str]] = {}
+    for number, line in enumerate(lines, 1):
+        function, *given = line.rstrip("\n").split("\t")
+        if not given or not all("=" in each for each in given):
+            raise formats.FormatError(f"line {number} of --nameattr is no FUNCTION<tab>NAME=VALUE…")
+        found[function] = {name: value for name, _, value in (e.partition("=") for e in given)}
+    return found
+
+
+def _format(file: BufferedReader, name: str | None) -> formats.Format:
+    if name is not None:
+        return formats.BY_NAME[name]
+    return formats.guess(file.peek(formats.HEAD))
+
+
+def _folded(profile: Profile) -> tuple[list[bytes], list[float], list[float]]:
+    names = [
+        (frame.name + ANNOTATIONS.get(frame.kind, "")).encode(errors="surrogateescape")
+        for frame in profile.frames
+    ]
+    stacks = [b";".join([names[number] for number in stack]) for stack in profile.weights]
+    return stacks, list(profile.weights.values()), []
+
+
+def _parts(frame: Any) -> tuple[str, str, str]:
+    return frame.name, frame.kind, frame.module
+
+
+def _join(one: Quality, other: Quality) -> None:
+    one.rejected += other.rejected
+    one.examples = [*one.examples, *other.examples][: Quality.EXAMPLES]
+    one.lost += other.lost
+    one.stackless += other.stackless

@@ -1,0 +1,124 @@
+"""Where each frame of a flame graph stands: depth, and from which to which weight it goes.
+
+All stacks are sorted, so that those below a frame stand together; a frame is then a range of them,
+found by bisection, and its weight the difference of two sums. Frames too narrow to be seen are
+never looked into, which makes a picture of a million stacks as quick as sorting them.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from itertools import accumulate, pairwise
+
+from prybee.data import Data
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+# Between the names of a stack: below every character that names have, so that what is below a frame
+# comes right behind the frame itself.
+BETWEEN = b"\x01"
+_BEHIND = b"\x02"
+
+
+class Box(Data):
+    """A frame that is seen.
+
+    Attributes:
+        name: as in the stacks; empty for the root.
+        depth: 0 for the root.
+        start, end: in units of weight, from the left.
+        delta: how much more it is than in the profile it is compared with.
+    """
+
+    name: str
+    depth: int
+    start: float
+    end: float
+    delta: float = 0
+
+
+class Stacks:
+    """Stacks in order, with sums of their weights.
+
+    Args:
+        keys: names of the frames, root first, with ``BETWEEN`` between them.
+        weights: of each.
+        deltas: of each; none without a comparison.
+    """
+
+    def __init__(
+        self, keys: Sequence[bytes], weights: Sequence[float], deltas: Sequence[float] = ()
+    ) -> None:
+        if any(one > other for one, other in pairwise(keys)):
+            order = sorted(range(len(keys)), key=keys.__getitem__)
+            keys = [keys[n] for n in order]
+            weights = [weights[n] for n in order]
+            deltas = [deltas[n] for n in order] if deltas else ()
+        self.keys = keys
+        self.sums = [0, *accumulate(weights)]
+        self.deltas = [0, *accumulate(deltas)] if deltas else []
+
+    @property
+    def total(self) -> float:
+        """The weight of everything."""
+        return self.sums[-1]
+
+
+def boxes(stacks: Stacks, least: float = 0, *, leaves: bool = False) -> Iterator[Box]:
+    """All frames that are at least so wide, each before those above it.
+
+    Args:
+        stacks: what is drawn.
+        least: weight below which a frame is left out, with all above it.
+        leaves: a frame's delta is that of the stacks that end with it only.
+    """
+    keys, sums, deltas = stacks.keys, stacks.sums, stacks.deltas
+    yield Box("", 0, 0, stacks.total, deltas[-1] if deltas and not leaves else 0)
+    waiting: list[tuple[int, int, int, int, float]] = [(0, len(keys), 0, 0, 0)]
+    while waiting:
+        low, high, length, depth, at = waiting.pop()
+        for _, name, first, last in _children(keys, low, high, length):
+            weight = sums[last] - sums[first]
+            if weight > 0 and weight >= least:
+                whole = length + len(name)
+                behind = _behind(keys, first, last, whole)
+                delta = deltas[behind if leaves else last] - deltas[first] if deltas else 0
+                yield Box(name.decode(errors="replace"), depth + 1, at, at + weight, delta)
+                if behind < last:
+                    begun = at + sums[behind] - sums[first]
+                    waiting.append((behind, last, whole + 1, depth + 1, begun))
+            at += weight
+
+
+def _behind(keys: Sequence[bytes], first: int, last: int, length: int) -> int:
+    """Behind the stacks that end with a frame: those come before all that go on."""
+    while first < last and len(keys[first]) == length:
+        first += 1
+    return first
+
+
+def _children(
+    keys: Sequence[bytes], low: int, high: int, length: int
+) -> list[tuple[bytes, bytes, int, int]]:
+    """What stands on a frame: (order, name, first, behind the last), as flamegraph.pl orders it.
+
+    Args:
+        keys: all stacks.
+        low, high: those that go on above the frame.
+        length: of the path to the frame, with the separator.
+    """
+    found = []
+    while low < high:
+        key = keys[low]
+        end = key.find(BETWEEN, length)
+        own = key if end < 0 else key[:end]
+        last = low + 1
+        if last < high and keys[last].startswith(own):
+            last = bisect_left(keys, own + _BEHIND, last, high)
+        # Whole lines are what it sorts: a space or a semicolon is behind the name.
+        found.append((own[length:] + (b" " if end < 0 else b";"), own[length:], low, last))
+        low = last
+    found.sort()
+    return found

@@ -1,0 +1,117 @@
+"""The one model of a profile: frames and stacks that exist once, and weights of stacks.
+
+Readers of all formats make it, and everything that is drawn, compared or written comes from it.
+"""
+
+from __future__ import annotations
+
+from prybee.data import Data
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+# What a frame is, beside a function of a program in user space.
+PLAIN = ""
+KERNEL = "kernel"
+JIT = "jit"
+INLINED = "inlined"
+WAKER = "waker"
+
+# How a folded stack tells what a frame is, by the end of its name (flamegraph.pl's annotations).
+ANNOTATIONS = {KERNEL: "_[k]", INLINED: "_[i]", JIT: "_[j]", WAKER: "_[w]"}
+
+
+class Frame(Data):
+    """One place in a stack: a function, or what stands for one.
+
+    Attributes:
+        name: as it is to be shown.
+        kind: one of the constants of this module.
+        module: the file with the code; empty if not known.
+    """
+
+    name: str
+    kind: str = PLAIN
+    module: str = ""
+
+
+class Quality:
+    """What a profile lacks, so that nobody takes it for more than it is.
+
+    Attributes:
+        rejected: lines or records that no reader understands.
+        examples: the first of them, with their numbers: ``(line, text)``.
+        lost: samples that the tracer itself lost.
+        stackless: samples without any frame.
+        unresolved: weight of the samples whose leaf has no name.
+    """
+
+    EXAMPLES = 3
+
+    def __init__(self) -> None:
+        self.rejected = 0
+        self.examples: list[tuple[int, str]] = []
+        self.lost = 0
+        self.stackless = 0
+        self.unresolved: float = 0
+
+    def reject(self, number: int, line: str) -> None:
+        """Counts a line that was not understood.
+
+        Args:
+            number: of the line, from 1.
+            line: its text.
+        """
+        self.rejected += 1
+        if len(self.examples) < self.EXAMPLES:
+            self.examples.append((number, line))
+
+    @property
+    def whole(self) -> bool:
+        """Whether nothing is missing."""
+        return not (self.rejected or self.lost)
+
+
+class Profile:
+    """Stacks and their weights.
+
+    Attributes:
+        unit: what weights count: ``samples``, ``ns``, ``bytes`` …
+        frames: each once.
+        weights: stack to weight. A stack is a tuple of indexes into ``frames``, the root first.
+            Its order is that of the input.
+        quality: what is missing.
+    """
+
+    def __init__(self, unit: str = "samples") -> None:
+        self.unit = unit
+        self.frames: list[Frame] = []
+        self.weights: dict[tuple[int, ...], float] = {}
+        self.quality = Quality()
+        self._numbers: dict[Frame, int] = {}
+
+    def frame(self, name: str, kind: str = PLAIN, module: str = "") -> int:
+        """The number of a frame, which is made if it is new."""
+        frame = Frame(name, kind, module)
+        number = self._numbers.get(frame)
+        if number is None:
+            number = self._numbers[frame] = len(self.frames)
+            self.frames.append(frame)
+        return number
+
+    def add(self, stack: Iterable[int], weight: float = 1) -> None:
+        """Adds weight to a stack, given by its frames' numbers, the root first."""
+        key = tuple(stack)
+        self.weights[key] = self.weights.get(key, 0) + weight
+
+    def stacks(self) -> Iterator[tuple[list[Frame], float]]:
+        """Each stack, the root first, and its weight."""
+        frames = self.frames
+        for stack, weight in self.weights.items():
+            yield [frames[number] for number in stack], weight
+
+    @property
+    def total(self) -> float:
+        """The weight of everything."""
+        return sum(self.weights.values())

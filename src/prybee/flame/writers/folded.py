@@ -1,0 +1,36 @@
+"""Writes folded stacks: a line per stack, its frames with ``;`` between, and the weight."""
+
+from __future__ import annotations
+
+from prybee.flame.profile import ANNOTATIONS
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator
+
+    from prybee.flame.profile import Profile
+
+
+def lines(profile: Profile, annotate: Collection[str] = ()) -> Iterator[str]:
+    """The lines, sorted, without their ends.
+
+    Args:
+        profile: what is written.
+        annotate: kinds of frames whose names get their annotations (``_[k]`` …).
+    """
+    names = [
+        frame.name + ANNOTATIONS[frame.kind] if frame.kind in annotate else frame.name
+        for frame in profile.frames
+    ]
+    # Frames that differ in what is not written are one here.
+    merged: dict[str, float] = {}
+    for stack, weight in profile.weights.items():
+        text = ";".join([names[number] for number in stack])
+        merged[text] = merged.get(text, 0) + weight
+    for text in sorted(merged):
+        yield f"{text} {number(merged[text])}"
+
+
+def number(weight: float) -> str:
+    """A weight: without a fraction if it has none."""
+    return str(int(weight)) if weight == int(weight) else f"{weight:.6f}".rstrip("0")

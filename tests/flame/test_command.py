@@ -1,0 +1,94 @@
+"""``prybee flame``, in this process."""
+
+from __future__ import annotations
+
+import io
+import sys
+from pathlib import Path
+
+import pytest
+
+from prybee.cli import main
+
+PERF = "a 1 3.5: cycles: \n\t 1 f (x)\n\t 2 main (x)\n\n"
+
+
+@pytest.fixture
+def perf(tmp_path: Path) -> Path:
+    path = tmp_path / "perf.txt"
+    path.write_text(PERF)
+    return path
+
+
+def test_collapse(perf: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["flame", "collapse", str(perf), str(perf)]) == 0
+    assert capsys.readouterr().out == "a;main;f 2\n"
+
+
+def test_standard_input(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text = io.TextIOWrapper(io.BufferedReader(io.BytesIO(b"a;b 2\na;b 3\n")))  # type: ignore[arg-type]
+    monkeypatch.setattr(sys, "stdin", text)
+    assert main(["flame", "collapse"]) == 0
+    assert capsys.readouterr().out == "a;b 5\n"
+
+
+def test_draw(perf: Path, tmp_path: Path) -> None:
+    out = tmp_path / "o.svg"
+    assert main(["flame", "draw", str(perf), "-o", str(out), "--title", "T"]) == 0
+    assert "<title>main (1 samples, 100.00%)</title>" in out.read_text()
+
+
+def test_diff(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    one, other = tmp_path / "1", tmp_path / "2"
+    one.write_text("a;0x1f 10\ngone 10\n")
+    other.write_text("a;0x2e 30\nnew 10\n")
+    assert main(["flame", "diff", str(one), str(other)]) == 0
+    assert capsys.readouterr().out == "a;0x1f 10 0\na;0x2e 0 30\ngone 10 0\nnew 0 10\n"
+    assert main(["flame", "diff", "-n", "-s", str(one), str(other)]) == 0
+    assert capsys.readouterr().out == "a;0x... 20 30\ngone 20 0\nnew 0 10\n"
+
+
+def test_guess(perf: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    other = tmp_path / "folded"
+    other.write_text("a;b 1\n")
+    empty = tmp_path / "empty"
+    empty.touch()
+    assert main(["flame", "guess", str(perf), str(other)]) == 0
+    assert [line.split(": ")[1] for line in capsys.readouterr().out.splitlines()] == [
+        "perf",
+        "folded",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ([], "COMMAND"),
+        (["drow"], "invalid choice: 'drow'"),
+        (["collapse", "--nonsense"], "unrecognized arguments: --nonsense"),
+        (["draw", "/nonexistent"], "/nonexistent: No such file or directory"),
+        (["draw", "--colors", "pink"], "invalid choice: 'pink'"),
+    ],
+)
+def test_mistakes(words: list[str], said: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["flame", *words]) == 1
+    error = capsys.readouterr().err
+    assert said in error
+    assert "Traceback" not in error
+
+
+def test_what_is_lost_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "x"
+    path.write_text("a;b 1\na;c 2\na;b 1\n" * 10 + "garbage\n")
+    assert main(["flame", "collapse", str(path)]) == 0
+    assert "line 31: garbage" in capsys.readouterr().err
+    assert main(["flame", "collapse", "--strict", str(path)]) == 1
+
+
+def test_garbage(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "x"
+    path.write_bytes(bytes(range(256)) * 100)
+    assert main(["flame", "draw", str(path)]) == 1
+    assert "the format is not one that is known" in capsys.readouterr().err

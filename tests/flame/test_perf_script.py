@@ -1,0 +1,144 @@
+"""Texts of ``perf script`` in all their shapes."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from prybee.flame.readers.perf_script import Options, probe, read
+from prybee.flame.writers.folded import lines
+
+FRAMES = "\t    7f00aa main (/bin/a)\n\t    7f0001 _start (/bin/a)\n\n"
+
+
+def folded(text: str, annotate: tuple[str, ...] = (), **options: object) -> list[str]:
+    profile = read(text.encode().splitlines(keepends=True), Options(**options))  # type: ignore[arg-type]
+    assert profile.quality.whole, profile.quality.examples
+    return list(lines(profile, annotate))
+
+
+@pytest.mark.parametrize(
+    ("header", "expected"),
+    [
+        ("a 12 3.5: cycles: ", "a;_start;main 1"),
+        ("a 12 [001] 3.5: cycles: ", "a;_start;main 1"),
+        ("a 12/13 [001] 3.5:    7777 cycles:u: ", "a;_start;main 7777"),
+        ("a 12 cpu-clock:", "a;_start;main 1"),
+        ("   a 12 [000]  1.1: cpu-clock: ", "a;_start;main 1"),
+        ("two words 12 [001] 3.5: cycles: ", "two_words;_start;main 1"),
+        ("t_99076_1031 7 12 [001] 3.5: 4 cycles: ", "t_99076_1031_7;_start;main 4"),
+        ("a 12 [001] d.h1. 3.5: cycles: ", "a;_start;main 1"),
+        (
+            "a 12 [001] 3.5: sched:sched_switch: prev_comm=x prev_pid=3 ==> next_comm=y ",
+            "a;_start;main 1",
+        ),
+    ],
+)
+def test_headers(header: str, expected: str) -> None:
+    assert folded(f"{header}\n{FRAMES}") == [expected]
+    assert probe(f"# comment\n{header}\n{FRAMES}".encode())
+
+
+@pytest.mark.parametrize(
+    ("frame", "name"),
+    [
+        ("7f00 f+0x12 (/bin/a)", "f"),
+        ("7f00 a::b(int, char*) (/bin/a)", "a::b"),
+        ("7f00 (anonymous namespace)::f(int) (/bin/a)", None),
+        ("7f00 a::(anonymous namespace)::f(int) (/bin/a)", "a::(anonymous namespace)::f"),
+        ("7f00 net.(*conn).Read (/bin/go)", "net.(*conn).Read"),
+        ("7f00 [unknown] (/lib/x.so)", "[x.so]"),
+        ("7f00 [unknown] ([unknown])", "[unknown]"),
+        ("7f00 f;g (/bin/a)", "f:g"),
+        ("7f00 f (/bin/a (deleted))", "f"),
+        ("7f00  (/lib/x.so)", "[x.so]"),
+        ("7f00 inner->outer (/bin/a)", "inner;outer"),
+        ('7f00 it\'s "quoted" (/bin/a)', "its quoted"),
+    ],
+)
+def test_frames(frame: str, name: str | None) -> None:
+    expected = f"a;{name} 1" if name else "a 1"
+    assert folded(f"a 12 3.5: cycles: \n\t    {frame}\n\n") == [expected]
+
+
+def test_kinds() -> None:
+    text = (
+        "a 12 3.5: cycles: \n\t ffff1 sys_read ([kernel.kallsyms])\n"
+        "\t 7f01 jitted (/tmp/perf-12.map)\n\t 7f02 in->out (/bin/a)\n\n"
+    )
+    assert folded(text) == ["a;in;out;jitted;sys_read 1"]
+    assert folded(text, ("kernel", "jit", "inlined")) == ["a;in;out_[i];jitted_[j];sys_read_[k] 1"]
+
+
+def test_processes() -> None:
+    assert folded(f"a 1/2 3.5: cycles: \n{FRAMES}", pid=True) == ["a-1;_start;main 1"]
+    assert folded(f"a 1/2 3.5: cycles: \n{FRAMES}", tid=True) == ["a-1/2;_start;main 1"]
+    assert folded(f"a 2 3.5: cycles: \n{FRAMES}", tid=True) == ["a-?/2;_start;main 1"]
+
+
+def test_addresses() -> None:
+    text = "a 12 3.5: cycles: \n\t 7f01 [unknown] (/lib/x.so)\n\t 7f02 [unknown] (/lib/x.so)\n\n"
+    assert folded(text) == ["a;[x.so];[x.so] 1"]
+    assert folded(text, addrs=True) == ["a;[x.so <7f02>];[x.so <7f01>] 1"]
+
+
+def test_events() -> None:
+    text = f"a 1 3.5: cycles: \n{FRAMES}a 1 3.6: faults: \n{FRAMES}a 1 3.7: cycles: \n{FRAMES}"
+    assert folded(text) == ["a;_start;main 2"]
+    assert folded(text, event_filter="faults") == ["a;_start;main 1"]
+
+
+def test_skip_after() -> None:
+    text = "a 1 3.5: cycles: \n\t 1 leaf (x)\n\t 2 middle (x)\n\t 3 root (x)\n\n"
+    assert folded(text, skip_after=("middle",)) == ["middle;leaf 1"]
+
+
+def test_the_end_of_a_sample() -> None:
+    frame = "\t 1 f (x)\n"
+    both = f"a 1 3.5: cycles: \n{frame}b 1 3.6: cycles: \n{frame}"
+    assert folded(both) == ["a;f 1", "b;f 1"]
+    # The peer loses a sample without an empty line behind it.
+    assert folded(both, compat="perl") == ["a;f 1"]
+
+
+def test_java() -> None:
+    text = "java 1 3.5: cycles: \n\t 1 Ljava/io/File:::read (/tmp/perf-1.map)\n\n"
+    assert folded(text) == ["java;java/io/File:::read 1"]
+
+
+def test_what_is_not_understood() -> None:
+    profile = read([b"a 1 3.5: cycles: \n", b"\t 1 f (x)\n", b"\t ???\n", b"\n", b"garbage\n"])
+    assert profile.quality.rejected == 2
+    assert profile.quality.examples == [(3, "\t ???"), (5, "garbage")]
+    assert not probe(b"garbage\n")
+
+
+def test_a_sample_without_a_stack() -> None:
+    profile = read([b"a 1 3.5: cycles: \n", b"\n"])
+    assert list(lines(profile)) == ["a 1"]
+    assert profile.quality.stackless == 1
+
+
+CHECKOUT = os.environ.get("FLAMEGRAPH", "")
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not CHECKOUT, reason="FLAMEGRAPH names no checkout of FlameGraph")
+@pytest.mark.parametrize("option", ["pid", "tid", "kernel", "jit", "all", "addrs"])
+def test_beside_the_peer(option: str) -> None:
+    checkout = Path(CHECKOUT)
+    samples = sorted(checkout.glob("test/*.txt"))
+    assert samples
+    for sample in samples:
+        peer = subprocess.run(
+            ["perl", checkout / "stackcollapse-perf.pl", f"--{option}", sample],
+            capture_output=True, check=True,
+        )  # fmt: skip
+        ours = subprocess.run(
+            ["prybee", "flame", "collapse", "--compat=perl", f"--{option}", sample],
+            capture_output=True, check=True,
+        )  # fmt: skip
+        assert sorted(ours.stdout.splitlines()) == sorted(peer.stdout.splitlines()), sample
