@@ -26,6 +26,8 @@ _MODULES = {
     "kretprobe": "kernel_functions",
     "fentry": "kernel_functions",
     "fexit": "kernel_functions",
+    "ksyscall": "syscalls",
+    "kretsyscall": "syscalls",
     "lsm": "hooks",
     "fmod_ret": "hooks",
     "watchpoint": "watchpoint",

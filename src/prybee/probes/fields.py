@@ -119,6 +119,11 @@ def _element(text: str, types: TypeTable) -> Type:
     return types.named(text) or int_type(1, False)
 
 
+def plain_type(text: str) -> str:
+    """A C type's text without qualifiers, and blanks before ``*``."""
+    return _plain(text)[0]
+
+
 def _plain(text: str) -> tuple[str, bool]:
     """A C type's text without qualifiers, blanks before ``*`` and ``[]``; whether it had ``[]``."""
     text = text.strip()
