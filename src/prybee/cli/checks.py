@@ -204,27 +204,6 @@ def _cgroup() -> str:
 
 # -- what the kernel can do ----------------------------------------------------------------------
 
-# What is lost without a feature, and what to use instead.
-_INSTEAD = {
-    "kprobe": (
-        "kprobe and kretprobe cannot be attached",
-        "use tracepoint, rawtracepoint or uprobe",
-    ),
-    "kprobe_multi": ("kprobes with wildcards attach one by one", ""),
-    "kprobe_session": ("", ""),
-    "fentry": ("fentry and fexit cannot be attached", "use tracepoint or rawtracepoint"),
-    "lsm": (
-        "lsm probes, which may refuse, cannot be attached",
-        "boot a kernel that has CONFIG_BPF_LSM with bpf among its lsm=…",
-    ),
-    "fmod_ret": ("fmod_ret cannot be attached", ""),
-    "hardware": ("no hardware counters", "use software:cpu-clock or profile"),
-    "watchpoint": ("memory cannot be watched", ""),
-    "uprobe_multi": ("uprobes with wildcards attach one by one", ""),
-    "module_btf": ("types of modules are not known", ""),
-    "iter": ("iter cannot be used", ""),
-}
-
 
 def _probes(_rights: Privileges) -> Iterator[Finding]:
     yield from _probed("probe types", lambda feature: feature.group == "probes")
@@ -238,7 +217,7 @@ def _features(_rights: Privileges) -> Iterator[Finding]:
 
 
 def _probed(group: str, choose: Callable[[Feature], bool]) -> Iterator[Finding]:
-    from prybee.linux import features
+    from prybee.linux import features, substitutes
 
     for feature in features.TABLE:
         if not choose(feature):
@@ -248,9 +227,12 @@ def _probed(group: str, choose: Callable[[Feature], bool]) -> Iterator[Finding]:
             yield Finding(group, feature.name, OK, feature.summary)
             continue
         state = UNKNOWN if answer.state == features.UNKNOWN else NO
-        means, change = _INSTEAD.get(feature.name, ("", ""))
+        instead = substitutes.of(feature.name)
         detail = f"{feature.summary}: {answer.why}" if answer.why else feature.summary
-        yield Finding(group, feature.name, state, detail, means or feature.summary, change)
+        does = instead.does
+        if instead.by and not features.probe(instead.by):
+            does = f"{feature.summary} are refused"
+        yield Finding(group, feature.name, state, detail, does, instead.advice)
 
 
 def _together(name: str, prefix: str) -> Finding:

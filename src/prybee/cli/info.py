@@ -2,6 +2,7 @@
 
 Scripts that ask for a feature look for ``name: yes`` in it; so a line is there only for what prybee
 makes use of, and says ``yes`` only where it was tried; ``unknown`` where it may not be tried.
+Behind ``no`` stands what is done instead.
 """
 
 from __future__ import annotations
@@ -82,9 +83,14 @@ def print_info() -> int:
 
 
 def _answer(feature: str) -> str:
-    from prybee.linux import features
+    from prybee.linux import features, substitutes
 
     if not feature:
         return "no"
     answer = features.probe(feature)
-    return "yes" if answer else "unknown" if answer.state == features.UNKNOWN else "no"
+    if answer or answer.state == features.UNKNOWN:
+        return "yes" if answer else "unknown"
+    instead = substitutes.of(feature)
+    if instead.by and not features.probe(instead.by):
+        return "no"
+    return f"no ({instead.does})"
