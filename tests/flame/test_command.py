@@ -40,6 +40,21 @@ def test_draw(perf: Path, tmp_path: Path) -> None:
     assert "<title>main (1 samples, 100.00%)</title>" in out.read_text()
 
 
+@pytest.mark.parametrize("suffix", ["folded", "speedscope.json", "pb.gz"])
+def test_the_suffix_says_the_format(suffix: str, perf: Path, tmp_path: Path) -> None:
+    out = tmp_path / f"o.{suffix}"
+    again = tmp_path / "again.folded"
+    assert main(["flame", "draw", str(perf), "-o", str(out)]) == 0
+    assert main(["flame", "draw", str(out), "-o", str(again)]) == 0
+    assert again.read_text() == "a;main;f 1\n"
+
+
+def test_no_such_suffix(perf: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["flame", "draw", str(perf), "-o", "x.gif"]) == 1
+    assert "x.gif: which format?" in capsys.readouterr().err
+    assert not Path("x.gif").exists()
+
+
 def test_diff(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     one, other = tmp_path / "1", tmp_path / "2"
     one.write_text("a;0x1f 10\ngone 10\n")

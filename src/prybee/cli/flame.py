@@ -8,6 +8,7 @@ from contextlib import ExitStack
 from io import BufferedReader, FileIO
 
 from prybee.cli.options import UsageError
+from prybee.flame.profile import ANNOTATIONS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -100,10 +101,16 @@ def _collapse_options(commands: argparse._SubParsersAction[_Parser]) -> None:
 def _draw_options(commands: argparse._SubParsersAction[_Parser]) -> None:
     from prybee.flame.palettes import NAMES
 
-    parser = commands.add_parser("draw", help="a flame graph, as SVG")
+    parser = commands.add_parser("draw", help="a flame graph, or a file for another viewer")
     _input_options(parser)
     _perf_options(parser)
-    parser.add_argument("-o", "--output", metavar="FILE", help="default: standard output")
+    parser.add_argument(
+        "-o",
+        "--output",
+        metavar="FILE",
+        help="the end of its name says the format: "
+        ".svg, .folded, .speedscope.json, .pb.gz; default: SVG on standard output",
+    )
     look = parser.add_argument_group("how it looks")
     look.add_argument("--title", default="")
     look.add_argument("--subtitle", default="")
@@ -167,13 +174,18 @@ def _collapse(given: argparse.Namespace, opened: ExitStack) -> int:
     return _report(profile.quality, given.strict)
 
 
+# By the end of a file's name; `.gz` may be behind it.
+WRITTEN = ("svg", "folded", "speedscope.json", "pb", "pprof")
 _KINDS = {"kernel": "kernel", "jit": "jit", "inlined": "inline"}
 
 
 def _draw(given: argparse.Namespace, opened: ExitStack) -> int:
     from prybee.flame import drawing
 
-    names = [name or "-" for name in given.files] or ["-"]
+    suffix = _suffix(given.output)
+    if suffix != "svg":
+        return _convert(given, opened, suffix)
+    names = given.files or ["-"]
     look = {name: getattr(given, name) for name in drawing.LOOK}
     if given.nameattr:
         with open(given.nameattr, encoding="utf-8") as file:
@@ -198,6 +210,39 @@ def _draw(given: argparse.Namespace, opened: ExitStack) -> int:
     else:
         sys.stdout.writelines(picture)
     return status
+
+
+def _suffix(output: str | None) -> str:
+    """The format that a file's name tells."""
+    name = (output or "").removesuffix(".gz")
+    if output in (None, "-"):
+        return "svg"
+    for suffix in WRITTEN:
+        if name.endswith(f".{suffix}"):
+            return suffix
+    known = ", ".join(f".{suffix}" for suffix in WRITTEN)
+    raise UsageError(
+        f"prybee flame draw: {output}: which format? The end of the name says: {known}"
+    )
+
+
+def _convert(given: argparse.Namespace, opened: ExitStack, suffix: str) -> int:
+    """Writes what is not a picture."""
+    profile = _read(given, opened)
+    if suffix in ("pb", "pprof"):
+        from prybee.flame.writers import pprof
+
+        with open(given.output, "wb") as binary:
+            binary.write(pprof.write(profile))
+    else:
+        from prybee.flame.writers import folded, speedscope
+
+        with open(given.output, "w", encoding="utf-8", errors="surrogateescape") as file:
+            if suffix == "folded":
+                file.writelines(line + "\n" for line in folded.lines(profile, ANNOTATIONS))
+            else:
+                file.write(speedscope.write(profile, given.title))
+    return _report(profile.quality, given.strict)
 
 
 def _diff(given: argparse.Namespace, opened: ExitStack) -> int:

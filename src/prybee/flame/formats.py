@@ -55,7 +55,14 @@ class Format(Data):
 
 # In the order of asking: those that are easily told apart are asked first.
 FORMATS = (
+    Format("pprof", "pprof's profile.proto, gzipped or not", "prybee.flame.readers.pprof"),
+    Format("speedscope", "speedscope's JSON", "prybee.flame.readers.speedscope"),
     Format("perf", "the text of `perf script`", "prybee.flame.readers.perf_script"),
+    Format(
+        "bpftrace",
+        "maps with stacks, as prybee and bpftrace print them",
+        "prybee.flame.readers.bpftrace",
+    ),
     Format("folded", "folded stacks: frame;frame;frame weight", "prybee.flame.readers.folded"),
 )
 BY_NAME = {each.name: each for each in FORMATS}

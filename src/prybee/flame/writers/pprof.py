@@ -1,0 +1,93 @@
+"""Writes pprof's format: a gzipped protocol buffer (google/pprof, proto/profile.proto)."""
+
+from __future__ import annotations
+
+import gzip
+
+from prybee.flame.profile import INLINED
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from prybee.flame.profile import Profile
+
+# Field numbers of the messages.
+SAMPLE_TYPE, SAMPLE, MAPPING, LOCATION, FUNCTION, STRING_TABLE = 1, 2, 3, 4, 5, 6
+_VARINT, _BYTES = 0, 2
+
+
+def write(profile: Profile) -> bytes:
+    """The whole file.
+
+    Args:
+        profile: what is written; weights lose their fractions.
+    """
+    strings: dict[str, int] = {"": 0}
+
+    def string(text: str) -> int:
+        return strings.setdefault(text, len(strings))
+
+    modules: dict[str, int] = {}
+    unit = profile.unit or "samples"
+    kind, count = ("samples", "count") if unit == "samples" else (unit, unit)
+    parts = [_message(SAMPLE_TYPE, _number(1, string(kind)) + _number(2, string(count)))]
+    frames = profile.frames
+    locations: dict[tuple[int, ...], int] = {}
+    for stack, weight in profile.weights.items():
+        ids = [
+            locations.setdefault(each, len(locations) + 1)
+            for each in _locations(stack, [frame.kind == INLINED for frame in frames])
+        ]
+        parts.append(_message(SAMPLE, _packed(1, ids) + _packed(2, [round(weight)])))
+    for frame in frames:
+        if frame.module:
+            modules.setdefault(frame.module, len(modules) + 1)
+    for module, number in modules.items():
+        parts.append(
+            _message(MAPPING, _number(1, number) + _number(5, string(module)) + _number(7, 1))
+        )
+    for each, number in locations.items():
+        mapping = modules.get(frames[each[-1]].module, 0)
+        own = _number(1, number) + (_number(2, mapping) if mapping else b"")
+        # Inlined ones first, the innermost at the beginning.
+        lines = b"".join(_message(4, _number(1, frame + 1)) for frame in reversed(each))
+        parts.append(_message(LOCATION, own + lines))
+    for number, frame in enumerate(frames):
+        name = string(frame.name)
+        parts.append(_message(FUNCTION, _number(1, number + 1) + _number(2, name)))
+    parts += [_message(STRING_TABLE, text.encode(errors="replace")) for text in strings]
+    return gzip.compress(b"".join(parts), mtime=0)
+
+
+def _locations(stack: tuple[int, ...], inlined: list[bool]) -> list[tuple[int, ...]]:
+    """A stack's locations, the leaf first: a function with all that is inlined into it is one."""
+    found: list[tuple[int, ...]] = []
+    for frame in stack:
+        if inlined[frame] and found:
+            found[-1] = (*found[-1], frame)
+        else:
+            found.append((frame,))
+    return found[::-1]
+
+
+def _varint(value: int) -> bytes:
+    data = bytearray()
+    while value > 0x7F:
+        data.append(value & 0x7F | 0x80)
+        value >>= 7
+    data.append(value)
+    return bytes(data)
+
+
+def _number(field: int, value: int) -> bytes:
+    return _varint(field << 3 | _VARINT) + _varint(value)
+
+
+def _message(field: int, data: bytes) -> bytes:
+    return _varint(field << 3 | _BYTES) + _varint(len(data)) + data
+
+
+def _packed(field: int, values: Iterable[int]) -> bytes:
+    # Negative numbers are of 64 bits.
+    return _message(field, b"".join(_varint(value & (1 << 64) - 1) for value in values))
