@@ -16,11 +16,12 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from prybee.diagnostics import PrybeeError
+    from prybee.engines.live import LiveTarget
     from prybee.linux.links import Link
     from prybee.linux.programs import Program
-    from prybee.linux.tracefs import Tracefs
 
-    Events = Callable[[], Tracefs]
+    Machine = Callable[[], LiveTarget]
 
 # Where several programs are attached to one place the kernel runs them, for most kinds, in the
 # order they were attached; but uprobe consumers (kernel/events/uprobes.c, consumer_add) and
@@ -45,18 +46,28 @@ def _reversed(way: p.AttachSpec) -> bool:
     return isinstance(way, REVERSED)
 
 
-def attach(probe: p.ProbeSpec, program: Program, tracefs: Events) -> list[Link]:
+def attach(
+    probe: p.ProbeSpec,
+    program: Program,
+    machine: Machine,
+    missed: list[tuple[str, PrybeeError]] | None = None,
+) -> list[Link]:
     """Attaches one probe; more than one link where it takes several events.
 
     Args:
-        tracefs: gives the kernel's list of events, where that is needed.
+        machine: tells of the running machine, where that is needed.
+        missed: takes the functions that one link for many had to leave out, and why.
 
     Raises:
         NotSupported: this kernel does not have it.
         KernelError: refused.
     """
     way = probe.attach
-    return _WAYS[type(way)](way, program, tracefs)
+    if isinstance(way, p.KprobeMultiAttach):
+        from prybee.engines.kprobes import attach_many
+
+        return attach_many(way, program, machine(), missed if missed is not None else [])
+    return _WAYS[type(way)](way, program, machine)
 
 
 def detach(attached: Sequence[Link]) -> None:
@@ -69,8 +80,8 @@ def detach(attached: Sequence[Link]) -> None:
     leave([fd for fd in rest if fd >= 0])
 
 
-def _tracepoint(way: p.TracepointAttach, program: Program, events: Events) -> list[Link]:
-    tracefs = events()
+def _tracepoint(way: p.TracepointAttach, program: Program, machine: Machine) -> list[Link]:
+    tracefs = machine().tracefs
     number = tracefs.event_id(way.category, way.event)
     name = f"tracepoint:{way.category}:{way.event}"
     if number is None:
@@ -83,17 +94,17 @@ def _tracepoint(way: p.TracepointAttach, program: Program, events: Events) -> li
     return [_linked(program, event, keep_event=True)]
 
 
-def _raw_tracepoint(way: p.RawTracepointAttach, program: Program, _: Events) -> list[Link]:
+def _raw_tracepoint(way: p.RawTracepointAttach, program: Program, _: Machine) -> list[Link]:
     if program.type == "tracing":
         return [links.tracing(program, f"rawtracepoint:{way.event}")]
     return [links.raw_tracepoint(program, way.event)]
 
 
-def _tracing(_way: p.TracingAttach, program: Program, _: Events) -> list[Link]:
+def _tracing(_way: p.TracingAttach, program: Program, _: Machine) -> list[Link]:
     return [links.tracing(program, program.name)]
 
 
-def _perf_event(way: p.PerfEventAttach, program: Program, _: Events) -> list[Link]:
+def _perf_event(way: p.PerfEventAttach, program: Program, _: Machine) -> list[Link]:
     def open_one(pid: int, cpu: int) -> PerfEvent:
         return PerfEvent.counter(
             way.type,
@@ -108,7 +119,7 @@ def _perf_event(way: p.PerfEventAttach, program: Program, _: Events) -> list[Lin
     return _wherever(program, way.pid, way.cpu, open_one)
 
 
-def _watchpoint(way: p.WatchpointAttach, program: Program, _: Events) -> list[Link]:
+def _watchpoint(way: p.WatchpointAttach, program: Program, _: Machine) -> list[Link]:
     def open_one(pid: int, cpu: int) -> PerfEvent:
         return PerfEvent.breakpoint(
             way.address, way.length, way.mode, pid=pid, cpu=cpu, inherit=pid >= 0
@@ -151,7 +162,7 @@ def _threads(pid: int) -> list[int]:
         return [pid]
 
 
-def _uprobe(way: p.UprobeAttach, program: Program, _: Events) -> list[Link]:
+def _uprobe(way: p.UprobeAttach, program: Program, _: Machine) -> list[Link]:
     event = PerfEvent.uprobe(
         way.path,
         way.offset,
@@ -162,12 +173,12 @@ def _uprobe(way: p.UprobeAttach, program: Program, _: Events) -> list[Link]:
     return [_linked(program, event, way.cookie, keep_event=True)]
 
 
-def _kprobe(way: p.KprobeAttach, program: Program, _: Events) -> list[Link]:
+def _kprobe(way: p.KprobeAttach, program: Program, _: Machine) -> list[Link]:
     event = PerfEvent.kprobe(way.function, way.offset, address=way.address, returns=way.returns)
     return [_linked(program, event, keep_event=True)]
 
 
-def _uprobe_multi(way: p.UprobeMultiAttach, program: Program, _: Events) -> list[Link]:
+def _uprobe_multi(way: p.UprobeMultiAttach, program: Program, _: Machine) -> list[Link]:
     return [
         links.uprobe_multi(
             program,
@@ -186,7 +197,7 @@ def _uprobe_multi(way: p.UprobeMultiAttach, program: Program, _: Events) -> list
 _ITERATOR_INFO = {"cgroup": pack("=IIQ", 2, 0, 0)}
 
 
-def _iterator(way: p.IterAttach, program: Program, _: Events) -> list[Link]:
+def _iterator(way: p.IterAttach, program: Program, _: Machine) -> list[Link]:
     link = links.iterator(program, way.target, _ITERATOR_INFO.get(way.target, b""))
     if way.pin:
         path = way.pin if way.pin.startswith("/") else f"{BPF_FILE_SYSTEM}/{way.pin}"

@@ -36,7 +36,6 @@ if TYPE_CHECKING:
     from prybee.linux.maps import Map
     from prybee.linux.perfbuf import PerfBuffer
     from prybee.linux.programs import Program
-    from prybee.linux.tracefs import Tracefs
     from prybee.plan.plan import CounterSpec, Plan, ScriptMap
     from prybee.plan.target import Target
 
@@ -190,9 +189,6 @@ class KernelEngine:
             self._own = LiveTarget()
         return self._own
 
-    def _tracefs(self) -> Tracefs:
-        return self._live().tracefs
-
     @property
     def ring(self) -> Ring | PerfRecords:
         """Where records are read."""
@@ -230,18 +226,28 @@ class KernelEngine:
 
         What fails is reported, not raised: the caller knows whether a missing probe matters.
         """
-        failures: dict[int, AttachFailure] = {}
+        failures: dict[int, list[AttachFailure]] = {}
+        fewer: dict[int, ProbeSpec] = {}
         # Special ones are run, not attached; a script of these alone needs nothing of what follows.
         real = [probe for probe in self.plan.probes if not isinstance(probe.attach, SpecialAttach)]
         if real:
             from prybee.engines import attaching
 
             for probe in attaching.order(real):
+                missed: list[tuple[str, PrybeeError]] = []
+                program = self.programs[probe.program]
                 try:
-                    made = attaching.attach(probe, self.programs[probe.program], self._tracefs)
+                    made = attaching.attach(probe, program, self._live, missed)
                 except PrybeeError as error:
-                    failures[id(probe)] = AttachFailure(probe, error)
+                    failures[id(probe)] = [AttachFailure(probe, error)]
                     continue
+                if missed:
+                    kind = probe.name.partition(":")[0]
+                    failures[id(probe)] = [
+                        AttachFailure(probe.replace(name=f"{kind}:{function}", count=1), error)
+                        for function, error in missed
+                    ]
+                    fewer[id(probe)] = probe.replace(count=probe.count - len(missed))
                 if isinstance(probe.attach, IterAttach):
                     self._iterators.append((probe, made[0]))
                 elif isinstance(probe.attach, WatchpointAttach):
@@ -249,8 +255,8 @@ class KernelEngine:
                 self._links += made
         probes = self.plan.probes
         return AttachReport(
-            tuple([probe for probe in probes if id(probe) not in failures]),
-            tuple([failures[id(probe)] for probe in probes if id(probe) in failures]),
+            tuple([fewer.get(id(p), p) for p in probes if id(p) in fewer or id(p) not in failures]),
+            tuple([failure for probe in probes for failure in failures.get(id(probe), ())]),
         )
 
     def iterate(self) -> Iterator[tuple[ProbeSpec, bytes]]:

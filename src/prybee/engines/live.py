@@ -59,6 +59,8 @@ class LiveTarget(Target):
         self._iterators: list[str] | None = None
         self._functions_path = functions
         self._functions: list[tuple[str, str]] | None = None
+        self._functions_text = ""
+        self._repeated: frozenset[str] | None = None
         self._modules: dict[str, Btf | None] = {}
         self._symbols: KernelSymbols | None = None
         self._addresses: dict[str, int | None] = {}
@@ -205,6 +207,7 @@ class LiveTarget(Target):
             text = _text(path)
             if text is not None:
                 self._functions = traceable.from_list(text)
+                self._functions_text = text
             elif self._functions_path or not self.has("kprobe"):
                 return None
             else:
@@ -212,6 +215,21 @@ class LiveTarget(Target):
                 symbols = _text("/proc/kallsyms") or ""
                 self._functions = traceable.from_symbols(symbols, excluded)
         return self._functions
+
+    def function_addresses(self, function: str) -> Sequence[int]:
+        """Where functions called ``NAME`` or ``MODULE:NAME`` begin, if there are several of that
+        name in the kernel and its modules; empty for one only, which its name tells."""
+        from prybee.linux import traceable
+
+        if self._repeated is None:
+            self.kernel_functions()
+            self._repeated = traceable.repeated(self._functions_text)
+            self._functions_text = ""
+        module, _colon, name = function.rpartition(":")
+        if name not in self._repeated:
+            return ()
+        found = self._kernel_symbols().functions(name)
+        return [address for address, of in found if address and of == module]
 
     def module_btf(self, module: str) -> Btf | None:
         """Types of a kernel module, those of the kernel included; None without them."""
@@ -231,12 +249,15 @@ class LiveTarget(Target):
     def kernel_address(self, symbol: str) -> int | None:
         """Address of a kernel symbol; None where it is unknown or hidden."""
         if symbol not in self._addresses:
-            if self._symbols is None:
-                from prybee.symbols import KernelSymbols
-
-                self._symbols = KernelSymbols()
-            self._addresses[symbol] = self._symbols.address(symbol) or None
+            self._addresses[symbol] = self._kernel_symbols().address(symbol) or None
         return self._addresses[symbol]
+
+    def _kernel_symbols(self) -> KernelSymbols:
+        if self._symbols is None:
+            from prybee.symbols import KernelSymbols
+
+            self._symbols = KernelSymbols()
+        return self._symbols
 
     def resolve_binary(self, name: str, pid: int | None = None) -> Sequence[str]:
         """Paths that a binary name means; with ``pid`` as that process sees them."""

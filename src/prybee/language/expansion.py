@@ -27,7 +27,7 @@ from prybee.language.types import NAMED
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from prybee.diagnostics import Source
     from prybee.language.frontend import CompileOptions
@@ -42,9 +42,9 @@ _USES = {
     "retval": "retval",
     "reg": "reg",
     "pc": "reg",
-    "func": "reg",
     "usermode": "reg",
     "uaddr": "reg",
+    "func": "func",
     # Pointers that the verifier knows the types of, wherever they come from.
     "skboutput": "args",
     "socket_cookie": "args",
@@ -374,7 +374,8 @@ def _expand_block(
             group = groups[key] = (provider, [], [])
         group[1].append(match)
         group[2].append(found.span)
-    for provider, matches, spans in groups.values():
+    for provider, shared, spans in groups.values():
+        matches = provider.together(shared, scope)
         try:
             context = provider.context(matches[0], scope)
         except ProbeSyntaxError as failure:
@@ -383,6 +384,14 @@ def _expand_block(
         block.variants.append(Variant(block.probe, block.index, context, matches))
         block.providers.append(provider)
         block.spans.append(spans)
+
+
+def _registers(node: tree.Call, name: str) -> Iterator[str]:
+    """The words for the registers that a call reads."""
+    if name in ("pc", "usermode"):
+        yield f"reg:{name}"
+    elif name == "reg":
+        yield from [f"reg:{each.value}" for each in node.args if isinstance(each, tree.String)]
 
 
 def _uses(probe: tree.Probe, functions: Sequence[tree.Subprogram]) -> tuple[frozenset[str], bool]:
@@ -403,6 +412,7 @@ def _uses(probe: tree.Probe, functions: Sequence[tree.Subprogram]) -> tuple[froz
                 by_name = True
             elif name in _USES:
                 uses.add(_USES[name])
+                uses.update(_registers(node, name))
             elif name.startswith("arg") and name[3:].isdecimal():
                 uses.add("arg")
     return frozenset(uses), by_name

@@ -136,6 +136,10 @@ class ProbeContext:
         """Offset in the context of the register that ``reg()`` calls ``name``; None without it."""
         return None
 
+    def like_register(self, name: str) -> tuple[str, ...]:
+        """What to say of a name that :meth:`register` does not know."""
+        return ()
+
     def prologue(self, handler: Handler) -> None:
         """Emit what must come before the handler's own code, its predicate included."""
 
@@ -251,10 +255,15 @@ class Provider:
     def share(self, match: Match, scope: ExpandScope, uses: Collection[str]) -> Match:
         """``match`` with the key of a handler that looks at no more of its context than ``uses``.
 
-        ``uses`` has those of ``args``, ``ctx``, ``arg``, ``retval``, ``reg`` that the handler
-        names; the fewer, the more matches can share one program.
+        ``uses`` has those of ``args``, ``ctx``, ``arg``, ``retval``, ``reg`` (and ``reg:NAME`` for
+        each register), ``func`` that the handler names; the fewer, the more matches can share one
+        program.
         """
         return match
+
+    def together(self, matches: Sequence[Match], scope: ExpandScope) -> Sequence[Match]:
+        """``matches``, which :meth:`share` gave one key, now that it is known how many they are."""
+        return matches
 
     def context(self, match: Match, scope: ExpandScope) -> ProbeContext:
         """The context of the handler for matches with this one's key."""

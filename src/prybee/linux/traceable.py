@@ -7,6 +7,8 @@ function tracing has none; there every function can be probed but those that kpr
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 KERNEL = "vmlinux"
 LIST = "available_filter_functions"
 
@@ -24,6 +26,15 @@ def from_list(text: str) -> list[tuple[str, str]]:
         if name and not name.startswith(_NAMELESS):
             found.add((module.strip().strip("[]") or KERNEL, name))
     return sorted(found)
+
+
+def repeated(text: str) -> frozenset[str]:
+    """Names in such a list that several functions have, in whatever module."""
+    names = [line.partition(" ")[0] for line in text.split("\n") if line]
+    if len(set(names)) == len(names):
+        return frozenset()
+    names.sort()
+    return frozenset([name for name, after in pairwise(names) if name == after])
 
 
 def from_symbols(symbols: str, excluded: str) -> list[tuple[str, str]]:

@@ -160,6 +160,18 @@ class KprobeAttach(AttachSpec):
     returns: bool = False
 
 
+class KprobeMultiAttach(AttachSpec):
+    """Functions of the kernel by one link: ``name``, or ``module:name``.
+
+    ``session`` runs the program at their starts and ends both, ``returns`` at their ends.
+    """
+
+    functions: tuple[str, ...]
+    returns: bool = False
+    session: bool = False
+    cookies: tuple[int, ...] = ()
+
+
 class IterAttach(AttachSpec):
     """An iterator; ``pin`` is a path for it on the bpf file system, or empty."""
 

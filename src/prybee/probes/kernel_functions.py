@@ -22,7 +22,7 @@ from prybee.probes.ways import (
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Collection, Iterable, Sequence
 
     from prybee.btf import Btf
     from prybee.language.attach_point import AttachPoint
@@ -163,6 +163,14 @@ class KernelFunction(NeedsFeature):
             if failure.hints:
                 raise
             raise ProbeSyntaxError(str(failure), self.instead) from None
+
+    def share(self, match: Match, scope: ExpandScope, uses: Collection[str]) -> Match:
+        way = self.way(scope.target)
+        return way.share(match, uses, scope.target) if way is not None else match
+
+    def together(self, matches: Sequence[Match], scope: ExpandScope) -> Sequence[Match]:
+        way = self.way(scope.target)
+        return way.together(matches, scope.target) if way is not None else matches
 
     def attach(
         self, matches: Sequence[Match], program: str, scope: ExpandScope

@@ -6,13 +6,14 @@ A probe type has a list of them, best first; the first that the kernel knows is 
 from __future__ import annotations
 
 from prybee.language.registry import ProbeSyntaxError
-from prybee.plan.plan import KprobeAttach, ProbeSpec, TracingAttach
+from prybee.plan.plan import KprobeAttach, KprobeMultiAttach, ProbeSpec, TracingAttach
 from prybee.probes.kprobe_context import KprobeContext, KretprobeContext
 from prybee.probes.numbers import parse
+from prybee.probes.registers import registers
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
     from prybee.btf import Btf
     from prybee.language.registry import Match, ProbeContext
@@ -20,6 +21,11 @@ if TYPE_CHECKING:
     from prybee.probes.trampoline import FunctionContext
 
 KERNEL = "vmlinux"
+
+# In the keys of matches: functions that a link for many may serve, and those that one does.
+_FUNCTION = "function"
+_MANY = "many"
+MULTI_ATTACH_TYPE = "trace_kprobe_multi"
 
 
 class Way:
@@ -49,6 +55,14 @@ class Way:
         """``match`` with the key of those that it can share a program with."""
         return match
 
+    def share(self, match: Match, uses: Collection[str], target: Target) -> Match:
+        """``match`` with the key for a handler that uses this much (``Provider.share``)."""
+        return match
+
+    def together(self, matches: Sequence[Match], target: Target) -> Sequence[Match]:
+        """``matches`` with one key, which are all that share a program."""
+        return matches
+
     def context(self, match: Match, provider: str, target: Target) -> ProbeContext:
         """What a handler finds there.
 
@@ -63,25 +77,65 @@ class Way:
 
 
 class Breakpoints(Way):
-    """kprobes: any instruction, with the registers there."""
+    """kprobes: any instruction, with the registers there; many functions by one link."""
 
     feature = "kprobe"
 
+    def share(self, match: Match, uses: Collection[str], target: Target) -> Match:
+        _module, function, rest = map(str, match.data)
+        if rest or function[0].isdigit() or not self._told(uses, target):
+            return match
+        return match.replace(key=(*match.key, _FUNCTION))
+
+    def _told(self, uses: Collection[str], target: Target) -> bool:
+        """Whether links for many functions tell all that a handler uses.
+
+        They are called from the function itself, with those registers only that hold arguments,
+        or the result (arch/x86/kernel/ftrace_64.S; ftrace_partial_regs()).
+        """
+        known = registers(target.arch)
+        if known is None or "ctx" in uses:
+            return False
+        if self.returns:
+            told = {known.return_value}
+        else:
+            told = {*known.arguments, known.stack_pointer, known.instruction_pointer, "pc"}
+        return all(use.partition(":")[2] in told for use in uses if use.startswith("reg:"))
+
+    def together(self, matches: Sequence[Match], target: Target) -> Sequence[Match]:
+        key = matches[0].key
+        if len(matches) < 2 or key[-1] != _FUNCTION or not target.has("kprobe_multi"):
+            return matches
+        return [match.replace(key=(*key, _MANY)) for match in matches]
+
     def context(self, match: Match, provider: str, target: Target) -> ProbeContext:
-        registers = KretprobeContext if self.returns else KprobeContext
-        return registers(match.name, provider, target.arch)
+        kind = KretprobeContext if self.returns else KprobeContext
+        context = kind(match.name, provider, target.arch)
+        if match.key[-1] == _MANY:
+            context.attach_type = MULTI_ATTACH_TYPE
+        return context
 
     def attach(self, matches: Sequence[Match], program: str) -> Sequence[ProbeSpec]:
-        return [ProbeSpec(match.name, program, self._place(match)) for match in matches]
+        if matches[0].key[-1] != _MANY:
+            return [ProbeSpec(match.name, program, self._place(match)) for match in matches]
+        functions = tuple([_symbol(match) for match in matches])
+        name = f"{matches[0].name} and {len(matches) - 1} more"
+        way = KprobeMultiAttach(functions, self.returns)
+        return [ProbeSpec(name, program, way, count=len(matches))]
 
     def _place(self, match: Match) -> KprobeAttach:
-        module, function, rest = map(str, match.data)
+        function, rest = map(str, match.data[1:])
         offset = parse(rest[1:])[0] if rest else 0
         if function[0].isdigit():
             return KprobeAttach("", 0, parse(function)[0] + offset, self.returns)
-        # The kernel finds the functions of modules by this form (module_kallsyms_lookup_name).
-        symbol = function if module == KERNEL else f"{module}:{function}"
-        return KprobeAttach(symbol, offset, 0, self.returns)
+        return KprobeAttach(_symbol(match), offset, 0, self.returns)
+
+
+def _symbol(match: Match) -> str:
+    """The function of a match by the name that the kernel finds it by: those of modules have one
+    of this form (module_kallsyms_lookup_name)."""
+    module, function = map(str, match.data[:2])
+    return function if module == KERNEL else f"{module}:{function}"
 
 
 class TypedBreakpoints(Breakpoints):
@@ -92,6 +146,9 @@ class TypedBreakpoints(Breakpoints):
 
     def alone(self, match: Match) -> Match:
         return match.replace(key=(match.name,))
+
+    def share(self, match: Match, uses: Collection[str], target: Target) -> Match:
+        return match  # Types are those of one function.
 
     def context(self, match: Match, provider: str, target: Target) -> ProbeContext:
         from prybee.probes.typed_registers import TypedEntryContext, TypedReturnContext

@@ -176,6 +176,15 @@ class KernelSymbols:
                 return None
             start = self._read_on()
 
+    def functions(self, name: str) -> list[tuple[int, str]]:
+        """(address, module) of all functions called ``name``, in the kernel's order."""
+        self._load()
+        pattern = rb"^([0-9a-f]+) [tTwW] " + re.escape(name.encode()) + rb"(?:\t\[(.*)\])?$"
+        return [
+            (int(match[1], 16), (match[2] or b"").decode())
+            for match in re.finditer(pattern, self._data, re.MULTILINE)
+        ]
+
     def resolve(self, address: int) -> tuple[str, int, str] | None:
         """(symbol, offset in bytes, module) of an address; module is "" in the kernel proper.
 

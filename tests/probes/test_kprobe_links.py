@@ -1,0 +1,84 @@
+"""How kprobe and kretprobe are attached: many functions by one link, or one by one."""
+
+from __future__ import annotations
+
+import pytest
+
+from prybee import functions, probes
+from prybee.diagnostics import Source
+from prybee.language.frontend import CompileOptions, compile_script
+from prybee.language.registry import Registry
+from prybee.plan.plan import AttachSpec, KprobeAttach, KprobeMultiAttach, Plan
+from tests.fixtures.table_target import TableTarget
+
+FUNCTIONS = (
+    ("ext4", "ext4_read"),
+    ("vmlinux", "vfs_read"),
+    ("vmlinux", "vfs_readv"),
+    ("vmlinux", "vfs_write"),
+)
+ALL = ("kprobe", "kprobe_multi", "kprobe_session", "helper:get_func_ip")
+READS = ("vfs_read", "vfs_readv")
+
+
+def target(*features: str) -> TableTarget:
+    return TableTarget(kernel_functions=FUNCTIONS, features=features)
+
+
+def plan(script: str, *features: str) -> Plan:
+    registry = Registry(functions.TABLE, probes.TABLE)
+    options = CompileOptions(unsafe=True)
+    return compile_script(Source("stdin", script), target(*features), registry, options).plan
+
+
+def ways(script: str, *features: str) -> list[AttachSpec]:
+    return [probe.attach for probe in plan(script, *features).probes]
+
+
+ONE_LINK = [
+    ("k:vfs_read* { @ = arg0; }", KprobeMultiAttach(READS)),
+    ("kr:vfs_read* { @ = retval; }", KprobeMultiAttach(READS, returns=True)),
+    ("k:vfs_read,k:vfs_readv { @[func] = count(); }", KprobeMultiAttach(READS)),
+    ("k:*:*_read { @ = count(); }", KprobeMultiAttach(("ext4:ext4_read", "vfs_read"))),
+    ('k:vfs_read* { @ = reg("di") + reg("pc"); }', KprobeMultiAttach(READS)),
+    ('kr:vfs_read* { @ = reg("ax"); }', KprobeMultiAttach(READS, returns=True)),
+]
+
+
+@pytest.mark.parametrize(("script", "way"), ONE_LINK)
+def test_one_link_serves_many_functions(script: str, way: KprobeMultiAttach) -> None:
+    made = plan(script, *ALL)
+    (probe,) = made.probes
+    assert probe.attach == way
+    assert probe.count == len(way.functions)
+    (program,) = made.programs
+    assert program.attach_type == "trace_kprobe_multi"
+
+
+@pytest.mark.parametrize(
+    "script",
+    [
+        'k:vfs_read* { @ = reg("bx"); }',
+        'kr:vfs_read* { @ = reg("sp"); }',
+        "k:vfs_read* { @ = usermode; }",
+    ],
+)
+def test_registers_that_such_links_have_not(script: str) -> None:
+    made = plan(script, *ALL)
+    assert len(made.programs) == 1
+    assert [program.attach_type for program in made.programs] == [""]
+    assert [type(probe.attach) for probe in made.probes] == [KprobeAttach, KprobeAttach]
+
+
+def test_without_such_links() -> None:
+    one_by_one = [KprobeAttach("vfs_read"), KprobeAttach("vfs_readv")]
+    assert ways("k:vfs_read* { @ = arg0; }", "kprobe") == one_by_one
+    assert len(plan("k:vfs_read* { @ = arg0; }", "kprobe").programs) == 1
+
+
+def test_places_inside_a_function_stand_alone() -> None:
+    script = "k:vfs_read, k:vfs_read+4, k:vfs_write { @ = arg0; }"
+    assert ways(script, *ALL) == [
+        KprobeMultiAttach(("vfs_read", "vfs_write")),
+        KprobeAttach("vfs_read", 4),
+    ]
