@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from prybee.diagnostics import ScriptError
 from tests.functions.scripts import complaints
+from tests.language.running import compile_text
 
 ERRORS = {
     "pid(1)": "pid() only supports curr_ns and init as the argument",
@@ -147,8 +149,6 @@ def test_tracepoints_have_their_own_hints() -> None:
 def test_arguments_and_registers_that_a_machine_does_not_have() -> None:
     probe = "uprobe:libc:getppid"
     assert complaints(f"{probe} {{ $a = arg10; }}") == ["x86_64 doesn't support arg10"]
-    (message,) = complaints(f'{probe} {{ $a = reg("foo"); }}')
-    assert message == "'foo' is not a valid register on this architecture (x86_64)"
     (message,) = complaints(f'{probe} {{ $a = uaddr("nosuch"); }}')
     assert message.startswith("Could not resolve symbol: /")
     assert message.endswith(":nosuch")
@@ -179,3 +179,29 @@ def test_cpid_without_a_child_warns() -> None:
     warnings = compile_text("begin { $a = cpid; }").warnings
     assert [w.message for w in warnings] == ["No child command (`-c`); cpid is zero"]
     assert not compile_text("begin { $a = cpid; }", pid=5, child=True).warnings
+
+
+ALL = (
+    "r15, r14, r13, r12, bp, bx, r11, r10, r9, r8, ax, cx, dx, si, di, orig_ax, ip, cs, flags, sp, "
+    "ss, pc"
+)
+
+
+@pytest.mark.parametrize(
+    ("name", "hint"),
+    [
+        ("rax", "did you mean 'ax'?"),
+        ("%rdi", "did you mean 'di'?"),
+        ("eip", "did you mean 'ip'?"),
+        ("PC", "did you mean 'pc'?"),
+        ("orig_rax", "did you mean 'orig_ax'?"),
+        ("foo", f"registers: {ALL}"),
+    ],
+)
+def test_registers_that_a_machine_does_not_have(name: str, hint: str) -> None:
+    """Names of assemblers are known for what they mean."""
+    with pytest.raises(ScriptError) as caught:
+        compile_text(f'profile:hz:9 {{ $a = reg("{name}"); }}')
+    (diagnostic,) = caught.value.diagnostics
+    assert diagnostic.message == (f"'{name}' is not a valid register on this architecture (x86_64)")
+    assert diagnostic.hints == (hint,)

@@ -200,7 +200,7 @@ def test_usdt(noted: TableTarget) -> None:
     assert found(f"U:{PATH}:bare") == ["other:bare"]
     assert found(f"usdt:{PATH}:app:bare") == []
     assert found(f"usdt:{PATH}:*") == [
-        "app:absolute", "app:constants", "app:guarded", "app:memory", "app:named",
+        "app:absolute", "app:alike", "app:constants", "app:guarded", "app:memory", "app:named",
         "app:registers", "app:twice", "app:twice", "other:bare",
     ]  # fmt: skip
     assert found(f"usdt:{PATH}:o*:*") == ["other:bare"]
@@ -320,10 +320,9 @@ def test_where_a_match_lies(program: Program, noted: TableTarget) -> None:
     target, elf, path = program
     (match,) = expand(f"uprobe:{PATH}:six", target)
     expected = elf.file_offset(symbols(path)["six"])
-    assert provider("uprobe").place(match) == (PATH, expected)
+    assert provider("uprobe").places(match) == ((PATH, expected),)
     (single,) = expand(f"usdt:{PATH}:bare", noted)
-    found = provider("usdt").place(single)
-    assert found is not None
-    assert found[0] == PATH
-    several = [m for m in expand(f"usdt:{PATH}:twice", noted) if provider("usdt").place(m) is None]
-    assert len(several) == 1
+    ((file, _offset),) = provider("usdt").places(single)
+    assert file == PATH
+    several = [len(provider("usdt").places(m)) for m in expand(f"usdt:{PATH}:twice", noted)]
+    assert sorted(several) == [1, 2]

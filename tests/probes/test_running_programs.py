@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from prybee.diagnostics import ScriptError
 from tests.probes.running import run, trace
 
 if TYPE_CHECKING:
@@ -158,12 +159,32 @@ def test_usdt_in_several_places(build: Build) -> None:
     assert found == {"@": {5: 2, 6: 2, 7: 2}}
     assert len(plan.programs) == 2
     found, plan = trace(f"usdt:{path}:* {{ @ = count(); }}", run(path, 2))
-    assert found == {"@": 2 * 10}
+    assert found == {"@": 2 * 12}
     assert len(plan.programs) == 1
     found, _plan = trace(f"usdt:{path}::tw* {{ @[probe] = count(); }}", run(path, 2))
     assert list(found["@"]) == [f"usdt:{path}:app:twice"]
     found, plan = trace(f"usdt:{path}:twice {{ @[probe] = sum(arg0); }}", run(path))
     assert found == {"@": {f"usdt:{path}:app:twice": 5 + 6 + 7}}
+
+
+def test_symbols_of_a_probe_in_several_places(build: Build, kind: tuple[str, ...]) -> None:
+    """Which place was hit tells where the program is loaded."""
+    path = build("usdt.c", *kind)
+    found, plan = trace(
+        f'usdt:{path}:twice {{ @[*(int64 *)uaddr("cells")] = count(); }}', run(path, 2)
+    )
+    assert found == {"@": {11: 2 * 3}}
+    assert len(plan.programs) == 1
+
+
+def test_symbols_of_a_probe_whose_places_are_alike(build: Build) -> None:
+    """Two places with whole pages between them: only a program that is not moved tells."""
+    script = 'usdt:{}:alike {{ @[*(int64 *)uaddr("cells")] = count(); }}'
+    path = build("usdt.c", *KINDS["no-pie"])
+    assert trace(script.format(path), run(path, 2))[0] == {"@": {11: 2 * 2}}
+    path = build("usdt.c", *KINDS["pie"])
+    with pytest.raises(ScriptError, match="cannot tell apart the places that this probe stands"):
+        trace(script.format(path), run(path))
 
 
 def test_usdt_probes_of_whatever_runs(build: Build) -> None:

@@ -165,6 +165,7 @@ class Register(Function):
             checker.error(
                 call,
                 f"'{name}' is not a valid register on this architecture ({checker.target.arch})",
+                *context_.like_register(name),
             )
         return UINT64
 

@@ -31,6 +31,8 @@ from prybee.language.types import (
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from prybee.compiler.ir import Value
     from prybee.elf import ElfFile, Symbol
     from prybee.language import tree
@@ -44,6 +46,11 @@ KERNEL_ADDRESS = IntType(8, False, KERNEL)
 
 # Offsets of every CPU's copy of per-CPU data (include/asm-generic/percpu.h).
 _PER_CPU_OFFSETS = "__per_cpu_offset"
+
+# Where programs are loaded is a multiple of this, in bytes.
+_PAGE = 4096
+# So many places are compared with the one that was hit.
+_MOST_PLACES = 64
 
 _HOOKS = ("uprobe", "uretprobe", "usdt")
 
@@ -203,11 +210,11 @@ class UserAddress(Function):
             )
         elif symbol is None:
             checker.error(call, f"Could not resolve symbol: {probed.path}:{name}")
-        elif probed.relocated and probed.address is None:
+        elif probed.relocated and not probed.told_apart:
             checker.error(
                 call,
-                "uaddr() needs a probe at one place of its program: this one stands for several",
-                "name the function without wildcards",
+                "uaddr() cannot tell apart the places that this probe stands for",
+                "name one of them, without wildcards",
             )
         else:
             size = symbol.size if symbol.size in (1, 2, 4, 8) else 8
@@ -221,19 +228,30 @@ class UserAddress(Function):
         assert symbol is not None, "the checker found the symbol"
         value = handler.const(symbol.value)
         if probed.relocated:
-            assert probed.address is not None
-            moved = handler.b.sub(hit_address(handler), probed.address)
+            hit = hit_address(handler)
+            moved = handler.b.sub(hit, _place(handler, hit, probed.addresses))
             value = handler.b.add(moved, symbol.value)
         return Scalar(value, call.type)
 
 
-class _Probed:
-    """The program that a handler's probe lies in, and the address there before it is loaded."""
+def _place(h: Handler, hit: Value, addresses: Sequence[int]) -> Value:
+    """Which of ``addresses``, as linked, was hit: programs are moved by whole pages."""
+    first, *others = addresses
+    found = h.const(first)
+    within = h.b.and_(hit, _PAGE - 1)
+    for address in others:
+        same = h.b.icmp("eq", within, address & (_PAGE - 1))
+        found = h.b.select(same, h.const(address), found)
+    return found
 
-    def __init__(self, path: str, file: ElfFile, address: int | None) -> None:
+
+class _Probed:
+    """The program that a handler's probe lies in, and its places there before it is loaded."""
+
+    def __init__(self, path: str, file: ElfFile, addresses: Sequence[int]) -> None:
         self.path = path
         self.file = file
-        self.address = address
+        self.addresses = addresses
 
     @classmethod
     def of(cls, variant: Variant, checker: Checker) -> _Probed | None:
@@ -241,16 +259,22 @@ class _Probed:
         provider = checker.registry.providers.get(variant.context.provider)
         if provider is None:
             return None
-        places = {provider.place(match) for match in variant.matches}
-        paths = {place[0] if place is not None else "" for place in places}
+        places = [place for match in variant.matches for place in provider.places(match)]
+        paths = {path for path, _offset in places}
         if len(paths) != 1:
             return None
         path = paths.pop()
-        file = checker.target.elf(path) if path else None
+        file = checker.target.elf(path)
         if file is None:
             return None
-        only = places.pop() if len(places) == 1 else None
-        return cls(path, file, file.virtual_address(only[1]) if only is not None else None)
+        addresses = {file.virtual_address(offset) for _path, offset in places}
+        return cls(path, file, sorted(each for each in addresses if each is not None))
+
+    @property
+    def told_apart(self) -> bool:
+        """Whether the lowest bits of the address that was hit tell which place it is."""
+        low = {address & (_PAGE - 1) for address in self.addresses}
+        return 0 < len(low) == len(self.addresses) <= _MOST_PLACES
 
     @property
     def relocated(self) -> bool:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from prybee.compiler.ir import I64
+from prybee.diagnostics import did_you_mean
 from prybee.language.lower.operands import Scalar
 from prybee.language.registry import ProbeContext
 from prybee.language.types import CONTEXT, INT64, PointerType, StructType, Type
 from prybee.machines import registers
+from prybee.probes.provider import meant
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -37,6 +39,17 @@ class RegisterContext(ProbeContext):
     def register(self, name: str) -> int | None:
         known = self.registers
         return known.offset(name) if known is not None else None
+
+    def like_register(self, name: str) -> tuple[str, ...]:
+        known = self.registers
+        if known is None:
+            return (f"the registers of {self.arch} are not known here",)
+        # As assemblers write them: rax, edi, x29.
+        written = name.lower().lstrip("%")
+        place = known.operands.get(written, known.operands.get(f"r{written[1:]}"))
+        names = [each for each, offset in known.offsets.items() if offset == place]
+        found = meant(names or did_you_mean(name, [*known.offsets, "pc"]))
+        return found or (f"registers: {', '.join(known.offsets)}, pc",)
 
     def ctx_type(self, checker: Checker) -> Type | None:
         struct = kernel_struct(checker.types, self.context_struct)

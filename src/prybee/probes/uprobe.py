@@ -171,8 +171,8 @@ class Uprobe(ProbeType):
             hints = (f"'{path}' is stripped: only the functions it exports have names",)
         return message, hints or source_line.of_inlined(path, function, scope)
 
-    def place(self, match: Match) -> tuple[str, int] | None:
-        return _placed(match)
+    def places(self, match: Match) -> tuple[tuple[str, int], ...]:
+        return (_placed(match),)
 
     def share(self, match: Match, scope: ExpandScope, uses: Collection[str]) -> Match:
         path, offset = _placed(match)

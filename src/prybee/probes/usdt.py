@@ -154,11 +154,11 @@ class Usdt(ProbeType):
     def share(self, match: Match, scope: ExpandScope, uses: Collection[str]) -> Match:
         return match if "arg" in uses else match.replace(key=(self.name,))
 
-    def place(self, match: Match) -> tuple[str, int] | None:
+    def places(self, match: Match) -> tuple[tuple[str, int], ...]:
         path, where, _counted = match.data
         assert isinstance(path, str)
         assert isinstance(where, tuple)
-        return (path, where[0][0]) if len(where) == 1 else None
+        return tuple((path, offset) for offset, _semaphore in where)
 
     def context(self, match: Match, scope: ExpandScope) -> ProbeContext:
         specific = len(match.key) > 1

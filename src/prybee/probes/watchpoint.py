@@ -24,7 +24,7 @@ _LENGTHS = (1, 2, 4, 8)
 _KERNEL = 1 << 63
 
 _SYMBOL = re.compile(r"([A-Za-z_.][\w.$]*)(?:\+(\w+))?")
-# What bpftrace could watch before 0.22: what an argument points to.
+# What older bpftrace could watch: what an argument points to.
 _ARGUMENT = re.compile(r"arg\d+")
 _NO_ARGUMENTS = (
     "what an argument points to cannot be watched by itself: print the argument in a uprobe or "

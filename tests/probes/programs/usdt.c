@@ -72,6 +72,13 @@ __attribute__((noinline)) void twice(void)
 	__asm__ volatile("mov $7, %%edi\n" NOTE("app", "twice", "0", "-4@%%edi") ::: "rdi");
 }
 
+/* One probe in two places, exactly a page apart. */
+__attribute__((noinline)) void alike(void)
+{
+	__asm__ volatile(NOTE("app", "alike", "0", "") "jmp 1f\n.skip 4096 - 1 - 5\n1:\n"
+			 NOTE("app", "alike", "0", "") :::);
+}
+
 int main(void)
 {
 	char line[64];
@@ -79,6 +86,7 @@ int main(void)
 	while (fgets(line, sizeof line, stdin)) {
 		fire();
 		twice();
+		alike();
 		printf("fired %d\n", guarded_semaphore);
 		fflush(stdout);
 	}
