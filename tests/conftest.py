@@ -21,3 +21,19 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if item.get_closest_marker("live"):
             item.add_marker(skip)
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Skip what ``needs`` something that this kernel, when asked, has not."""
+    for marker in item.iter_markers("needs"):
+        for feature in marker.args:
+            need(feature)
+
+
+def need(feature: str) -> None:
+    """Skip the running test where the kernel lacks a feature (a name of ``linux.features``)."""
+    from prybee.linux import features
+
+    answer = features.probe(feature)
+    if not answer:
+        pytest.skip(f"this kernel lacks {feature}: {answer.why}")

@@ -592,10 +592,10 @@ def test_a_key_too_long_for_an_old_kernel(monkeypatch: pytest.MonkeyPatch) -> No
     from prybee.engines import loading
     from prybee.plan.plan import MapSpec
 
-    def refuse(_spec: MapSpec) -> None:
+    def refuse(*_: object) -> None:
         raise KernelError("bpf(BPF_MAP_CREATE)", E2BIG)
 
-    monkeypatch.setattr(loading, "_create", refuse)
+    monkeypatch.setattr(loading.Map, "create", refuse)
     with pytest.raises(KernelError) as caught:
         loading.create_map(MapSpec("m", "hash", 1024, 8, 4096, script_name="@"))
     assert caught.value.hint == (

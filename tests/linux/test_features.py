@@ -51,7 +51,7 @@ def test_every_feature_has_an_answer() -> None:
 @pytest.mark.live
 def test_what_every_kernel_of_today_has() -> None:
     for name in (
-        "map:hash", "map:ringbuf", "helper:ringbuf_output", "probe_read_kernel", "atomics",
+        "map:hash", "map:ringbuf", "helper:ringbuf_output", "probe_read_kernel",
         "jmp32", "map_batch", "program:tracepoint", "program:socket_filter", "statistics",
     ):  # fmt: skip
         assert features.probe(name), name

@@ -154,6 +154,7 @@ def test_queue_and_stack() -> None:
             assert [m.pop(), m.pop(), m.pop()] == [*(pack("I", i) for i in order), None]
 
 
+@pytest.mark.needs("map:bloom_filter")
 def test_bloom_filter() -> None:
     with Map.create("bloom_filter", 0, 4, 100, extra=3) as m:
         m.push(pack("I", 5))

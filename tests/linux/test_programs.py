@@ -16,6 +16,7 @@ from tests.linux.conftest import CALL, EXIT, MOV64, insn, lddw, returning
 
 
 @pytest.mark.live
+@pytest.mark.needs("program:syscall")
 def test_load_and_run() -> None:
     with Program.load("syscall", returning(42), "answer", flags=uapi.F_SLEEPABLE) as program:
         assert program.test_run().retval == 42
@@ -29,6 +30,7 @@ def test_load_and_run() -> None:
 
 
 @pytest.mark.live
+@pytest.mark.needs("program:syscall")
 def test_run_sees_the_calling_thread() -> None:
     import os
 
@@ -161,7 +163,7 @@ def test_map_in_program() -> None:
     with Map.create("array", 4, 8, 1, uapi.F_MMAPABLE, name="data") as m:
         # *(u64 *)(value of data + 0) += 5
         code = lddw(1, m.fd, src=2) + insn(MOV64, 2, imm=5) + insn(0xDB, 1, 2) + returning(0)
-        with Program.load("syscall", code, flags=uapi.F_SLEEPABLE) as program:
+        with Program.load("raw_tracepoint", code) as program:
             program.test_run()
             program.test_run()
         assert m.lookup(bytes(4)) == pack("Q", 10)

@@ -75,7 +75,7 @@ def test_the_target_believes_it() -> None:
         switches.switch_off("map_batch,btf")
         assert not target.has("map_batch")
         assert not target.has("modern")
-        assert target.has("atomics")
+        assert target.has("jmp32")
         assert modern.modern() is False
         assert target.btf is None
         assert list(target.raw_tracepoints()) == []

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from errno import E2BIG, EPERM
+from errno import E2BIG
 from struct import Struct
 
 from prybee.diagnostics import KernelError, NotSupported, PrybeeError
@@ -41,13 +41,9 @@ def create_map(spec: MapSpec) -> Map:
         KernelError: the kernel refused; the map is named as the script does.
     """
     try:
-        try:
-            made = _create(spec)
-        except KernelError as error:
-            # Before Linux 5.11 maps count as locked memory.
-            if error.errno != EPERM or not _allow_locked_memory():
-                raise
-            made = _create(spec)
+        made = Map.create(
+            spec.type, spec.key_size, spec.value_size, spec.max_entries, spec.flags, spec.name
+        )
     except KernelError as error:
         if not spec.script_name:
             raise
@@ -71,26 +67,6 @@ def create_map(spec: MapSpec) -> Map:
             made.close()
             raise
     return made
-
-
-def _create(spec: MapSpec) -> Map:
-    return Map.create(
-        spec.type, spec.key_size, spec.value_size, spec.max_entries, spec.flags, spec.name
-    )
-
-
-def _allow_locked_memory() -> bool:
-    """Lifts the limit on locked memory: whether anything changed."""
-    import resource
-
-    both = (resource.RLIM_INFINITY, resource.RLIM_INFINITY)
-    try:
-        if resource.getrlimit(resource.RLIMIT_MEMLOCK) == both:
-            return False
-        resource.setrlimit(resource.RLIMIT_MEMLOCK, both)
-    except (OSError, ValueError):
-        return False
-    return True
 
 
 def relocate(spec: ProgramSpec, maps: Mapping[str, Map], types: Types) -> bytearray:

@@ -10,7 +10,7 @@ for each call costs more than the call (measured: 2.9 µs against 1.8 µs).
 
 from __future__ import annotations
 
-from errno import EEXIST, EINVAL, ENOENT, ENOSPC, EOPNOTSUPP
+from errno import EEXIST, EINVAL, ENOENT, ENOSPC, EOPNOTSUPP, EPERM
 from itertools import chain
 from struct import Struct
 
@@ -30,7 +30,7 @@ from prybee.linux.attributes import (
     bpf,
     error,
 )
-from prybee.linux.objects import KernelObject, object_name
+from prybee.linux.objects import KernelObject, allow_locked_memory, object_name
 from prybee.linux.switched_off import OFF
 
 TYPE_CHECKING = False
@@ -146,9 +146,8 @@ class Map(KernelObject):
             KernelError: the kernel refused.
         """
         number = uapi.number("map type", uapi.MAP_TYPES, type_)
-        fd = bpf(
+        attributes = Attributes(
             MAP_CREATE,
-            f"map {name}" if name else "",
             map_type=number,
             key_size=key_size,
             value_size=value_size,
@@ -161,6 +160,11 @@ class Map(KernelObject):
             btf_value_type_id=btf_value,
             map_extra=extra,
         )
+        fd = attributes.call()
+        if fd == -EPERM and allow_locked_memory():
+            fd = attributes.call()
+        if fd < 0:
+            raise error("map_create", -fd, f"map {name}" if name else "")
         label = uapi.label(uapi.MAP_TYPE_NAMES, number)
         return cls(fd, label, key_size, value_size, max_entries, flags, name)
 

@@ -78,3 +78,21 @@ def object_name(name: str) -> bytes:
     return "".join(
         c if c.isascii() and (c.isalnum() or c in "_.") else "_" for c in name[:NAME_LENGTH]
     ).encode("ascii")
+
+
+def allow_locked_memory() -> bool:
+    """Lifts this process's limit on locked memory: whether that changed anything.
+
+    Before Linux 5.11 maps and programs count against it, and its default is 64 KiB: who asks for
+    more gets EPERM, root as well.  So when that happens the limit is lifted, and asked again.
+    """
+    import resource
+
+    both = (resource.RLIM_INFINITY, resource.RLIM_INFINITY)
+    try:
+        if resource.getrlimit(resource.RLIMIT_MEMLOCK) == both:
+            return False
+        resource.setrlimit(resource.RLIMIT_MEMLOCK, both)
+    except (OSError, ValueError):
+        return False
+    return True

@@ -7,7 +7,7 @@ that the kernel then says it needs).
 
 from __future__ import annotations
 
-from errno import EAGAIN, ENOENT, ENOSPC
+from errno import EAGAIN, ENOENT, ENOSPC, EPERM
 
 from prybee.data import Data
 from prybee.diagnostics import KernelError
@@ -27,7 +27,7 @@ from prybee.linux.attributes import (
     bpf,
     error,
 )
-from prybee.linux.objects import KernelObject, object_name
+from prybee.linux.objects import KernelObject, allow_locked_memory, object_name
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -223,6 +223,8 @@ class Program(KernelObject):
         log = ""
         if not log_level:
             fd = _patient(attributes)
+            if fd == -EPERM and allow_locked_memory():
+                fd = _patient(attributes)
         if log_level or fd < 0:
             fd, log = _with_log(attributes, log_level or uapi.LOG_BRANCHES)
         label = uapi.label(uapi.PROGRAM_TYPE_NAMES, number)
