@@ -165,8 +165,8 @@ def output_program(ring: Map, size: int, id_: int) -> bytes:
 def test_from_the_kernel() -> None:
     with (
         Map.create("ringbuf", 0, 0, 1 << 20, name="ring") as m,
-        Program.load("syscall", output_program(m, 32, 3), "send", flags=16) as one,
-        Program.load("syscall", output_program(m, 48, 4), "send", flags=16) as two,
+        Program.load("raw_tracepoint", output_program(m, 32, 3), "send") as one,
+        Program.load("raw_tracepoint", output_program(m, 48, 4), "send") as two,
         RingBuffer(m) as ring,
     ):
         assert ring.take() is None
