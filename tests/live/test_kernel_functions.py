@@ -5,13 +5,11 @@ from __future__ import annotations
 import json
 import shutil
 import subprocess
-import sys
 
 import pytest
 
 from prybee.linux import features
 from tests.live import tracing
-from tests.live.corpus import ENVIRONMENT
 
 FENTRY = features.probe("fentry")
 LSM = features.probe("lsm")
@@ -34,84 +32,64 @@ def run(*arguments: str) -> subprocess.CompletedProcess[str]:
     return tracing.run(*arguments, limit=LIMIT)
 
 
-def first(script: str, *more: str) -> str:
-    """The first line that a script prints while a shell reads a line."""
-    done = run("-q", *more, "-e", script, *READ)
-    assert done.returncode == 0, done.stderr
-    assert done.stdout, done.stderr
-    return done.stdout.splitlines()[0]
-
-
 # -- entered, left -------------------------------------------------------------------------------
 
-SCRIPTS = [
+# Attach point, what more to ask than the process, format and values to print, and a line of it.
+# All run at once while a shell reads a file: guests take seconds for each start.
+HANDLERS = [
     # Arguments by name, and through structs.
+    ("fentry:vfs_read", "", "%d %d", "args.count > 0, args.buf != 0", "1 1"),
+    ("fentry:vfs_read", "", "%s", "str(args.file.f_path.dentry.d_name.name)", "passwd"),
     (
-        'fentry:vfs_read /pid == cpid/ { printf("%d %d\\n", args.count > 0, args.buf != 0); }',
-        "1 1",
-    ),
-    (
-        (
-            "fentry:vfs_read { $name = str(args.file.f_path.dentry.d_name.name);"
-            ' if pid == cpid && $name == "passwd" { print($name); exit(); } }'
-        ),
-        "passwd",
-    ),
-    (
-        (
-            "fentry:vfs_read /pid == cpid && args.file.f_inode.i_size > 0/ "
-            '{ printf("%d\\n", args.file.f_inode.i_sb.s_magic != 0); exit(); }'
-        ),
+        "fentry:vfs_read",
+        "&& args.file.f_inode.i_size > 0",
+        "%d",
+        "args.file.f_inode.i_sb.s_magic != 0",
         "1",
     ),
     # The result, and the arguments beside it.
-    (
-        (
-            "fexit:vfs_read /pid == cpid && retval > 0/ "
-            '{ printf("%d\\n", args.count >= (uint64)retval); exit(); }'
-        ),
-        "1",
-    ),
+    ("fexit:vfs_read", "&& retval > 0", "%d", "args.count >= (uint64)retval", "1"),
     # What the function is.
-    ('fentry:vfs_read /pid == cpid/ { printf("%s\\n", func); exit(); }', "vfs_read"),
-    ('fexit:vfs_read /pid == cpid/ { printf("%s\\n", func); exit(); }', "vfs_read"),
-    (
-        'fentry:vfs_read /pid == cpid/ { printf("%s %s\\n", probe, probetype); exit(); }',
-        "fentry:vmlinux:vfs_read fentry",
-    ),
+    ("fentry:vfs_read", "", "%s", "func", "vfs_read"),
+    ("fexit:vfs_read", "", "%s", "func", "vfs_read"),
+    ("fentry:vfs_read", "", "%s %s", "probe, probetype", "fentry:vmlinux:vfs_read fentry"),
     # Patterns, the module, the old names.
-    (
-        'fentry:vmlinux:vfs_rea? /pid == cpid/ { printf("%s\\n", probe); exit(); }',
-        "fentry:vmlinux:vfs_read",
-    ),
-    ('kfunc:vfs_read /pid == cpid/ { printf("ok\\n"); exit(); }', "ok"),
-    ('kretfunc:vfs_read /pid == cpid/ { printf("ok\\n"); exit(); }', "ok"),
-    # Nobody looks at what such a handler returns.
-    ('fentry:vfs_read /pid == cpid/ { printf("five\\n"); return 5; }', "five"),
+    ("fentry:vmlinux:vfs_r*ad", "", "%s", "probe", "fentry:vmlinux:vfs_read"),
+    ("kfunc:vfs_read", "", "%s", '"ok"', "ok"),
+    ("kretfunc:vfs_read", "", "%s", '"ok"', "ok"),
+    # The path of a file, where the kernel lets programs ask.
+    ("fentry:security_file_open", "", "%s", "path(args.file.f_path)", "/etc/passwd"),
 ]
+# Nobody looks at what such a handler returns; the stack reaches down to the system call.
+MORE = "fentry:vfs_read /pid == cpid/ { print(kstack); return 5; }"
+
+
+def handler(number: int) -> str:
+    """One of them, whose lines begin with its number."""
+    point, condition, format_, values, _line = HANDLERS[number]
+    return f'{point} /pid == cpid {condition}/ {{ printf("{number}: {format_}\\n", {values}); }}'
+
+
+@pytest.fixture(scope="module")
+def printed() -> list[str]:
+    """What all of them print."""
+    script = "\n".join([MORE, *map(handler, range(len(HANDLERS)))])
+    done = run("-q", "-e", script, *READ)
+    assert done.returncode == 0, done.stderr
+    return done.stdout.splitlines()
 
 
 @functions
-@pytest.mark.parametrize(("script", "line"), SCRIPTS)
-def test_functions(script: str, line: str) -> None:
+def test_stacks(printed: list[str]) -> None:
+    """Down to the system call."""
+    assert any("ksys_read+" in line for line in printed)
+
+
+@functions
+@pytest.mark.parametrize("number", range(len(HANDLERS)))
+def test_functions(number: int, printed: list[str]) -> None:
     """One line of each."""
-    assert first(script) == line
-
-
-@functions
-def test_stacks() -> None:
-    """The kernel's stack reaches down to the system call."""
-    script = "fentry:vfs_read /pid == cpid/ { print(kstack); exit(); }"
-    done = run("-q", "-e", script, *READ)
-    assert "vfs_read+" in done.stdout or "ksys_read+" in done.stdout
-
-
-@functions
-def test_paths() -> None:
-    """``path()`` where the kernel allows it."""
-    script = 'fentry:security_file_open /pid == cpid/ { printf("%s\\n", path(args.file.f_path)); }'
-    done = run("-q", "-e", script, *READ)
-    assert "/etc/passwd" in done.stdout.splitlines(), done.stderr
+    assert f"{number}: {HANDLERS[number][-1]}" in printed
 
 
 @functions
@@ -156,30 +134,6 @@ def test_nearest_names() -> None:
     done = run("-e", "fentry:vfs_raed { }")
     assert done.returncode == 1
     assert "did you mean 'vfs_read'" in done.stderr
-
-
-# What a kernel without kprobes says, before the command looks.
-WITHOUT_KPROBES = (
-    "from prybee.linux import features;"
-    "features._answers['kprobe'] = features.Answer(features.NO, 'as if');"
-    "from prybee.cli import main; raise SystemExit(main())"
-)
-
-
-@functions
-def test_kprobes_by_trampolines() -> None:
-    """Arguments by position and results, where there are no kprobes; said once."""
-    script = (
-        "kprobe:vfs_read /pid == cpid/ "
-        '{ printf("%d %s\\n", ((struct file *)arg0).f_mode > 0 && arg2 > 0, func); }'
-        ' kretprobe:vfs_read /pid == cpid/ { printf("%d\\n", (int64)retval >= 0); exit(); }'
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", WITHOUT_KPROBES, "-q", "-e", script, *READ],
-        capture_output=True, text=True, timeout=LIMIT, env=ENVIRONMENT, check=False,
-    )  # fmt: skip
-    assert done.stdout.splitlines()[:2] == ["1 vfs_read", "1"], done.stderr
-    assert done.stderr.count("kprobe probes run as fentry ones") == 1
 
 
 # -- decided -------------------------------------------------------------------------------------

@@ -9,7 +9,13 @@ from prybee.btf import Btf, BtfBuilder
 from prybee.diagnostics import ScriptError, Source
 from prybee.language.frontend import Compilation, CompileOptions, compile_script
 from prybee.language.registry import Registry
-from prybee.plan.plan import AttachSpec, KprobeAttach, TracepointAttach, TracingAttach
+from prybee.plan.plan import (
+    AttachSpec,
+    KprobeAttach,
+    KprobeMultiAttach,
+    TracepointAttach,
+    TracingAttach,
+)
 from prybee.probes.listing import list_probes
 from prybee.probes.registers import registers
 from tests.fixtures.table_target import TRACEPOINTS, TableTarget, field
@@ -115,12 +121,20 @@ def test_ways(
         (("kprobe",), "ksyscall:newstat,ksyscall:openat { @ = arg0; }", 2),
         ((), "ksyscall:* { @ = count(); }", 1),
         (("fentry",), "ksyscall:* { @ = count(); }", 3),
+        (("kprobe", "kprobe_multi"), "ksyscall:* { @ = count(); }", 1),
     ],
 )
 def test_what_looks_at_nothing_is_one_program(
     features: tuple[str, ...], script: str, count: int
 ) -> None:
     assert len(compiled(script, kernel(*features)).plan.programs) == count
+
+
+def test_many_calls_by_one_link() -> None:
+    target = kernel("kprobe", "kprobe_multi")
+    (probe,) = compiled("kretsyscall:* { @[retval] = count(); }", target).plan.probes
+    names = tuple(f"__x64_sys_{name}" for name in ("getpid", "newstat", "openat"))
+    assert probe.attach == KprobeMultiAttach(names, returns=True)
 
 
 def test_where_arguments_are() -> None:

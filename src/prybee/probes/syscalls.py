@@ -14,7 +14,15 @@ from prybee.probes import syscall_context
 from prybee.probes.lacking import NeedsFeature
 from prybee.probes.patterns import is_pattern, matcher
 from prybee.probes.registers import registers
-from prybee.probes.ways import KERNEL, Breakpoints, Trampolines, Way
+from prybee.probes.ways import (
+    FUNCTION,
+    KERNEL,
+    MANY,
+    MULTI_ATTACH_TYPE,
+    Breakpoints,
+    Trampolines,
+    Way,
+)
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -33,10 +41,17 @@ _NEWER = "new"
 
 
 class ByBreakpoint(Breakpoints):
-    """A kprobe at the function behind the call. What uses no arguments is one program for all."""
+    """A kprobe at the function behind the call. What uses no names is one program for all."""
+
+    def share(self, match: Match, uses: Collection[str], target: Target) -> Match:
+        shared = _shared(match, uses, target)
+        return match if shared is match else shared.replace(key=(*shared.key, FUNCTION))
 
     def context(self, match: Match, provider: str, target: Target) -> ProbeContext:
-        return _context(syscall_context.ByBreakpoint, match, target, self.returns)
+        context = _context(syscall_context.ByBreakpoint, match, target, self.returns)
+        if match.key[-1] == MANY:
+            context.attach_type = MULTI_ATTACH_TYPE
+        return context
 
 
 class ByTrampoline(Trampolines):
@@ -54,6 +69,9 @@ class ByEvent(Way):
 
     def usable(self, target: Target) -> bool:
         return has_events(target)
+
+    def share(self, match: Match, uses: Collection[str], target: Target) -> Match:
+        return _shared(match, uses, target)
 
     def context(self, match: Match, provider: str, target: Target) -> ProbeContext:
         return _context(syscall_context.ByEvent, match, target, self.returns)
@@ -164,12 +182,11 @@ class Syscall(NeedsFeature):
 
     def share(self, match: Match, scope: ExpandScope, uses: Collection[str]) -> Match:
         way = self.way(scope.target)
-        if "args" in uses or way is None or isinstance(way, Trampolines):
-            return match
-        if "arg" in uses:
-            fields = fields_of(_call(match), scope.target)
-            return match.replace(key=(self.name, None if fields is None else len(fields)))
-        return match.replace(key=(self.name,))
+        return way.share(match, uses, scope.target) if way is not None else match
+
+    def together(self, matches: Sequence[Match], scope: ExpandScope) -> Sequence[Match]:
+        way = self.way(scope.target)
+        return way.together(matches, scope.target) if way is not None else matches
 
     def context(self, match: Match, scope: ExpandScope) -> ProbeContext:
         way = self.way(scope.target)
@@ -220,6 +237,18 @@ def fields_of(call: str, target: Target) -> tuple[TracepointField, ...] | None:
 def _call(match: Match) -> str:
     """The system call that a match is for."""
     return match.name.partition(":")[2]
+
+
+def _shared(match: Match, uses: Collection[str], target: Target) -> Match:
+    """``match`` with the key of a program for all calls, as far as what it uses allows that."""
+    provider = match.name.partition(":")[0]
+    if "args" in uses:
+        return match
+    if "arg" in uses:
+        # A program may not reach beyond the record of an event.
+        fields = fields_of(_call(match), target)
+        return match.replace(key=(provider, None if fields is None else len(fields)))
+    return match.replace(key=(provider,))
 
 
 def _context(

@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 KERNEL = "vmlinux"
 
 # In the keys of matches: functions that a link for many may serve, and those that one does.
-_FUNCTION = "function"
-_MANY = "many"
+FUNCTION = "function"
+MANY = "many"
 MULTI_ATTACH_TYPE = "trace_kprobe_multi"
 
 
@@ -85,7 +85,7 @@ class Breakpoints(Way):
         _module, function, rest = map(str, match.data)
         if rest or function[0].isdigit() or not self._told(uses, target):
             return match
-        return match.replace(key=(*match.key, _FUNCTION))
+        return match.replace(key=(*match.key, FUNCTION))
 
     def _told(self, uses: Collection[str], target: Target) -> bool:
         """Whether links for many functions tell all that a handler uses.
@@ -104,19 +104,19 @@ class Breakpoints(Way):
 
     def together(self, matches: Sequence[Match], target: Target) -> Sequence[Match]:
         key = matches[0].key
-        if len(matches) < 2 or key[-1] != _FUNCTION or not target.has("kprobe_multi"):
+        if len(matches) < 2 or key[-1] != FUNCTION or not target.has("kprobe_multi"):
             return matches
-        return [match.replace(key=(*key, _MANY)) for match in matches]
+        return [match.replace(key=(*key, MANY)) for match in matches]
 
     def context(self, match: Match, provider: str, target: Target) -> ProbeContext:
         kind = KretprobeContext if self.returns else KprobeContext
         context = kind(match.name, provider, target.arch)
-        if match.key[-1] == _MANY:
+        if match.key[-1] == MANY:
             context.attach_type = MULTI_ATTACH_TYPE
         return context
 
     def attach(self, matches: Sequence[Match], program: str) -> Sequence[ProbeSpec]:
-        if matches[0].key[-1] != _MANY:
+        if matches[0].key[-1] != MANY:
             return [ProbeSpec(match.name, program, self._place(match)) for match in matches]
         functions = tuple([_symbol(match) for match in matches])
         name = f"{matches[0].name} and {len(matches) - 1} more"
