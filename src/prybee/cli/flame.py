@@ -109,7 +109,7 @@ def _draw_options(commands: argparse._SubParsersAction[_Parser]) -> None:
         "--output",
         metavar="FILE",
         help="the end of its name says the format: "
-        ".svg, .folded, .speedscope.json, .pb.gz; default: SVG on standard output",
+        ".svg, .html, .folded, .speedscope.json, .pb.gz; default: SVG on standard output",
     )
     look = parser.add_argument_group("how it looks")
     look.add_argument("--title", default="")
@@ -175,7 +175,7 @@ def _collapse(given: argparse.Namespace, opened: ExitStack) -> int:
 
 
 # By the end of a file's name; `.gz` may be behind it.
-WRITTEN = ("svg", "folded", "speedscope.json", "pb", "pprof")
+WRITTEN = ("svg", "html", "folded", "speedscope.json", "pb", "pprof")
 _KINDS = {"kernel": "kernel", "jit": "jit", "inlined": "inline"}
 
 
@@ -235,11 +235,13 @@ def _convert(given: argparse.Namespace, opened: ExitStack, suffix: str) -> int:
         with open(given.output, "wb") as binary:
             binary.write(pprof.write(profile))
     else:
-        from prybee.flame.writers import folded, speedscope
+        from prybee.flame.writers import folded, html, speedscope
 
         with open(given.output, "w", encoding="utf-8", errors="surrogateescape") as file:
             if suffix == "folded":
                 file.writelines(line + "\n" for line in folded.lines(profile, ANNOTATIONS))
+            elif suffix == "html":
+                file.write(html.write(profile, given.title))
             else:
                 file.write(speedscope.write(profile, given.title))
     return _report(profile.quality, given.strict)

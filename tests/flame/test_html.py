@@ -1,0 +1,234 @@
+"""The page that shows a profile, in a browser."""
+
+from __future__ import annotations
+
+import re
+import xml.etree.ElementTree as ET
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from prybee.flame.profile import KERNEL, Profile
+from prybee.flame.readers.folded import read
+from prybee.flame.writers.html import payload, write
+from tests.flame.browser import Browser, program
+
+TEXT = """\
+sh;main;work;read_[k] 30
+sh;main;work;parse 50
+sh;main;work;work;parse 10
+sh;main;idle 10
+"""
+
+
+def profile(text: str = TEXT) -> Profile:
+    return read(text.encode().splitlines())
+
+
+def test_it_is_small_and_by_itself() -> None:
+    page = write(profile())
+    assert len(page) < 150_000
+    assert not re.search(r'(src|href)\s*=\s*["\'](https?:)?//', page)
+    assert "default-src 'none'" in page.replace("&#x27;", "'")
+
+
+def test_names_cannot_break_out() -> None:
+    page = write(profile("</script><script>alert(1)</script>;<b> 1\n"), title="</title><script>")
+    assert "alert" not in page
+    assert page.count("<script") == 3
+
+
+def test_the_data_is_small() -> None:
+    deep = Profile()
+    for leaf in range(10_000):
+        deep.add([deep.frame(f"function_{n}") for n in (*range(20), 100 + leaf % 500)], leaf)
+    assert len(payload(deep)) < 20_000
+
+
+def test_of_two_profiles() -> None:
+    one, other = Profile(), Profile()
+    one.add([one.frame("a", KERNEL)], 3)
+    other.add([other.frame("b")], 4)
+    assert payload(one, other).endswith(bytes([0, 0, 3, 0, 1, 1, 0, 4]))
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    if program() is None:
+        pytest.skip("there is no Chromium")
+    made = Browser()
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def page(browser: Browser, tmp_path: Path) -> Iterator[Path]:
+    path = tmp_path / "page.html"
+    path.write_text(write(profile(), title="Test"))
+    yield path
+    assert browser.complaints() == []
+
+
+pytestmark = pytest.mark.slow
+
+
+def zoomed(browser: Browser) -> str:
+    return str(browser.run("page.name(page.view.tree, page.view.zoomed)"))
+
+
+def drawn(browser: Browser) -> list[str]:
+    browser.wait("!page.view.waiting && page.view.drawn.length")
+    found = browser.run("page.view.drawn.map(b => page.name(page.view.tree, b[0]))")
+    return sorted(found)
+
+
+def test_a_flame_graph(browser: Browser, page: Path) -> None:
+    browser.open(page)
+    assert drawn(browser) == [
+        "all", "idle", "main", "parse", "parse", "read", "sh", "work", "work",
+    ]  # fmt: skip
+    # The root is at the bottom, at full width.
+    box = browser.run("page.view.drawn[0]")
+    assert box[1] == 0
+    assert box[2] + 18 == browser.run("page.view.host.clientHeight")
+    assert box[3] == browser.run("page.view.host.clientWidth")
+
+
+def test_search(browser: Browser, page: Path) -> None:
+    browser.open(page)
+    browser.key("/")
+    for letter in "pars":
+        browser.key(letter, letter)
+    browser.wait("document.getElementById('matched').textContent")
+    assert browser.run("document.getElementById('matched').textContent") == (
+        "Matched: 60.00%, 1 functions"
+    )
+    assert "search=pars" in browser.run("location.hash")
+    browser.key("[", "[")
+    assert "not a regular expression" in browser.run("matched.textContent")
+
+
+def test_zoom_by_mouse_and_back(browser: Browser, page: Path) -> None:
+    browser.open(page)
+    drawn(browser)
+    top = browser.run("page.view.host.getBoundingClientRect().top")
+    _, x, y, _ = browser.run(
+        "page.view.drawn.find(b => page.name(page.view.tree, b[0]) === 'work')"
+    )
+    browser.mouse("mouseMoved", x + 5, top + y + 5)
+    assert browser.run("details.textContent").startswith("work: 90 samples, 90.00%")
+    browser.mouse("mousePressed", x + 5, top + y + 5)
+    browser.mouse("mouseReleased", x + 5, top + y + 5)
+    assert zoomed(browser) == "work"
+    assert "idle" not in drawn(browser)
+    browser.key("Backspace")
+    browser.wait("page.view.zoomed === 0")
+
+
+def test_keyboard(browser: Browser, page: Path) -> None:
+    browser.open(page)
+    drawn(browser)
+    for key in ("ArrowUp", "ArrowUp", "ArrowUp"):
+        browser.key(key)
+    assert browser.run("details.textContent").startswith("work: ")
+    browser.key("ArrowLeft")
+    assert browser.run("details.textContent").startswith("idle: ")
+    browser.key("ArrowRight")
+    browser.key("Enter")
+    assert zoomed(browser) == "work"
+    browser.key("h")
+    assert "work" not in drawn(browser)
+    browser.key("Escape")
+    assert browser.run("location.hash") == ""
+    assert "work" in drawn(browser)
+
+
+def test_views(browser: Browser, page: Path) -> None:
+    browser.open(page)
+    browser.key("5")
+    rows = browser.run("[...document.querySelectorAll('tbody tr')].map(r => r.innerText)")
+    assert [row.split("\t") for row in rows] == [
+        ["60 samples (60.00%)", "60 samples (60.00%)", "parse"],
+        ["30 samples (30.00%)", "30 samples (30.00%)", "read"],
+        ["10 samples (10.00%)", "10 samples (10.00%)", "idle"],
+        ["0 samples (0.00%)", "100 samples (100.00%)", "main"],
+        ["0 samples (0.00%)", "100 samples (100.00%)", "sh"],
+        # Recursion counts once.
+        ["0 samples (0.00%)", "90 samples (90.00%)", "work"],
+    ]
+    browser.key("4")
+    assert browser.run("document.querySelector('[role=treegrid] tbody tr').ariaExpanded") == "true"
+    browser.key("2")
+    drawn(browser)
+    assert browser.run("page.view.drawn[0][2]") == 0  # The root is above.
+
+
+def test_sandwich(browser: Browser, page: Path) -> None:
+    frame = [f.name for f in sorted(profile().frames, key=lambda f: f.name)].index("parse")
+    browser.open(page, f"view=sandwich&of={frame}")
+    said = browser.run("document.querySelector('h2').textContent")
+    assert said == "parse: 60 samples (60.00%), itself 60.00%"
+    browser.wait("page.view.halves.every(h => h.drawn.length)")
+    callers = browser.run(
+        "page.view.halves[0].drawn.map(b => page.name(page.view.halves[0].tree, b[0]))"
+    )
+    assert sorted(set(callers)) == ["all", "main", "parse", "sh", "work"]
+
+
+def test_the_address_brings_everything_back(browser: Browser, page: Path) -> None:
+    browser.open(page, "view=icicle&search=PARSE&anycase=1&recursion=1&theme=dark&order=heavy")
+    assert browser.run("document.documentElement.dataset.theme") == "dark"
+    assert browser.run("matched.textContent") == "Matched: 60.00%, 1 functions"
+    assert drawn(browser).count("work") == 1
+
+
+def test_a_comparison(browser: Browser, tmp_path: Path) -> None:
+    path = tmp_path / "diff.html"
+    path.write_text(write(profile("a;b 50\na;new 50\n"), before=profile("a;b 90\na;gone 10\n")))
+    browser.open(path, "width=both")
+    assert drawn(browser) == ["a", "all", "b", "gone", "new"]
+    said = browser.run("[1, 2, 3, 4].map(n => page.said(page.view.tree, n))")
+    assert said == [
+        "a: 100 samples, 100.00%, before 100 samples, 0.00%",
+        "b: 50 samples, 50.00%, itself 50.00%, before 90 samples, -40.00%",
+        "gone: 0 samples, 0.00%, before 10 samples, -10.00%, gone",
+        "new: 50 samples, 50.00%, itself 50.00%, new",
+    ]
+    assert browser.complaints() == []
+
+
+def test_a_picture_as_a_file(browser: Browser, page: Path) -> None:
+    browser.open(page)
+    drawn(browser)
+    svg = browser.run("page.svg()")
+    titles = [element.text for element in ET.fromstring(svg).iter() if element.tag[-5:] == "title"]
+    assert "parse: 50 samples, 50.00%, itself 50.00%" in titles
+    assert len(titles) == 9
+
+
+def test_what_is_missing_is_shown(browser: Browser, tmp_path: Path) -> None:
+    path = tmp_path / "lost.html"
+    lossy = profile()
+    lossy.quality.lost = 1234
+    path.write_text(write(lossy))
+    browser.open(path)
+    assert browser.run("quality.innerText") == "1,234 samples were lost"
+
+
+def test_a_million_nodes(browser: Browser, tmp_path: Path) -> None:
+    big = Profile()
+    frames = [big.frame(f"function_{n}") for n in range(2000)]
+    for leaf in range(100_000):
+        path = [frames[leaf * k % 2000] for k in (0, 1, 3, 7, 11, 13, 17, 19, 23, 29, 31)]
+        big.add(path, leaf % 7 + 1)
+    page = tmp_path / "big.html"
+    page.write_text(write(big))
+    browser.open(page)
+    drawn(browser)
+    # A picture's time must not depend on how much is not seen.
+    took = browser.run(
+        "(() => { const t = performance.now(); for (let i = 0; i < 5; i++) page.view.draw();"
+        " return (performance.now() - t) / 5; })()"
+    )
+    print(f"{took:.1f} ms for a picture")
