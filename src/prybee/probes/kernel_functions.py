@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 
 # What stands for a module where other BPF programs are meant.
 _PROGRAMS = "bpf"
+# Functions whose types are looked for one by one.
+_FEW = 20
 
 _INSTEAD = (
     "use a tracepoint or rawtracepoint near the function (prybee -l '*:*WORD*' searches them), or "
@@ -119,17 +121,15 @@ class KernelFunction(NeedsFeature):
     def _named(self, module: str, function: str, rest: str, scope: ExpandScope) -> Sequence[Match]:
         """All functions that a name stands for."""
         pattern = is_pattern(module + function)
-        known = self.functions(scope)
+        known = self.functions(scope, module or "*", function)
         if module == _PROGRAMS or known is None or not function[:1].strip("0123456789"):
             # Whether it is there cannot be told.
             if pattern:
                 raise self.cannot(scope.target)
             return [self.match(module, function, rest)]
-        fits_module, fits = matcher(module or "*"), matcher(function)
-        found = [(m, name) for m, name in known if fits(name) and fits_module(m)]
         if not pattern and not module:
-            found = found[:1]
-        return [self.match(self.shown(module, m), name, rest) for m, name in found]
+            known = known[:1]
+        return [self.match(self.shown(module, m), name, rest) for m, name in known]
 
     def shown(self, written: str, module: str) -> str:
         """The module in a full name: the kernel itself is named only where it was written."""
@@ -181,12 +181,17 @@ class KernelFunction(NeedsFeature):
 
     # -- listing ---------------------------------------------------------------------------------
 
-    def functions(self, scope: ExpandScope) -> Sequence[tuple[str, str]] | None:
-        """(module, name) of all functions that can be probed; None where nothing tells."""
+    def functions(
+        self, scope: ExpandScope, module: str = "*", function: str = "*"
+    ) -> Sequence[tuple[str, str]] | None:
+        """(module, name) of the functions that can be probed and fit; None where nothing tells."""
         found = scope.target.kernel_functions()
         if found is None:
             return None
-        found = [pair for pair in found if ".part." not in pair[1]]
+        fits_module, fits = matcher(module), matcher(function)
+        found = [
+            (m, name) for m, name in found if fits(name) and fits_module(m) and ".part." not in name
+        ]
         return _with_types(found, scope.target) if self.typed else found
 
     def search(
@@ -194,18 +199,13 @@ class KernelFunction(NeedsFeature):
     ) -> Iterable[tuple[str, Match | None]]:
         if len(arguments) not in (1, 2):
             return
-        known = self.functions(scope)
+        module = arguments[0] if len(arguments) == 2 else ""
+        known = self.functions(scope, module or "*", arguments[-1])
         if known is None:
             usable = self.usable(scope.target)
             scope.warnings.append(f"{self.name}: {_NO_LIST if usable else self.lacks}")
             return
-        module = arguments[0] if len(arguments) == 2 else ""
-        fits_module, fits = matcher(module or "*"), matcher(arguments[-1])
-        found = [
-            self.match(self.shown(module, each), name)
-            for each, name in known
-            if fits(name) and fits_module(each)
-        ]
+        found = [self.match(self.shown(module, each), name) for each, name in known]
         for match in sorted(found, key=lambda match: match.name):
             yield match.name, match
 
@@ -280,6 +280,10 @@ class Fentry(KernelFunction):
 
 def _with_types(functions: Sequence[tuple[str, str]], target: Target) -> list[tuple[str, str]]:
     """Those whose module's types, or the kernel's, know them."""
+    if len(functions) < _FEW:
+        # Looking for each takes less time than all names of the kernel.
+        types = [(pair, types_of(target, pair[0])) for pair in functions]
+        return [pair for pair, btf in types if btf is not None and btf.function(pair[1])]
     known: dict[str, frozenset[str]] = {}
     found = []
     for pair in functions:
