@@ -17,7 +17,7 @@ from tests.vm.emulator import accelerator
 
 ROOT = Path(__file__).parents[1]
 # How many times longer than bpftrace allows anything may take, where the processor is emulated.
-PATIENCE = 6.0
+PATIENCE = 8.0
 # What tests look for in the list of modules.
 MODULES = ("kvm", "xfs", "nf_tables")
 
@@ -33,7 +33,7 @@ def run(options: argparse.Namespace) -> int:
     except ArchiveError as error:
         print(f"conformance: {error}", file=sys.stderr)
         return 2
-    patience = PATIENCE if accelerator() == "tcg" else 1.0
+    patience = options.patience or (PATIENCE if accelerator() == "tcg" else 1.0)
     with tempfile.TemporaryDirectory(prefix="prybee-conformance-") as shared:
         written = Path(shared) / "results.json"
         status = guest.run(
