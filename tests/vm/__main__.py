@@ -3,10 +3,18 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
+from typing import TYPE_CHECKING
 
-from tests.vm import guest, kernels, standing, table
+from tests.vm import facts, guest, kernels, standing, table
 from tests.vm.archive import ArchiveError, cache
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+# Where set, kernels that cannot be fetched are only reported.
+OPTIONAL = "PRYBEE_VM_OPTIONAL"
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -43,8 +51,12 @@ def main(arguments: list[str] | None = None) -> int:
     tests.usage = "python -m tests.vm table [KERNEL...] [options] [-- PYTEST ARGUMENTS]"
     tests.add_argument("kernels", nargs="*", default=kernels.RELEASES)
     tests.add_argument("--jobs", type=int, default=0, metavar="GUESTS", help="at a time")
+    tests.add_argument("--cpus", type=int, default=2, help="of each guest")
     tests.add_argument("--timeout", type=float, default=7200, metavar="SECONDS", help="of a guest")
     tests.add_argument("--limit", type=float, default=240, metavar="SECONDS", help="of a test")
+    tests.add_argument("--record", action="store_true", help="for docs/kernels.md")
+    ask = commands.add_parser("facts", help="record what kernels can do, for docs/kernels.md")
+    ask.add_argument("kernels", nargs="*", default=(*kernels.RELEASES, facts.HERE))
     words = sys.argv[1:] if arguments is None else arguments
     end = words.index("--") if "--" in words else len(words)
     given, command = parser.parse_args(words[:end]), words[end + 1 :]
@@ -64,11 +76,21 @@ def main(arguments: list[str] | None = None) -> int:
                 given.kernels,
                 command or ["-m", "live and not slow"],
                 side_by_side=given.jobs or table.guests_at_a_time(),
+                cpus=given.cpus,
                 timeout=given.timeout,
                 limit=given.limit,
             )
             print(table.text(results))
-            return 0 if all(each.green for each in results) else 1
+            if given.record:
+                for each in results:
+                    if not each.lacking and not each.failure:
+                        facts.record(each.version, "tests", each.summary())
+            return status(results)
+        if given.what == "facts":
+            for version in given.kernels:
+                facts.record(version, "facts", facts.take(version))
+                print(f"{version:6} recorded", flush=True)
+            return 0
         if given.what == "down":
             for version in given.kernels:
                 print(f"{version:6} {'ended' if standing.down(version) else 'there was none'}")
@@ -94,6 +116,13 @@ def main(arguments: list[str] | None = None) -> int:
     except ArchiveError as error:
         print(f"tests.vm: {error}", file=sys.stderr)
         return guest.NO_STATUS
+
+
+def status(results: Sequence[table.Results]) -> int:
+    """0 where all is well: no kernel is missing either, unless that was said to be all right."""
+    if os.environ.get(OPTIONAL):
+        results = [each for each in results if not each.lacking]
+    return 0 if all(each.green for each in results) else 1
 
 
 if __name__ == "__main__":

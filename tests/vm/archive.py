@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import shutil
 import subprocess
 from contextlib import contextmanager
 from pathlib import Path
@@ -62,6 +63,11 @@ class Archive:
                 self._prepare()
 
     def _prepare(self) -> None:
+        for program in ("apt-get", "apt-cache", "dpkg-deb"):
+            if shutil.which(program) is None:
+                raise ArchiveError(f"no {program} here, which Debian's archive is read with")
+        if not os.path.exists(KEYRING):
+            raise ArchiveError(f"no {KEYRING} here (package debian-archive-keyring)")
         for folder in ("lists/partial", "archives/partial", "etc"):
             (self.root / folder).mkdir(parents=True, exist_ok=True)
         (self.root / "status").touch()

@@ -35,6 +35,8 @@ class Results:
     seconds: float = 0
     # Why there are no results, or not all.
     failure: str = ""
+    # Why there is no such kernel: nothing was run.
+    lacking: str = ""
 
     def add(self, said: dict[str, Any]) -> None:
         """Takes one line of the report."""
@@ -58,7 +60,16 @@ class Results:
     @property
     def green(self) -> bool:
         """All tests ran, and none failed."""
-        return not self.failure and not self.count()["failed"]
+        return not self.lacking and not self.failure and not self.count()["failed"]
+
+    def summary(self) -> dict[str, Any]:
+        """What is kept of them."""
+        groups = sorted({group_of(name) for name in self.tests})
+        return {
+            "release": self.release,
+            "groups": {group: list(self.count(group).values()) for group in groups},
+            "seconds": round(self.seconds),
+        }
 
 
 class Lines:
@@ -99,6 +110,7 @@ def run(
     pytest: Sequence[str],
     *,
     side_by_side: int,
+    cpus: int = 2,
     timeout: float,
     limit: float,
 ) -> list[Results]:
@@ -108,14 +120,15 @@ def run(
         versions: of the kernels, as :func:`kernels.fetch` takes them.
         pytest: arguments: which tests.
         side_by_side: guests at a time.
+        cpus: of each guest.
         timeout: seconds for a kernel's tests.
         limit: seconds for one test.
     """
     with ThreadPoolExecutor(side_by_side) as pool:
-        return list(pool.map(lambda each: one(each, pytest, timeout, limit), versions))
+        return list(pool.map(lambda each: one(each, pytest, cpus, timeout, limit), versions))
 
 
-def one(version: str, pytest: Sequence[str], timeout: float, limit: float) -> Results:
+def one(version: str, pytest: Sequence[str], cpus: int, timeout: float, limit: float) -> Results:
     """Runs tests in one kernel; its output goes into a file of the cache."""
     results = Results(version)
     begun = time.monotonic()
@@ -123,7 +136,7 @@ def one(version: str, pytest: Sequence[str], timeout: float, limit: float) -> Re
     try:
         kernel = kernels.fetch(version)
     except ArchiveError as error:
-        results.failure = str(error)
+        results.lacking = " ".join(str(error).split())
         return results
     results.release = kernel.release
     command = [
@@ -135,6 +148,7 @@ def one(version: str, pytest: Sequence[str], timeout: float, limit: float) -> Re
             kernel,
             command,
             folder=str(ROOT),
+            cpus=cpus,
             memory=f"{MEMORY}M",
             timeout=timeout,
             environment={LIMIT: str(limit), "CI": "1", "PYTHONPATH": "src:."},
@@ -171,6 +185,7 @@ def text(all_results: Sequence[Results]) -> str:
     lines = [
         "  ".join(c.ljust(w) for c, w in zip(row, widths, strict=True)).rstrip() for row in rows
     ]
+    lines += [f"{each.version}: not run: {each.lacking}" for each in all_results if each.lacking]
     lines += [f"{each.version}: {each.failure}" for each in all_results if each.failure]
     for each in all_results:
         lines += list(_failures(each))
