@@ -40,12 +40,27 @@ def types(*names: str) -> Btf:
     return Btf(builder.build())
 
 
+def program_types(*names: str) -> Btf:
+    """Types of a program: ``int NAME(void *ctx, u64 more)``."""
+    builder = BtfBuilder()
+    result, more = builder.int("int", 4), builder.int("u64", 8)
+    proto = builder.func_proto(result, [("ctx", builder.ptr(0)), ("more", more)])
+    for name in names:
+        builder.func(name, proto, 0)
+    return Btf(builder.build())
+
+
 @pytest.fixture(scope="module")
 def kernel() -> TableTarget:
     return TableTarget(
         types("vfs_read", "ext4_sync", "do_work.part.0"),
         kernel_functions=FUNCTIONS,
-        modules={"ext4": types("ext4_sync")},
+        modules={
+            "ext4": types("ext4_sync"),
+            "bpf:12": program_types("mine", "mixed"),
+            "bpf:13": program_types("mine"),
+        },
+        bpf_programs=((12, "mine"), (12, "mixed"), (13, "mine")),
         features=("kprobe", "fentry"),
     )
 
@@ -62,6 +77,8 @@ SEARCHES = [
     ("fentry:*", "ext4:ext4_sync vmlinux:do_work vmlinux:ext4_sync vmlinux:vfs_read"),
     ("fexit:e*:*", "ext4:ext4_sync"),
     ("kfunc:vfs_read", "vmlinux:vfs_read"),
+    ("fentry:bpf:*", "bpf:12:mine bpf:12:mixed bpf:13:mine"),
+    ("fexit:bpf:12:*", "bpf:12:mine bpf:12:mixed"),
 ]
 
 
@@ -114,7 +131,10 @@ POINTS = [
     ("f:untyped", ""),
     ("fexit:ext4:*", "fexit:ext4:ext4_sync"),
     ("f:bpf:12:mine", "fentry:bpf:12:mine"),
-    ("f:bpf:mine", "fentry:bpf:mine"),
+    ("f:bpf:mine", "fentry:bpf:12:mine fentry:bpf:13:mine"),
+    ("f:bpf:1*:mi*", "fentry:bpf:12:mine fentry:bpf:12:mixed fentry:bpf:13:mine"),
+    ("f:bpf:14:mine", ""),
+    ("f:bpf:no*", ""),
 ]
 
 
@@ -153,6 +173,30 @@ def test_what_may_have_been_meant(kernel: TableTarget) -> None:
     point = attach_point.parse("kprobe:vfs_raed")
     found = provider("kprobe").missing(point, ExpandScope(kernel, Config()))
     assert found == ("No matches for kprobe vfs_raed.", ("did you mean 'vfs_read'?",))
+
+
+def test_programs_are_entered_and_left(kernel: TableTarget) -> None:
+    registry = Registry(functions.TABLE, probes.TABLE)
+    source = Source("stdin", "fentry:bpf:12:mi* { @[probe, arg1] = 1; } f:bpf:mine { @x = 2; }")
+    made = compile_script(source, kernel, registry, CompileOptions())
+    names = [f"fentry:bpf:{name}" for name in ("12:mine", "12:mixed", "12:mine", "13:mine")]
+    assert [probe.name for probe in made.plan.probes] == names
+    found = [(program.attach_module, program.attach_to) for program in made.plan.programs]
+    assert found == [tuple(name[len("fentry:") :].rsplit(":", 1)) for name in names]
+    source = Source("stdin", "fexit:bpf:13:mine /retval < 0/ { @ = retval; }")
+    (program,) = compile_script(source, kernel, registry, CompileOptions()).plan.programs
+    assert (program.attach_type, program.attach_module) == ("trace_fexit", "bpf:13")
+
+
+def test_what_programs_do_not_tell(kernel: TableTarget) -> None:
+    message, hint = refusal("fentry:bpf:mine { @ = args.ctx; }", kernel)
+    assert message == "The args builtin cannot be used for 'fentry/fexit:bpf' probes"
+    assert hint == "arg0, arg1 … are the arguments as numbers"
+    message, hint = refusal("fentry:bpf:mien { }", kernel)
+    assert message == "No matches for fentry bpf:mien."
+    assert hint == "did you mean 'mine' or 'mixed'?"
+    without = TableTarget(features=("kprobe",), bpf_programs=((12, "mine"),))
+    assert refusal("fentry:bpf:mine { }", without)[0] == f"fentry probes: {_NO_FENTRY}"
 
 
 # -- refused -------------------------------------------------------------------------------------

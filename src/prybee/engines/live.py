@@ -233,6 +233,10 @@ class LiveTarget(Target):
 
     def module_btf(self, module: str) -> Btf | None:
         """Types of a kernel module, those of the kernel included; None without them."""
+        if module not in self._modules and module.startswith("bpf:"):
+            from prybee.linux import loaded
+
+            self._modules[module] = loaded.types(int(module[len("bpf:") :]))
         if module not in self._modules:
             from prybee.btf import Btf, BtfError
 
@@ -243,6 +247,12 @@ class LiveTarget(Target):
             except BtfError:
                 self._modules[module] = None
         return self._modules[module]
+
+    def bpf_programs(self) -> Sequence[tuple[int, str]]:
+        """(program's id, name) of the functions of loaded BPF programs that can be traced."""
+        from prybee.linux import loaded
+
+        return loaded.functions()
 
     # -- symbols and files -----------------------------------------------------------------------
 

@@ -121,6 +121,7 @@ def load_program(
         NotSupported: the kernel has not what it attaches to or calls.
     """
     code = bytes(relocate(spec, maps, types))
+    # What has the function that it is for, where that is not the kernel itself.
     module = _module(spec) if spec.attach_module else None
     try:
         return Program.load(
@@ -149,8 +150,10 @@ def load_program(
             module.close()
 
 
-def _module(spec: ProgramSpec) -> LoadedBtf:
-    """The kernel's types of the module that a program is for."""
+def _module(spec: ProgramSpec) -> LoadedBtf | Program:
+    """The kernel's types of the module that a program is for, or the program."""
+    if spec.attach_module.startswith("bpf:"):
+        return Program.from_id(int(spec.attach_module[len("bpf:") :]))
     found = LoadedBtf.of_module(spec.attach_module)
     if found is None:
         raise NotSupported(

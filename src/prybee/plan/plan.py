@@ -60,7 +60,8 @@ class ProgramSpec(Data):
 
     ``type`` and ``attach_type`` are UAPI names in lower case (``raw_tracepoint``, ``tracing`` with
     ``trace_raw_tp``). ``attach_to`` is the name of the BTF type that a tracing program wants, and
-    ``attach_module`` the kernel module that has it (empty for the kernel itself).
+    ``attach_module`` the kernel module that has it (empty for the kernel itself; ``bpf:ID`` for a
+    program that is loaded).
     ``functions`` and ``lines`` are bpf_func_info and bpf_line_info records, ready for the kernel.
     """
 

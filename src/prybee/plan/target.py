@@ -85,8 +85,15 @@ class Target:
         return None
 
     def module_btf(self, module: str) -> Btf | None:
-        """Types of a kernel module, those of the kernel included; None without them."""
+        """Types of a kernel module, those of the kernel included; None without them.
+
+        ``bpf:ID`` stands for the loaded program of that id.
+        """
         return None
+
+    def bpf_programs(self) -> Sequence[tuple[int, str]]:
+        """(program's id, name) of the functions of loaded BPF programs that can be traced."""
+        return ()
 
     def tai_offset(self) -> int:
         """Nanoseconds from CLOCK_BOOTTIME to CLOCK_TAI at the time of compiling."""

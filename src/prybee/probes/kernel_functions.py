@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from prybee.diagnostics import did_you_mean
 from prybee.language.registry import ExpandScope, Match, ProbeContext, ProbeSyntaxError
+from prybee.probes import loaded_programs
 from prybee.probes.lacking import NeedsFeature
+from prybee.probes.loaded_programs import PROGRAMS
 from prybee.probes.numbers import NumberError, parse
 from prybee.probes.patterns import is_pattern, matcher
 from prybee.probes.ways import (
@@ -30,8 +32,6 @@ if TYPE_CHECKING:
     from prybee.plan.target import Target
     from prybee.probes.ways import Way
 
-# What stands for a module where other BPF programs are meant.
-_PROGRAMS = "bpf"
 # Functions whose types are looked for one by one.
 _FEW = 20
 
@@ -122,7 +122,7 @@ class KernelFunction(NeedsFeature):
         """All functions that a name stands for."""
         pattern = is_pattern(module + function)
         known = self.functions(scope, module or "*", function)
-        if module == _PROGRAMS or known is None or not function[:1].strip("0123456789"):
+        if known is None or not function[:1].strip("0123456789"):
             # Whether it is there cannot be told.
             if pattern:
                 raise self.cannot(scope.target)
@@ -267,9 +267,40 @@ class Fentry(KernelFunction):
         given = self.arguments(point)
         if not given[-1]:
             raise self.malformed("fentry/fexit should specify a function")
-        if len(given) == 3 and given[0] != _PROGRAMS:
+        if len(given) == 3 and given[0] != PROGRAMS:
             raise self.miscounted(3)
         return given[0] if len(given) > 1 else "", ":".join(given[1:] or given), ""
+
+    def _named(self, module: str, function: str, rest: str, scope: ExpandScope) -> Sequence[Match]:
+        if module != PROGRAMS:
+            return super()._named(module, function, rest, scope)
+        if not scope.target.has(self.feature):
+            # Nothing else reaches programs.
+            raise NeedsFeature.cannot(self, scope.target)
+        found = loaded_programs.found(function.split(":"), scope.target)
+        return [self.match(*pair) for pair in found]
+
+    def nearest(self, arguments: Sequence[str], scope: ExpandScope) -> Iterable[str]:
+        if arguments[0] == PROGRAMS and len(arguments) > 1:
+            return loaded_programs.nearest(arguments[-1], scope.target)
+        return super().nearest(arguments, scope)
+
+    def context(self, match: Match, scope: ExpandScope) -> ProbeContext:
+        module, function = map(str, match.data[:2])
+        if not loaded_programs.is_program(module):
+            return super().context(match, scope)
+        return loaded_programs.context(
+            match.name, self.name, module, function, scope.target, self.returns
+        )
+
+    def search(
+        self, arguments: Sequence[str], scope: ExpandScope
+    ) -> Iterable[tuple[str, Match | None]]:
+        if arguments[0] != PROGRAMS or len(arguments) not in (2, 3):
+            yield from super().search(arguments, scope)
+            return
+        for pair in loaded_programs.found(arguments[1:], scope.target):
+            yield self.match(*pair).name, None
 
     def shown(self, written: str, module: str) -> str:
         return module

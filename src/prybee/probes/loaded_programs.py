@@ -1,0 +1,77 @@
+"""``fentry:bpf:…``, ``fexit:bpf:…``: functions of BPF programs that are loaded, by anyone.
+
+Their types are those of the program, found under ``bpf:ID`` among those of modules.
+"""
+
+from __future__ import annotations
+
+from prybee.diagnostics import did_you_mean
+from prybee.language.registry import ProbeSyntaxError
+from prybee.language.types import INT32, INT64, Type
+from prybee.probes.patterns import matcher
+from prybee.probes.trampoline import PositionalContext
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from prybee.language.checker import Checker
+    from prybee.language.registry import ProbeContext
+    from prybee.plan.target import Target
+
+# What stands for a module where programs are meant.
+PROGRAMS = "bpf"
+
+
+def is_program(module: str) -> bool:
+    """Whether what stands for a module is a loaded program."""
+    return module.startswith(f"{PROGRAMS}:")
+
+
+def found(arguments: Sequence[str], target: Target) -> list[tuple[str, str]]:
+    """(``bpf:ID``, function) of what ``ID:FUNCTION``, or ``FUNCTION`` alone, stands for."""
+    number = arguments[0] if len(arguments) == 2 else "*"
+    fits_number, fits = matcher(number), matcher(arguments[-1])
+    return [
+        (f"{PROGRAMS}:{id_}", name)
+        for id_, name in target.bpf_programs()
+        if fits(name) and fits_number(str(id_))
+    ]
+
+
+def nearest(wanted: str, target: Target) -> list[str]:
+    """Names of functions that ``wanted`` may have meant."""
+    return list(did_you_mean(wanted, sorted({name for _id, name in target.bpf_programs()})))
+
+
+class ProgramContext(PositionalContext):
+    """A function of a program: ``argN`` and ``retval`` are numbers.
+
+    Arguments are those of a :class:`~prybee.probes.trampoline.FunctionContext`.
+    """
+
+    def args_type(self, checker: Checker) -> Type | None:
+        raise ProbeSyntaxError(
+            "The args builtin cannot be used for 'fentry/fexit:bpf' probes",
+            "arg0, arg1 … are the arguments as numbers",
+        )
+
+    def retval_type(self, checker: Checker) -> Type | None:
+        plain = self._btf.strip(self._result) if self.returns else 0
+        if not plain:
+            return None
+        return INT32 if self._btf.size(plain) == INT32.size else INT64
+
+
+def context(
+    name: str, provider: str, module: str, function: str, target: Target, returns: bool
+) -> ProbeContext:
+    """The context of a handler there.
+
+    Raises:
+        ProbeSyntaxError: the program is there no more.
+    """
+    btf = target.module_btf(module)
+    if btf is None or not btf.function(function):
+        raise ProbeSyntaxError(f"{name}: there is no such program any more")
+    return ProgramContext(name, provider, module, function, btf, returns)
