@@ -19,7 +19,10 @@ CASES = [
     (["-"], {}, ["-"]),
     (["-I", "a", "-Ib"], {"I": ["a", "b"]}, []),
     (["-qkB", "none"], {"quiet": True, "warnings": True, "buffering": "none"}, []),
-    (["--verify-llvm-ir", "-b", "--btf"], {"verify_llvm_ir": True, "btf": True}, []),
+    (["--verify-llvm-ir", "-b", "--btf"], {"verify_llvm_ir": True, "b": True}, []),
+    (["--btf", "-e", "x"], {"program": "x"}, []),
+    (["--btf", "vmlinux", "-e", "x"], {"program": "x", "btf": "vmlinux"}, []),
+    (["--btf=vmlinux", "x"], {"btf": "vmlinux"}, ["x"]),
 ]
 
 

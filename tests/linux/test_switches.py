@@ -78,7 +78,7 @@ def test_the_target_believes_it() -> None:
         assert target.has("jmp32")
         assert modern.modern() is False
         assert target.btf is None
-        assert list(target.raw_tracepoints()) == []
+        assert list(target.iterators()) == []
 
 
 @pytest.mark.live

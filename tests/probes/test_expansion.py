@@ -220,11 +220,15 @@ class WithTypes(TableTarget):
     btf = object()  # type: ignore[assignment]
 
 
-def test_raw_tracepoints_without_types_say_so() -> None:
-    point = attach_point.parse("rt:sched_switch")
-    message, hints = provider("rt").missing(point, ExpandScope(TableTarget(), Config()))
-    assert message == ""
-    assert hints == ("this kernel tells no types (CONFIG_DEBUG_INFO_BTF); use tracepoint instead",)
+def test_raw_tracepoints_without_types() -> None:
+    target = TableTarget(raw_tracepoints=("sched_switch",))
+    scope = ExpandScope(target, Config())
+    raw = provider("rt")
+    (match,) = raw.expand(attach_point.parse("rt:sched_switch"), scope)
+    assert raw.share(match, scope, ("arg",)).key == ("rawtracepoint", 12)
+    with pytest.raises(ProbeSyntaxError, match="types \\(BTF\\), which it does not show") as caught:
+        raw.context(raw.share(match, scope, ("args",)), scope)
+    assert "arg0 … are the arguments as numbers" in caught.value.hints[0]
 
 
 SOFTWARE, CLOCK = 1, 0

@@ -162,8 +162,8 @@ def _btf() -> Finding:
     except (BtfError, OSError) as error:
         return Finding(
             "files", "kernel types (BTF)", NO, str(error),
-            "no kernel structs, no rawtracepoint and no iter; tracepoints and uprobes work",
-            "use a kernel built with CONFIG_DEBUG_INFO_BTF",
+            "no kernel structs, no fentry and no iter; tracepoints and uprobes work",
+            "use a kernel built with CONFIG_DEBUG_INFO_BTF, or name a file with its types (--btf)",
         )  # fmt: skip
     types.find("task_struct", "struct")
     spent = (time.perf_counter() - begin) * 1e3

@@ -27,7 +27,8 @@ def list_search(arguments: Arguments, pid: int | None) -> int:
     pattern = ",".join(map(_search_of, arguments.operands))
     _hint_at_file(pattern)
     warnings: list[str] = []
-    with LiveTarget(functions=arguments.text("traceable_functions")) as target:
+    listed, types = arguments.text("traceable_functions"), arguments.text("btf")
+    with LiveTarget(functions=listed, types=types) as target:
         target.debug_directories = arguments.all("debuginfo")
         lines = list(
             list_probes(
@@ -52,6 +53,7 @@ def list_program(
     verbose: bool,
     functions: str = "",
     debug_directories: Sequence[str] = (),
+    types: str = "",
 ) -> int:
     """Print the probes that a program would attach to.
 
@@ -61,6 +63,7 @@ def list_program(
         verbose: with the arguments of its probes.
         functions: a list of the kernel functions that can be probed; empty for the kernel's own.
         debug_directories: where debug files of programs are looked for first.
+        types: a file with the kernel's types; empty for the kernel's own.
     """
     from prybee.engines.live import LiveTarget
     from prybee.functions import TABLE as FUNCTIONS
@@ -70,7 +73,7 @@ def list_program(
     from prybee.probes.provider import ProbeType
 
     registry = Registry(FUNCTIONS, PROBES)
-    with LiveTarget(functions=functions) as target:
+    with LiveTarget(functions=functions, types=types) as target:
         target.debug_directories = debug_directories
         front = Front(source, target, registry, options)
         for warning in front.warnings:

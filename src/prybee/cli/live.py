@@ -40,8 +40,6 @@ if TYPE_CHECKING:
     MakeOutput = Callable[[Sink, Sink, Names], Output]
 
 LOAD_FAILED = 255
-# The kernel's types.
-_TYPES = "/sys/kernel/btf/vmlinux"
 
 
 def trace(
@@ -76,7 +74,7 @@ def trace(
 
         check_rights()
     child = _start_child(arguments.text("cmd"))
-    target = _Target(times)
+    target = _Target(times, arguments.text("btf"))
     target.debug_directories = arguments.all("debuginfo")
     with target:
         try:
@@ -99,9 +97,8 @@ def trace(
 class _Target(LiveTarget):
     """The live target, which says how long its types took to open."""
 
-    def __init__(self, times: Times) -> None:
-        path = os.environ.get("PRYBEE_BTF") or os.environ.get("BPFTRACE_BTF") or _TYPES
-        super().__init__(path)
+    def __init__(self, times: Times, types: str) -> None:
+        super().__init__(types=types)
         self._times = times
         self.seconds = 0.0
 
@@ -153,7 +150,7 @@ def _compile(
     except ScriptError as error:
         from prybee.cli.rights import hidden
 
-        missing = hidden(target)
+        missing = hidden(target, str(error))
         if missing and missing not in str(error):
             raise PrybeeError(f"{error}\nHINT: {missing}") from None
         raise
@@ -189,6 +186,8 @@ def _run(
     if warnings:
         for warning in compilation.warnings:
             print(warning.render(), file=sys.stderr)
+        for remark in target.remarks:
+            print(f"WARNING: {remark}", file=sys.stderr)
     user = _user_symbols(config, plan, arguments) if names_user_code(plan) else None
     output = _output(arguments, config, warnings, user, make_output)
     verifier = "verifier" in stages

@@ -31,9 +31,10 @@ class Option:
         help: what it does.
         many: may be given several times; values are gathered in a list.
         hidden: accepted without effect, for scripts and habits that come from bpftrace.
+        bare: accepted without effect where no value follows.
     """
 
-    __slots__ = ("help", "hidden", "key", "many", "names", "value")
+    __slots__ = ("bare", "help", "hidden", "key", "many", "names", "value")
 
     def __init__(
         self,
@@ -42,6 +43,7 @@ class Option:
         help: str = "",  # noqa: A002 - what it is
         many: bool = False,
         hidden: bool = False,
+        bare: bool = False,
     ) -> None:
         self.names = tuple(names.split())
         self.key = self.names[-1].lstrip("-").replace("-", "_")
@@ -49,6 +51,7 @@ class Option:
         self.help = help
         self.many = many
         self.hidden = hidden
+        self.bare = bare
 
     def __repr__(self) -> str:
         return f"Option({' '.join(self.names)})"
@@ -84,6 +87,8 @@ OPTIONS: tuple[tuple[str, tuple[Option, ...]], ...] = (
         (
             Option("-I", "DIR", "look for imports and C headers in DIR too", many=True),
             Option("--include", "FILE", "read this C header before the script", many=True),
+            # bpftrace's has no value, and no effect.
+            Option("--btf", "FILE", "the kernel's types: raw BTF, or a vmlinux with it", bare=True),
             Option("--no-feature", "LIST", "do without these kernel features (comma-separated)"),
             Option("--traceable-functions", "FILE", "kernel functions for -l, one a line"),
             Option("--debuginfo", "DIR", "look for programs' debug files in DIR first", many=True),
@@ -110,7 +115,7 @@ OPTIONS: tuple[tuple[str, tuple[Option, ...]], ...] = (
     (
         "accepted for bpftrace's sake, without effect",
         (
-            Option("-b --btf", hidden=True),
+            Option("-b", hidden=True),
             Option("--verify-llvm-ir", hidden=True),
             Option("--usdt-file-activation", hidden=True),
         ),
@@ -176,6 +181,8 @@ def read(words: Sequence[str]) -> Arguments:
             name, equals, value = word.partition("=")
             option = _long(name)
             if option.value and not equals:
+                if option.bare and (index >= len(words) or words[index].startswith("-")):
+                    continue
                 if index >= len(words):
                     raise UsageError(f"option '{name}' needs a value: {name} {option.value}")
                 value = words[index]

@@ -13,7 +13,13 @@ NO_TRACEPOINTS = (
     "run it as root (sudo); prybee doctor says more"
 )
 
-NO_TYPES = "the kernel's types (BTF) cannot be had here: kernel structs are not known"
+NO_TYPES = (
+    "the kernel's types (BTF) cannot be had here: kernel structs are not known; "
+    "--btf FILE names a file that has them"
+)
+
+# Words of complaints about what the kernel's types would tell.
+_ABOUT_TYPES = ("struct ", "union ", "enum ", "field", "identifier", "unknown type", "'s types")
 
 
 def check_rights() -> None:
@@ -36,10 +42,14 @@ def check_rights() -> None:
     )
 
 
-def hidden(target: LiveTarget) -> str:
-    """What this machine does not show, which may be why a script is not understood; or nothing."""
+def hidden(target: LiveTarget, complaint: str) -> str:
+    """What this machine does not show, which may be why a script is not understood; or nothing.
+
+    Args:
+        complaint: what was said about the script.
+    """
     if not target.tracefs.events():
         return NO_TRACEPOINTS
-    if target.btf is None:
+    if target.btf is None and any(word in complaint for word in _ABOUT_TYPES):
         return NO_TYPES
     return ""

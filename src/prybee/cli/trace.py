@@ -256,6 +256,7 @@ def _run(arguments: Arguments) -> int:
             arguments.flag("verbose"),
             functions,
             arguments.all("debuginfo"),
+            arguments.text("btf"),
         )
     from prybee.cli.live import trace
 

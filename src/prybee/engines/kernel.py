@@ -177,7 +177,7 @@ class KernelEngine:
 
     def _types(self, module: str) -> Btf | None:
         target = self._target or self._live()
-        return target.module_btf(module) if module else target.btf
+        return target.module_btf(module) if module else target.own_btf
 
     def _live(self) -> LiveTarget:
         """The running machine: the given target if it is that, else one of our own."""

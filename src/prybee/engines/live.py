@@ -26,6 +26,12 @@ if TYPE_CHECKING:
 # probed; then code is made for a current kernel, and loading it will say what is missing.
 _ASSUMED = frozenset(("v4", "jmp32", "atomics", "unaligned", "probe_read_kernel", "ringbuf"))
 
+# Categories of events that are made from others, or of functions.
+_NO_TRACEPOINTS = frozenset(("syscalls", "ftrace", "kprobes", "uprobes", "fprobes", "synthetic"))
+
+# Those that may name a file with the kernel's types; the first that is set counts.
+VARIABLES = ("PRYBEE_BTF", "BPFTRACE_BTF")
+
 # Its inode number is fixed (include/linux/proc_ns.h, PROC_PID_INIT_INO).
 _INITIAL_PID_NAMESPACE = 0xEFFFFFFC
 
@@ -38,12 +44,15 @@ class LiveTarget(Target):
         btf_path: str = "/sys/kernel/btf/vmlinux",
         cache: str | None = None,
         functions: str = "",
+        types: str = "",
     ) -> None:
         """
         Args:
-            btf_path: the kernel's types.
+            btf_path: the kernel's own types.
             cache: where their index is kept, as :meth:`prybee.btf.Btf.vmlinux` takes it.
             functions: a list of the functions that can be probed; empty for the kernel's own.
+            types: a file to read the kernel's types from (``--btf``); empty: what the environment
+                names, or else the kernel's own.
         """
         system = os.uname()
         self.arch = system.machine
@@ -51,8 +60,13 @@ class LiveTarget(Target):
         self.page_size = os.sysconf("SC_PAGESIZE")
         self._btf_path = btf_path
         self._cache = cache
+        self._types = (types, "--btf") if types else _named()
         self._btf: Btf | None = None
         self._btf_wanted = False
+        self._own: Btf | None = None
+        self._own_wanted = False
+        # What is to be said about the types that were found, once.
+        self.remarks: list[str] = []
         self._tracefs: Tracefs | None = None
         self._formats: dict[tuple[str, str], tuple[TracepointField, ...] | None] = {}
         self._raw_tracepoints: list[str] | None = None
@@ -116,18 +130,50 @@ class LiveTarget(Target):
 
     @property
     def btf(self) -> Btf | None:
-        """Types of the kernel, or None without them."""
+        """Types of the kernel, or None without them.
+
+        Raises:
+            TypesError: the file that the user has named for them cannot be used.
+        """
         if not self._btf_wanted:
+            self._btf_wanted = True
+            self._btf = None if "btf" in OFF else self._find_types()
+        return self._btf
+
+    def _find_types(self) -> Btf | None:
+        path, said_by = self._types
+        if not path:
+            return self.own_btf or self._elsewhere()
+        from prybee.engines import types_file
+
+        btf = types_file.load(path, said_by, self._cache)
+        if types_file.of_another_kernel(btf, path):
+            self.remarks.append(
+                f"{said_by}: {path} has the types of another kernel than the one that runs "
+                f"({self.release}): what is read from kernel memory may be wrong"
+            )
+        return btf
+
+    @property
+    def own_btf(self) -> Btf | None:
+        """The types that the kernel itself shows: those whose ids it knows; None without them."""
+        if not self._own_wanted:
             from prybee.btf import Btf, BtfError
 
-            self._btf_wanted = True
-            if "btf" in OFF:
-                return None
+            self._own_wanted = True
             try:
-                self._btf = Btf.vmlinux(self._btf_path, self._cache)
-            except BtfError:
-                self._btf = None
-        return self._btf
+                self._own = Btf.vmlinux(self._btf_path, self._cache) if "btf" not in OFF else None
+            except BtfError as error:
+                if os.path.exists(self._btf_path):
+                    self.remarks.append(f"the kernel's types cannot be used: {error}")
+        return self._own
+
+    def _elsewhere(self) -> Btf | None:
+        """The types in a vmlinux where distributions put it, for a kernel that shows none."""
+        from prybee.engines import types_file
+
+        path = types_file.usual(self.release)
+        return types_file.load(path, path, self._cache) if path else None
 
     def has(self, feature: str) -> bool:
         """Whether the kernel can do ``feature`` (names of :mod:`prybee.linux.features`)."""
@@ -178,11 +224,19 @@ class LiveTarget(Target):
         return self._formats[key]
 
     def raw_tracepoints(self) -> Iterable[str]:
-        """Names usable as BTF-typed raw tracepoints, sorted."""
+        """Names usable as raw tracepoints, sorted.
+
+        Without types they are those of the events: nearly all are called as their tracepoint is.
+        """
         if self._raw_tracepoints is None:
             btf = self.btf
-            names = btf.names("typedef", "btf_trace_*") if btf is not None else []
-            self._raw_tracepoints = sorted({name[len("btf_trace_") :] for name in names})
+            if btf is not None:
+                names = btf.names("typedef", "btf_trace_*")
+                self._raw_tracepoints = sorted({name[len("btf_trace_") :] for name in names})
+            else:
+                events = self.tracepoints()
+                found = {event for category, event in events if category not in _NO_TRACEPOINTS}
+                self._raw_tracepoints = sorted(found)
         return self._raw_tracepoints
 
     def iterators(self) -> Iterable[str]:
@@ -240,7 +294,7 @@ class LiveTarget(Target):
         if module not in self._modules:
             from prybee.btf import Btf, BtfError
 
-            base = self.btf
+            base = self.own_btf
             path = f"{os.path.dirname(self._btf_path)}/{os.path.basename(module)}"
             try:
                 self._modules[module] = Btf.open(path, base) if base is not None else None
@@ -357,6 +411,7 @@ class LiveTarget(Target):
         Types that someone holds stay usable; answers already given stay true.
         """
         self._btf, self._btf_wanted = None, False
+        self._own, self._own_wanted = None, False
         if self._tracefs is not None:
             self._tracefs.close()
             self._tracefs = None
@@ -380,6 +435,14 @@ class LiveTarget(Target):
 
     def __repr__(self) -> str:
         return f"LiveTarget(Linux {self.release}, {self.arch})"
+
+
+def _named() -> tuple[str, str]:
+    """The file with the kernel's types that the environment names, and the variable that does."""
+    for variable in VARIABLES:
+        if os.environ.get(variable):
+            return os.environ[variable], variable
+    return "", ""
 
 
 def _text(path: str) -> str | None:

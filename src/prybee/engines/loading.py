@@ -171,7 +171,7 @@ def _attach_id(spec: ProgramSpec, types: Types) -> int:
         raise NotSupported(
             f"program {spec.name}",
             "it needs the kernel's types (BTF), which this kernel does not show",
-            "a kernel built with CONFIG_DEBUG_INFO_BTF",
+            "a kernel built with CONFIG_DEBUG_INFO_BTF; types from a file will not do",
         )
     number = btf.find(spec.attach_to, "typedef" if spec.attach_type == "trace_raw_tp" else "func")
     if not number:

@@ -183,8 +183,8 @@ def _field(h: Handler) -> Place | None:
 
     The kernel keeps it padded with zeros (__set_task_comm uses strscpy_pad).
     """
-    btf = h.script.target.btf
-    if not tasks.typed(btf) or tasks.offset(btf, "comm") is None:
+    target = h.script.target
+    if not tasks.typed(target) or tasks.offset(target.btf, "comm") is None:
         return None
     return tasks.at(h, tasks.current(h), "comm", COMM)
 
@@ -249,7 +249,7 @@ def _no_types(call: tree.Call, checker: Checker) -> None:
     checker.error(
         call,
         f"{call.name} needs the kernel's types, which this target does not have",
-        "a kernel built with CONFIG_DEBUG_INFO_BTF=y has them",
+        "a kernel built with CONFIG_DEBUG_INFO_BTF=y has them, or a file (--btf FILE)",
     )
 
 
@@ -262,7 +262,7 @@ class CurrentTask(Function):
 
     def check(self, call: tree.Call, checker: Checker) -> Type:
         struct = tasks.struct_type(checker)
-        trusted = tasks.typed(checker.target.btf)
+        trusted = tasks.typed(checker.target)
         return PointerType(struct, KERNEL, trusted) if struct is not None else UINT64
 
     def lower(self, call: tree.Call, handler: Handler) -> Operand:

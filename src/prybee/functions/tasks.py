@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from prybee.btf import Btf
     from prybee.language.checker import Checker
     from prybee.language.lower.handler import Handler
+    from prybee.plan.target import Target
 
 TASK = "task_struct"
 # TASK_COMM_LEN, include/linux/sched.h.
@@ -44,14 +45,18 @@ def struct_type(checker: Checker) -> StructType | None:
     return type_ if isinstance(type_, StructType) else None
 
 
-def typed(btf: Btf | None) -> bool:
-    """Whether the verifier knows what the running task is: the helper is among the functions."""
-    return btf is not None and btf.function(_TYPED) != 0
+def typed(target: Target) -> bool:
+    """Whether the verifier knows what the running task is: the helper is among the functions.
+
+    Offsets must be those that the verifier knows, not from a file with types.
+    """
+    btf = target.own_btf
+    return btf is not None and btf is target.btf and btf.function(_TYPED) != 0
 
 
 def current(h: Handler) -> Place:
     """The running task."""
-    if typed(h.script.target.btf):
+    if typed(h.script.target):
         return Place(h.b.call("get_current_task_btf"), 0, VOID, KERNEL, trusted=True)
     return pointee(h, Scalar(h.b.call("get_current_task"), PointerType(VOID, KERNEL)))
 

@@ -54,6 +54,11 @@ class Target:
         """Types of the kernel, or None without them."""
         return None
 
+    @property
+    def own_btf(self) -> Btf | None:
+        """The types that the kernel itself shows, by whose ids it knows functions and events."""
+        return self.btf
+
     def has(self, feature: str) -> bool:
         """Whether the kernel can do ``feature`` (names of ``linux.features``).
 

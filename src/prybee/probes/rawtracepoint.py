@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from prybee.language.lower.operands import Operand
 
 _KERNEL = "vmlinux"
+# Arguments that a tracepoint can have (include/linux/bpf.h, MAX_BPF_FUNC_ARGS).
+_MOST = 12
 
 
 class UntypedContext(ProbeContext):
@@ -94,8 +96,6 @@ class RawTracepoint(ProbeType):
         if len(point.parts) == 1:
             # Without a module it may be in any of them, so this is a pattern.
             message = ""
-        if scope.target.btf is None:
-            hints = ("this kernel tells no types (CONFIG_DEBUG_INFO_BTF); use tracepoint instead",)
         return message, hints
 
     def nearest(self, arguments: Sequence[str], scope: ExpandScope) -> Iterable[str]:
@@ -113,7 +113,7 @@ class RawTracepoint(ProbeType):
         if "args" in uses:
             return match
         if "arg" in uses:
-            return match.replace(key=(self.name, len(_parameters(match, scope))))
+            return match.replace(key=(self.name, _count(match, scope)))
         return match.replace(key=(self.name, 0))
 
     def context(self, match: Match, scope: ExpandScope) -> ProbeContext:
@@ -121,8 +121,14 @@ class RawTracepoint(ProbeType):
         if isinstance(count, int):
             return UntypedContext(match.name, count)
         parameters = _parameters(match, scope)
-        assert scope.target.btf is not None
-        return TypedContext(match.name, str(match.data[0]), scope.target.btf, parameters)
+        btf = scope.target.btf
+        assert btf is not None
+        if scope.target.own_btf is None:
+            raise ProbeSyntaxError(
+                f"the args of {match.name} need types that the kernel itself shows (BTF)",
+                "arg0 … are the arguments as numbers, and may be cast to their types",
+            )
+        return TypedContext(match.name, str(match.data[0]), btf, parameters)
 
     def attach(
         self, matches: Sequence[Match], program: str, scope: ExpandScope
@@ -169,10 +175,20 @@ def _match(event: str) -> Match:
     return Match(name, (name,), (event,))
 
 
+def _count(match: Match, scope: ExpandScope) -> int:
+    """How many arguments an event has; as many as there can be where nothing tells."""
+    return _MOST if scope.target.own_btf is None else len(_parameters(match, scope))
+
+
 def _parameters(match: Match, scope: ExpandScope) -> Sequence[Parameter]:
     btf = scope.target.btf
     event = str(match.data[0])
     found = btf.tracepoint_parameters(event) if btf is not None else None
+    if btf is None:
+        raise ProbeSyntaxError(
+            f"args of {match.name} is told by the kernel's types (BTF), which it does not show",
+            "arg0 … are the arguments as numbers; or use the tracepoint with its own args",
+        )
     if found is None:
         raise ProbeSyntaxError(
             f"the kernel's types do not tell the arguments of {match.name}",
