@@ -7,12 +7,13 @@ import sys
 from contextlib import ExitStack
 from io import BufferedReader, FileIO
 
+from prybee.cli import flame_profile
 from prybee.cli.options import UsageError
 from prybee.flame.profile import ANNOTATIONS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
     from typing import NoReturn
 
     from prybee.flame.profile import Profile, Quality
@@ -47,6 +48,7 @@ def _parser() -> argparse.ArgumentParser:
     _collapse_options(commands)
     _draw_options(commands)
     _diff_options(commands)
+    flame_profile.options(commands)
     guess = commands.add_parser("guess", help="say the format of files")
     guess.add_argument("files", nargs="+", metavar="FILE")
     guess.set_defaults(run=_guess)
@@ -171,7 +173,7 @@ def _collapse(given: argparse.Namespace, opened: ExitStack) -> int:
     kinds = [kind for kind, wanted in _KINDS.items() if given.all or getattr(given, wanted)]
     for line in folded.lines(profile, kinds):
         sys.stdout.write(line + "\n")
-    return _report(profile.quality, given.strict)
+    return report(profile.quality, given.strict)
 
 
 # By the end of a file's name; `.gz` may be behind it.
@@ -182,9 +184,11 @@ _KINDS = {"kernel": "kernel", "jit": "jit", "inlined": "inline"}
 def _draw(given: argparse.Namespace, opened: ExitStack) -> int:
     from prybee.flame import drawing
 
-    suffix = _suffix(given.output)
-    if suffix != "svg":
-        return _convert(given, opened, suffix)
+    kind = suffix(given.output)
+    if kind != "svg":
+        profile = _read(given, opened)
+        save(profile, kind, given.output, given.title)
+        return report(profile.quality, given.strict)
     names = given.files or ["-"]
     look = {name: getattr(given, name) for name in drawing.LOOK}
     if given.nameattr:
@@ -194,7 +198,7 @@ def _draw(given: argparse.Namespace, opened: ExitStack) -> int:
 
     def say(quality: Quality) -> None:
         nonlocal status
-        status = max(status, _report(quality, given.strict))
+        status = max(status, report(quality, given.strict))
 
     picture = drawing.draw(
         [_open(name, opened) for name in names],
@@ -212,39 +216,58 @@ def _draw(given: argparse.Namespace, opened: ExitStack) -> int:
     return status
 
 
-def _suffix(output: str | None) -> str:
-    """The format that a file's name tells."""
-    name = (output or "").removesuffix(".gz")
-    if output in (None, "-"):
-        return "svg"
-    for suffix in WRITTEN:
-        if name.endswith(f".{suffix}"):
-            return suffix
-    known = ", ".join(f".{suffix}" for suffix in WRITTEN)
-    raise UsageError(
-        f"prybee flame draw: {output}: which format? The end of the name says: {known}"
-    )
+def suffix(output: str | None, usual: str = "svg") -> str:
+    """The format that a file's name tells.
+
+    Args:
+        output: the name; None for standard output.
+        usual: the format there.
+
+    Raises:
+        UsageError: it tells none that is known.
+    """
+    if output is None or output == "-":
+        return usual
+    name = output.removesuffix(".gz")
+    for each in WRITTEN:
+        if name.endswith(f".{each}"):
+            return each
+    known = ", ".join(f".{each}" for each in WRITTEN)
+    raise UsageError(f"prybee flame: {output}: which format? The end of the name says: {known}")
 
 
-def _convert(given: argparse.Namespace, opened: ExitStack, suffix: str) -> int:
-    """Writes what is not a picture."""
-    profile = _read(given, opened)
+def save(profile: Profile, suffix: str, output: str | None, title: str) -> None:
+    """Writes a profile.
+
+    Args:
+        profile: what is written.
+        suffix: the format.
+        output: the file's name; None for standard output.
+        title: of pages and pictures.
+    """
     if suffix in ("pb", "pprof"):
         from prybee.flame.writers import pprof
 
-        with open(given.output, "wb") as binary:
+        with open(output or "/dev/stdout", "wb") as binary:
             binary.write(pprof.write(profile))
-    else:
-        from prybee.flame.writers import folded, html, speedscope
+        return
+    from prybee.flame import drawing
+    from prybee.flame.writers import folded, html, speedscope
 
-        with open(given.output, "w", encoding="utf-8", errors="surrogateescape") as file:
-            if suffix == "folded":
-                file.writelines(line + "\n" for line in folded.lines(profile, ANNOTATIONS))
-            elif suffix == "html":
-                file.write(html.write(profile, given.title))
-            else:
-                file.write(speedscope.write(profile, given.title))
-    return _report(profile.quality, given.strict)
+    parts: Iterable[str]
+    if suffix == "folded":
+        parts = (line + "\n" for line in folded.lines(profile, ANNOTATIONS))
+    elif suffix == "html":
+        parts = [html.write(profile, title)]
+    elif suffix == "svg":
+        parts = drawing.picture(profile, title=title, countname=profile.unit)
+    else:
+        parts = [speedscope.write(profile, title)]
+    if output is None or output == "-":
+        sys.stdout.writelines(parts)
+        return
+    with open(output, "w", encoding="utf-8", errors="surrogateescape") as file:
+        file.writelines(parts)
 
 
 def _diff(given: argparse.Namespace, opened: ExitStack) -> int:
@@ -256,7 +279,7 @@ def _diff(given: argparse.Namespace, opened: ExitStack) -> int:
     )  # fmt: skip
     for line in lines:
         sys.stdout.write(line + "\n")
-    return _report(quality, strict=False)
+    return report(quality, strict=False)
 
 
 def _reading(given: argparse.Namespace) -> dict[str, object]:
@@ -286,8 +309,16 @@ def _open(name: str, opened: ExitStack) -> BufferedReader:
     return opened.enter_context(BufferedReader(FileIO(name), HEAD))
 
 
-def _report(quality: Quality, strict: bool) -> int:
-    """Says what a profile lacks; the exit status for it."""
+def report(quality: Quality, strict: bool) -> int:
+    """Says what a profile lacks.
+
+    Args:
+        quality: what is known of that.
+        strict: it is a failure.
+
+    Returns:
+        The exit status.
+    """
     if quality.rejected:
         print(f"WARNING: {quality.rejected} lines were not understood:", file=sys.stderr)
         for number, line in quality.examples:

@@ -93,6 +93,20 @@ def draw(
     return svg.write(Stacks(keys, weights, deltas), svg.Options(**look))
 
 
+def picture(profile: Profile, **look: Any) -> Iterator[str]:
+    """A picture of a profile.
+
+    Args:
+        profile: what is drawn.
+        **look: options of the picture.
+    """
+    from prybee.flame.writers import svg
+
+    stacks, weights, _ = _folded(profile)
+    keys = [stack.replace(b";", BETWEEN) for stack in stacks]
+    return svg.write(Stacks(keys, weights), svg.Options(**look))
+
+
 def attributes(lines: Iterable[str]) -> dict[str, dict[str, str]]:
     """The file of ``--nameattr``: a function, then ``name=value`` with tabs between.
 

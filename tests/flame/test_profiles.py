@@ -1,0 +1,202 @@
+"""Profiles of programs whose behaviour is known."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from prybee.cli import main
+from prybee.flame.profiling import KINDS
+
+PROGRAM = r"""
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+#define KEEP __attribute__((noinline))
+volatile unsigned sink;
+
+/* The C library has no frame pointers: what is asked of the kernel is asked here. */
+static inline long ask(long what, long a, long b, long c, long d) {
+    long result;
+    register long r10 __asm__("r10") = d;
+    __asm__ volatile("syscall" : "=a"(result) : "0"(what), "D"(a), "S"(b), "d"(c), "r"(r10)
+                     : "rcx", "r11", "memory");
+    return result;
+}
+static double cpu(void) {
+    struct timespec t;
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
+    return t.tv_sec + t.tv_nsec / 1e9;
+}
+KEEP void busy(double until) {
+    while (cpu() < until)
+        for (int i = 0; i < 10000; i++)
+            sink += i;
+}
+KEEP void most(void) { busy(cpu() + 0.07); sink++; }
+KEEP void rest(void) { busy(cpu() + 0.03); sink++; }
+KEEP void sleeper(void) {
+    struct timespec nap = {0, 20000000};
+    ask(SYS_nanosleep, (long)&nap, 0, 0, 0);
+    sink++;
+}
+KEEP void toucher(void) {
+    for (int n = 0; n < 20; n++) {
+        volatile char *p = malloc(1 << 20);
+        for (int i = 0; i < 1 << 20; i += 4096)
+            p[i] = 1;
+        free((void *)p);
+    }
+    sink++;
+}
+static int word = 1;
+KEEP void waiter(void) {
+    ask(SYS_futex, (long)&word, 0, 1, 0);
+    sink++;
+}
+void *waker(void *arg) {
+    usleep(100000);
+    word = 0;
+    ask(SYS_futex, (long)&word, 1, 1, 0);
+    return arg;
+}
+int main(int argc, char **argv) {
+    const char *what = argc > 1 ? argv[1] : "";
+    if (!strcmp(what, "busy"))
+        for (int n = 0; n < 15; n++) { most(); rest(); }
+    if (!strcmp(what, "sleep"))
+        for (int n = 0; n < 30; n++) sleeper();
+    if (!strcmp(what, "touch")) toucher();
+    if (!strcmp(what, "lock")) {
+        pthread_t thread;
+        pthread_create(&thread, 0, waker, 0);
+        waiter();
+        pthread_join(thread, 0);
+    }
+    return 0;
+}
+"""
+
+pytestmark = pytest.mark.live
+
+
+@pytest.fixture(scope="module")
+def program(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("program")
+    (folder / "known.c").write_text(PROGRAM)
+    command = ["gcc", "-O1", "-g", "-fno-omit-frame-pointer", "-fno-optimize-sibling-calls"]
+    subprocess.run([*command, "-pthread", "-o", folder / "known", folder / "known.c"], check=True)
+    return folder / "known"
+
+
+def profile(kind: str, command: str, *words: str) -> dict[str, float]:
+    """Folded stacks and their weights, by the command itself."""
+    done = subprocess.run(
+        [sys.executable, "-m", "prybee", "flame", kind, "-c", command, *words],
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    found = {}
+    for line in done.stdout.splitlines():
+        stack, _, weight = line.rpartition(" ")
+        if stack.startswith("known"):
+            found[stack] = float(weight)
+    assert found, done.stderr
+    return found
+
+
+def share(found: dict[str, float], function: str) -> float:
+    """The part of the weight whose stacks have a function."""
+    with_it = sum(weight for stack, weight in found.items() if function in stack.split(";"))
+    return with_it / sum(found.values())
+
+
+def test_a_busy_function(program: Path) -> None:
+    found = profile("cpu", f"{program} busy", "-F", "999")
+    inside = {stack: w for stack, w in found.items() if "busy" in stack.split(";")}
+    assert sum(inside.values()) > 0.9 * sum(found.values())
+    assert 0.65 < share(inside, "most") < 0.75
+    assert 0.25 < share(inside, "rest") < 0.35
+    assert all("main" in stack.split(";") for stack in inside)
+
+
+def test_a_sleeper(program: Path) -> None:
+    found = profile("off", f"{program} sleep")
+    asleep = {s: w for s, w in found.items() if "sleeper" in s.split(";")}
+    assert sum(asleep.values()) > 30 * 20e6
+    # The kernel's frames stand on the program's.
+    stack = max(asleep, key=asleep.__getitem__).split(";")
+    assert stack.index("main") < stack.index("sleeper") < stack.index("schedule_[k]")
+
+
+def test_the_clock_on_the_wall(program: Path) -> None:
+    busy = profile("wall", f"{program} busy", "-F", "499")
+    asleep = profile("wall", f"{program} sleep", "-F", "499")
+    assert share(asleep, "off CPU") > 0.8
+    assert sum(w for s, w in busy.items() if s.startswith("known;on CPU")) == pytest.approx(
+        1.5e9, rel=0.15
+    )
+
+
+def test_page_faults(program: Path) -> None:
+    assert share(profile("faults", f"{program} touch"), "toucher") > 0.5
+
+
+def test_allocations(program: Path) -> None:
+    found = profile("alloc", f"{program} touch")
+    # The C library's function has no frame of its own yet: the kernel misses its caller.
+    asked = sum(w for s, w in found.items() if "main" in s.split(";"))
+    assert asked == pytest.approx(20 << 20, rel=0.05)
+
+
+def test_locks(program: Path) -> None:
+    found = profile("lock", f"{program} lock")
+    waited = sum(w for s, w in found.items() if "waiter" in s.split(";"))
+    assert 40e6 < waited < 400e6
+
+
+def test_system_calls(program: Path) -> None:
+    found = profile("syscall", f"{program} sleep")
+    naps = {s: w for s, w in found.items() if s.split(";")[1] == "nanosleep"}
+    assert sum(naps.values()) == 30
+
+
+def test_wake_ups(program: Path) -> None:
+    # The timer's interrupt wakes it: whoever runs then is on the stack.
+    done = subprocess.run(
+        [sys.executable, "-m", "prybee", "flame", "wake", "-d", "1s"],
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert "try_to_wake_up_[k]" in done.stdout
+
+
+def test_every_kind_makes_a_page(program: Path, tmp_path: Path) -> None:
+    for kind in KINDS:
+        out = tmp_path / f"{kind.name}.html"
+        words = ["flame", kind.name, "-d", "200ms", "-o", str(out)]
+        done = subprocess.run(
+            [sys.executable, "-m", "prybee", *words], capture_output=True, text=True
+        )
+        assert done.returncode == 0, done.stderr
+        assert "<title>" in out.read_text()
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["cpu", "-d", "soon"], "-d soon: no duration"),
+        (["cpu", "-F", "0"], "from 1 to 100000 samples a second"),
+        (["cpu", "-p", "1", "-c", "true"], "either -p or -c"),
+        (["cpu", "-p", "99999999"], "no such process: 99999999"),
+        (["off", "-o", "x.gif"], "which format?"),
+    ],
+)
+def test_mistakes(words: list[str], said: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["flame", *words]) == 1
+    assert said in capsys.readouterr().err
