@@ -82,3 +82,46 @@ def test_places_inside_a_function_stand_alone() -> None:
         KprobeMultiAttach(("vfs_read", "vfs_write")),
         KprobeAttach("vfs_read", 4),
     ]
+
+
+PAIRS = [
+    ("k:vfs_read* { @ = arg0; } kr:vfs_read* { @ = retval; }", READS, 2),
+    ("kr:vfs_read { @r = retval; } k:vfs_read { @ = arg0; }", ("vfs_read",), 1),
+    ("k:ext4:ext4_read { @ = 1; } kr:ext4:ext4_read { @ = 2; }", ("ext4:ext4_read",), 1),
+]
+
+
+@pytest.mark.parametrize(("script", "names", "count"), PAIRS)
+def test_both_ends_by_one_program(script: str, names: tuple[str, ...], count: int) -> None:
+    made = plan(script, *ALL, "kfunc:bpf_session_is_return")
+    (probe,) = made.probes
+    assert probe.attach == KprobeMultiAttach(names, session=True)
+    assert probe.count == count
+    (program,) = made.programs
+    assert program.attach_type == "trace_kprobe_session"
+    assert program.relocations[0].symbol == "bpf_session_is_return"
+
+
+APART = [
+    "k:vfs_read { @ = arg0; } kr:vfs_readv { @ = retval; }",  # Other functions.
+    "k:vfs_read* { @ = arg0; } kr:vfs_read { @ = retval; }",
+    "k:vfs_read { @ = arg0; } k:vfs_read { @ = 1; } kr:vfs_read { @ = retval; }",  # Their order.
+    "k:vfs_read { } k:vfs_read { }",
+    'k:vfs_read { @ = reg("bx"); } kr:vfs_read { @ = retval; }',
+    "k:vfs_read+4 { @ = arg0; } kr:vfs_read { @ = retval; }",
+]
+
+
+@pytest.mark.parametrize("script", APART)
+def test_what_stays_apart(script: str) -> None:
+    made = plan(script, *ALL, "kfunc:bpf_session_is_return")
+    assert len(made.programs) == len(made.probes) == script.count("{")
+    assert "trace_kprobe_session" not in [program.attach_type for program in made.programs]
+
+
+def test_a_kernel_without_sessions() -> None:
+    made = plan(PAIRS[0][0], "kprobe", "kprobe_multi")
+    assert [probe.attach for probe in made.probes] == [
+        KprobeMultiAttach(READS),
+        KprobeMultiAttach(READS, returns=True),
+    ]

@@ -24,23 +24,41 @@ if TYPE_CHECKING:
     Machine = Callable[[], LiveTarget]
 
 # Where several programs are attached to one place the kernel runs them, for most kinds, in the
-# order they were attached; but uprobe consumers (kernel/events/uprobes.c, consumer_add) and
-# software events (kernel/events/core.c, perf_swevent_add) are put at the head of their lists.
+# order they were attached; but uprobe consumers (kernel/events/uprobes.c, consumer_add), software
+# events (kernel/events/core.c, perf_swevent_add) and kprobes (kernel/kprobes.c, add_new_kprobe; for
+# many of them kernel/trace/ftrace.c, add_ftrace_ops) are put at the head of their lists.
 REVERSED = (p.UprobeAttach, p.UprobeMultiAttach, p.PerfEventAttach)
+# Returns of functions, one by one and by links for many, run in the order of attaching; since Linux
+# 6.14 the latter are in lists as well. It is known by the type of the list's nodes.
+_RETURNS_IN_LISTS = "fprobe_hlist"
 # Clocks have a timer each, which runs off in the order they were started.
 _CLOCKS = tuple(uapi.PERF_SOFTWARE_NAMES.index(name) for name in ("cpu_clock", "task_clock"))
 
 BPF_FILE_SYSTEM = "/sys/fs/bpf"
 
 
-def order(probes: Sequence[p.ProbeSpec]) -> list[p.ProbeSpec]:
-    """Probes in the order they must be attached in, so that they run in the script's order."""
-    first = [probe for probe in probes if not _reversed(probe.attach)]
-    last = [probe for probe in probes if _reversed(probe.attach)]
+def order(probes: Sequence[p.ProbeSpec], machine: Machine | None = None) -> list[p.ProbeSpec]:
+    """Probes in the order they must be attached in, so that they run in the script's order.
+
+    Args:
+        machine: tells of the running machine, where that matters.
+    """
+    ways = [probe.attach for probe in probes]
+    returns = [way for way in ways if isinstance(way, p.KprobeMultiAttach) and way.returns]
+    listed = False
+    if len(returns) > 1 and machine is not None:
+        btf = machine().btf
+        listed = btf is not None and bool(btf.find(_RETURNS_IN_LISTS, "struct"))
+    first = [probe for probe in probes if not _reversed(probe.attach, listed)]
+    last = [probe for probe in probes if _reversed(probe.attach, listed)]
     return first + last[::-1]
 
 
-def _reversed(way: p.AttachSpec) -> bool:
+def _reversed(way: p.AttachSpec, listed: bool) -> bool:
+    if isinstance(way, p.KprobeMultiAttach):
+        return listed or not way.returns
+    if isinstance(way, p.KprobeAttach):
+        return not way.returns
     if isinstance(way, p.PerfEventAttach):
         return way.type != uapi.PERF_TYPE_SOFTWARE or way.config not in _CLOCKS
     return isinstance(way, REVERSED)

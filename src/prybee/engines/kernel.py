@@ -22,7 +22,7 @@ from prybee.engines.ring import Ring
 from prybee.linux.programs import LoadedBtf, Statistics
 from prybee.linux.ringbuf import RingBuffer
 from prybee.plan import layouts
-from prybee.plan.plan import IterAttach, ProbeSpec, SpecialAttach, WatchpointAttach
+from prybee.plan.plan import ClockAttach, IterAttach, ProbeSpec, SpecialAttach, WatchpointAttach
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -217,9 +217,23 @@ class KernelEngine:
         count = 0
         for probe in self.plan.probes:
             if isinstance(probe.attach, SpecialAttach) and probe.attach.event == event:
-                self.programs[probe.program].test_run()
+                self.run(probe)
                 count += 1
         return count
+
+    def run(self, probe: ProbeSpec) -> None:
+        """Runs a probe's program on this thread; walks over maps where it asks for that.
+
+        Raises:
+            KernelError: it could not be run.
+        """
+        program = self.programs[probe.program]
+        if not self.plan.walks:
+            program.test_run()
+            return
+        from prybee.engines.walks import run
+
+        run(self, program)
 
     def attach(self) -> AttachReport:
         """Attaches all probes so that programs at one place run in the script's order.
@@ -229,11 +243,12 @@ class KernelEngine:
         failures: dict[int, list[AttachFailure]] = {}
         fewer: dict[int, ProbeSpec] = {}
         # Special ones are run, not attached; a script of these alone needs nothing of what follows.
-        real = [probe for probe in self.plan.probes if not isinstance(probe.attach, SpecialAttach)]
+        special = SpecialAttach | ClockAttach
+        real = [probe for probe in self.plan.probes if not isinstance(probe.attach, special)]
         if real:
             from prybee.engines import attaching
 
-            for probe in attaching.order(real):
+            for probe in attaching.order(real, self._live):
                 missed: list[tuple[str, PrybeeError]] = []
                 program = self.programs[probe.program]
                 try:
@@ -350,6 +365,8 @@ class KernelEngine:
         """
         if script_map.storage != "global":
             self.maps[script_map.spec].clear()
+            if script_map.counter >= 0:
+                self.globals[script_map.counter : script_map.counter + 8] = bytes(8)
             return
         size = self._extent(script_map)
         self.globals[script_map.offset : script_map.offset + size] = bytes(size)

@@ -8,11 +8,19 @@ from prybee.compiler.compile import MODERN, Options, compile_module
 from prybee.compiler.passes.scratch import ENTRY, TooLarge
 from prybee.diagnostics import ERROR, Diagnostic, ScriptError
 from prybee.language.lower import globals as global_data
-from prybee.language.lower.maps import ReadByKey
+from prybee.language.lower.maps import Counted, ReadByKey
 from prybee.language.lower.records import PERFBUF, RINGBUF
 from prybee.language.lower.script import ScriptLowering
 from prybee.language.types import MinMaxType
-from prybee.plan.plan import Globals, MapSpec, Plan, ProbeSpec, ProgramSpec
+from prybee.plan.plan import (
+    ClockAttach,
+    Globals,
+    MapSpec,
+    PerfEventAttach,
+    Plan,
+    ProbeSpec,
+    ProgramSpec,
+)
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -53,14 +61,29 @@ def assemble(
         CompilerError: a program cannot be made.
     """
     shared: set[str] = set()
+    counted: set[str] = set()
     while True:
         try:
-            return _assemble(source, target, checker, expansion, blocks, options, dumps, shared)
+            return _assemble(
+                source, target, checker, expansion, blocks, options, dumps, shared, counted
+            )
+        except Counted as found:
+            symbol = checker.maps[found.name]
+            if symbol.declared_kind.endswith("lruhash"):
+                raise _uncounted(source, symbol) from None
+            counted.add(found.name)
+            dumps.pop("ssa", None)
         except ReadByKey as found:
             if isinstance(checker.maps[found.name].value_type, MinMaxType):
                 raise _unreadable(source, checker.maps[found.name]) from None
             shared.add(found.name)
             dumps.pop("ssa", None)
+
+
+def _uncounted(source: Source, symbol: MapSymbol) -> ScriptError:
+    message = f"This kernel cannot count the elements of {symbol.name}, of which it drops old ones"
+    hint = "len() of such a map takes bpf_for_each_map_elem (Linux 5.13); declare it as hash"
+    return ScriptError([Diagnostic(ERROR, message, symbol.span, (hint,))])
 
 
 def _unreadable(source: Source, symbol: MapSymbol) -> ScriptError:
@@ -87,9 +110,10 @@ def _assemble(
     options: CompileOptions,
     dumps: dict[str, str],
     shared: set[str],
+    counted: set[str],
 ) -> Plan:
     variants = [variant for block in blocks for variant in block.variants]
-    lowering = ScriptLowering(source, checker, target, variants, options.misses, shared)
+    lowering = ScriptLowering(source, checker, target, variants, options.misses, shared, counted)
     compiler = _Programs(target, checker, lowering, options, dumps)
     probes: list[ProbeSpec] = []
     for block in blocks:
@@ -106,9 +130,13 @@ def _assemble(
             program = compiler.program(variant, filtered)
             written = dict(zip([m.name for m in variant.matches], spans, strict=True))
             probes += [
-                spec.replace(span=spec.span or written.get(spec.name, spans[0]))
+                _by_clock(spec, variant).replace(span=spec.span or written.get(spec.name, spans[0]))
                 for spec in provider.attach(variant.matches, program, expansion.scope)
             ]
+    if len(probes) > 1 and any(variant.context.session for variant in variants):
+        from prybee.language.sessions import join
+
+        probes = join(probes, compiler.compiled, target)
     btf, programs = compiler.finish()
     return Plan(
         name=source.name,
@@ -126,12 +154,23 @@ def _assemble(
             lost=global_data.LOST,
             blocks=tuple(block.name for block in blocks),
             cpu_slots=lowering.globals.cpu_slots,
+            request=lowering.walk_words[0] if lowering.walks else -1,
+            resume=lowering.walk_words[1] if lowering.walks else -1,
         ),
         counters=tuple(lowering.counters.specs.values()),
         btf=btf,
         license=checker.config.license,
+        walks=tuple(lowering.walks),
         skipped=tuple(expansion.skipped),
     )
+
+
+def _by_clock(spec: ProbeSpec, variant: Variant) -> ProbeSpec:
+    """An interval whose program became one that the session runs (walks.py)."""
+    way = spec.attach
+    if not isinstance(way, PerfEventAttach) or variant.context.program_type == "perf_event":
+        return spec
+    return spec.replace(attach=ClockAttach(way.period or 1_000_000_000 // way.frequency))
 
 
 class _Programs:
@@ -154,7 +193,8 @@ class _Programs:
         self.scratch = 0
         self._next = 0
         self._names: set[str] = set()
-        self._compiled: list[tuple[Compiled, Variant]] = []
+        # What is made so far: a program each, and the variant that it was made of.
+        self.compiled: list[tuple[Compiled, Variant]] = []
 
     def program(self, variant: Variant, pid_filter: bool) -> str:
         """Compile a variant; the name of its program."""
@@ -177,7 +217,7 @@ class _Programs:
             self._no_room(variant, needed, _MAX_SCRATCH)
         self._next = max(self._next, compiled.scratch_size)
         self.scratch = max(self.scratch, compiled.scratch_size)
-        self._compiled.append((compiled, variant))
+        self.compiled.append((compiled, variant))
         return name
 
     def _no_room(self, variant: Variant, needed: str, most: int) -> NoReturn:
@@ -205,9 +245,9 @@ class _Programs:
         """The programs' common BTF, and the programs."""
         from prybee.compiler.debug_info import debug_info
 
-        debug = debug_info([compiled for compiled, _variant in self._compiled])
+        debug = debug_info([compiled for compiled, _variant in self.compiled])
         specs = []
-        for compiled, variant in self._compiled:
+        for compiled, variant in self.compiled:
             functions, lines = debug.programs[compiled.name]
             context = variant.context
             specs.append(

@@ -124,6 +124,8 @@ class ProbeContext:
     # Whether the handler runs in the context of a task that the event is about.
     provider = ""
     return_value = 0
+    # Whether a program may serve both ends of a function (``language.sessions``).
+    session = False
     # Whether the kernel acts on what the handler returns (a hook that may refuse), ...
     decides = False
     # ... or wants ``return_value`` whatever the script says.

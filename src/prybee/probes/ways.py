@@ -111,6 +111,7 @@ class Breakpoints(Way):
     def context(self, match: Match, provider: str, target: Target) -> ProbeContext:
         kind = KretprobeContext if self.returns else KprobeContext
         context = kind(match.name, provider, target.arch)
+        context.session = match.key[-1] in (FUNCTION, MANY)
         if match.key[-1] == MANY:
             context.attach_type = MULTI_ATTACH_TYPE
         return context
