@@ -148,6 +148,8 @@ def _diff_options(commands: argparse._SubParsersAction[_Parser]) -> None:
     parser.add_argument("after", metavar="AFTER")
     parser.add_argument("-n", "--normalize", action="store_true", help="to the same total")
     parser.add_argument("-s", "--strip-hex", action="store_true", help="numbers of the form 0x…")
+    parser.add_argument("-o", "--output", metavar="FILE.html", help="the page of both")
+    parser.add_argument("--title", default="")
     parser.set_defaults(run=_diff)
 
 
@@ -271,8 +273,19 @@ def save(profile: Profile, suffix: str, output: str | None, title: str) -> None:
 
 
 def _diff(given: argparse.Namespace, opened: ExitStack) -> int:
-    from prybee.flame import difference
+    from prybee.flame import difference, drawing
 
+    if given.output:
+        if suffix(given.output) != "html":
+            raise UsageError(f"prybee flame diff: {given.output}: the page of both is .html")
+        from prybee.flame.writers import html
+
+        before, after = (
+            drawing.read([_open(name, opened)], None, {}) for name in (given.before, given.after)
+        )
+        with open(given.output, "w", encoding="utf-8", errors="surrogateescape") as file:
+            file.write(html.write(after, given.title, before))
+        return max(report(before.quality, False), report(after.quality, False))
     lines, quality = difference.folded(
         _open(given.before, opened), _open(given.after, opened),
         normalize=given.normalize, strip_hex=given.strip_hex,
