@@ -191,6 +191,7 @@ WARNING = "WARNING"
 class Diagnostic(Data):
     """One message about a script or a run, as a user reads it.
 
+    ``severity`` is :data:`ERROR`, :data:`WARNING`, or empty for a plain remark without a place;
     ``notes`` are further places (where a macro was expanded, where a name was first used);
     ``hints`` are what to do.
     """
@@ -205,7 +206,7 @@ class Diagnostic(Data):
         """The message with its place, the source line, notes and hints; no trailing newline."""
         lines = []
         if self.span is None:
-            lines.append(f"{self.severity}: {self.message}")
+            lines.append(f"{self.severity}: {self.message}" if self.severity else self.message)
         else:
             lines.append(f"{self.span.location()}: {self.severity}: {self.message}")
             lines.append(self.span.excerpt())

@@ -69,7 +69,10 @@ def main(words: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         return 130
     except PrybeeError as error:
-        return fail(str(error))
+        from prybee.diagnostics import ScriptError
+
+        # A script's mistakes say themselves what they are.
+        return fail(str(error), said=isinstance(error, ScriptError))
     except RecursionError:
         return fail("the script is nested too deeply")
     except MemoryError:
@@ -133,9 +136,12 @@ def _prepare() -> None:
         sys.stdout = open(os.devnull, "w", encoding="utf-8")
 
 
-def fail(message: str, status: int = 1) -> int:
-    """Say what went wrong on standard error; the exit status to return."""
-    said = message.startswith(("ERROR", "HINT")) or "\nERROR: " in message
+def fail(message: str, status: int = 1, said: bool = False) -> int:
+    """Say what went wrong on standard error; the exit status to return.
+
+    ``said`` tells that the message says itself how bad it is.
+    """
+    said = said or message.startswith(("ERROR", "HINT")) or "\nERROR: " in message
     if not said and ": ERROR: " not in message:
         message = f"ERROR: {message}"
     try:

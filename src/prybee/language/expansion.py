@@ -162,7 +162,7 @@ class Expansion:
             raise ScriptError(self._errors)
         if not self.blocks:
             # What was left out, and why, explains it.
-            raise ScriptError([*warnings, Diagnostic(ERROR, self._no_blocks(program))])
+            raise ScriptError([*warnings, self._no_blocks(program)])
         self._limit()
 
     def _wanted(self, probes: list[tree.Probe]) -> list[tree.Probe]:
@@ -177,12 +177,14 @@ class Expansion:
             kept = [p for p in kept if _kind(p) != mode or wanted.search(_name(p))]
         return kept
 
-    def _no_blocks(self, program: tree.Program) -> str:
+    def _no_blocks(self, program: tree.Program) -> Diagnostic:
         kinds = {_kind(probe) for probe in program.probes}
         for kind in _TRIALS:
             if kind in kinds and self.options.mode != kind:
-                return f"No probes attached; use --{kind} to run {kind} probes."
-        return "No probes to attach"
+                message = f"No probes attached; use --{kind} to run {kind} probes."
+                return Diagnostic(ERROR, message)
+        # Nothing is wrong with the script: bpftrace says this without a severity.
+        return Diagnostic("", "No probes to attach")
 
     def _first(self, points: list[tree.AttachPoint]) -> tree.AttachPoint:
         """Of alternatives the first that has matches here; the last where none has."""

@@ -56,6 +56,10 @@ _AS_KPROBE = f"{_NO_FENTRY}: fentry probes run as kprobe ones, which cost more"
 _AS_KRETPROBE = (
     f"{_NO_FENTRY}: fexit probes run as kretprobe ones, which cost more and have no arguments"
 )
+_UNTRACEABLE = (
+    '{} is not traceable (either non-existing, inlined, or marked as "notrace"); attaching to it '
+    "will likely fail"
+)
 _NO_LIST = (
     "nothing tells which functions can be probed: available_filter_functions cannot be read in "
     "/sys/kernel/tracing; --traceable-functions FILE names another list"
@@ -110,6 +114,8 @@ class KernelFunction(NeedsFeature):
             return []
         way = self.way(scope.target)
         found = self._named(module, function, rest, scope)
+        if not found and scope.config.missing_probes == "warn" and not is_pattern(function):
+            scope.warnings.append(_UNTRACEABLE.format(function))
         if way is None or not found:
             return found
         if way.note:
