@@ -10,7 +10,7 @@ import gc
 import os
 import sys
 
-from prybee.diagnostics import PrybeeError
+from prybee.diagnostics import PrybeeError, ScriptError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -69,8 +69,6 @@ def main(words: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         return 130
     except PrybeeError as error:
-        from prybee.diagnostics import ScriptError
-
         # A script's mistakes say themselves what they are.
         return fail(str(error), said=isinstance(error, ScriptError))
     except RecursionError:
