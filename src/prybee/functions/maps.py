@@ -7,7 +7,6 @@ from prybee.functions.stacks import stack_length
 from prybee.language import tree
 from prybee.language.lower import maps as storage
 from prybee.language.lower import variables
-from prybee.language.lower.loops import walk_needed
 from prybee.language.lower.operands import Scalar
 from prybee.language.registry import Function
 from prybee.language.types import BOOL, INT64, NONE, StackType, Type
@@ -199,20 +198,21 @@ class Length(Function):
         subject = call.args[0]
         assert isinstance(subject, tree.Expression)
         if isinstance(subject, tree.Map) and handler.script.storage(subject).key_type is not None:
-            walk_needed(handler, call, "len() of a map")
-            return Scalar(_count(handler, handler.script.storage(subject).spec), INT64)
+            return Scalar(_count(handler, handler.script.storage(subject)), INT64)
         return stack_length(handler, subject)
 
 
-def _count(h: Handler, spec: str) -> Value:
+def _count(h: Handler, map_: storage.Storage) -> Value:
     """Entries of a hash map: what walking over it with an empty callback returns."""
+    if not h.script.can("helper:for_each_map_elem") and isinstance(map_, storage.Hash):
+        return map_.length(h)
     from prybee.compiler.builder import Builder
 
     name = f"{h.module.name}_count{len(h.module.functions)}"
     function = h.module.function(name, [Ptr(MAP), Ptr(MAP_VALUE), Ptr(MAP_VALUE), Ptr(FRAME)], I64)
     Builder(function).ret(0)
     callback = h.b.function_address(function)
-    return h.b.zext(h.b.call("for_each_map_elem", [h.b.map_ref(spec), callback, 0, 0]), I64)
+    return h.b.zext(h.b.call("for_each_map_elem", [h.b.map_ref(map_.spec), callback, 0, 0]), I64)
 
 
 FUNCTIONS = (

@@ -53,6 +53,8 @@ class ScriptMap(Data):
     per_cpu: bool = False
     # Offset of the u64 that becomes 1 once the map was written to; -1: not tracked.
     written: int = -1
+    # Where in the global data programs count the elements (u64); -1: they do not.
+    counter: int = -1
 
 
 class ProgramSpec(Data):
@@ -128,6 +130,12 @@ class WatchpointAttach(AttachSpec):
     length: int
     mode: str
     pid: int = -1
+
+
+class ClockAttach(AttachSpec):
+    """Run by the session itself every ``period`` nanoseconds."""
+
+    period: int
 
 
 class UprobeAttach(AttachSpec):
@@ -220,6 +228,17 @@ class CounterSpec(Data):
     span: Span | None = None
 
 
+class WalkSpec(Data):
+    """A walk over a map that the engine does for a program.
+
+    ``map`` is the map's name in the plan; ``key`` where in the global data each key is put.
+    """
+
+    map: str
+    key: int
+    key_size: int
+
+
 class Globals(Data):
     """The global data map, and where in it the session's own words are (byte offsets)."""
 
@@ -234,6 +253,9 @@ class Globals(Data):
     blocks: tuple[str, ...]
     # Size of the array that per-CPU slots are laid out for.
     cpu_slots: int
+    # u64 each: which walk a program asks for, and where it is to go on (language/lower/walks.py).
+    request: int = -1
+    resume: int = -1
 
 
 class Plan(Data):
@@ -249,5 +271,7 @@ class Plan(Data):
     counters: tuple[CounterSpec, ...]
     btf: bytes
     license: str
+    # By their numbers.
+    walks: tuple[WalkSpec, ...] = ()
     # Probe names that were asked for and left out, with the reason.
     skipped: tuple[tuple[str, str], ...] = ()

@@ -3,7 +3,13 @@
 from __future__ import annotations
 
 from prybee.plan import layouts
-from prybee.plan.plan import PerfEventAttach, SpecialAttach, UprobeAttach, UprobeMultiAttach
+from prybee.plan.plan import (
+    ClockAttach,
+    PerfEventAttach,
+    SpecialAttach,
+    UprobeAttach,
+    UprobeMultiAttach,
+)
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -52,7 +58,7 @@ def only_process(plan: Plan) -> int:
         if isinstance(probe.attach, UprobeAttach | UprobeMultiAttach | PerfEventAttach)
         else -1
         for probe in plan.probes
-        if not isinstance(probe.attach, SpecialAttach)
+        if not isinstance(probe.attach, SpecialAttach | ClockAttach)
     }
     pid = pids.pop() if len(pids) == 1 else -1
     return pid if pid > 0 else -1

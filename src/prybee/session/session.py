@@ -6,7 +6,7 @@ import os
 from time import monotonic
 
 from prybee.data import Data
-from prybee.plan.plan import IterAttach, SpecialAttach
+from prybee.plan.plan import ClockAttach, IterAttach, SpecialAttach
 from prybee.session.losses import Losses
 from prybee.session.maps import Maps
 from prybee.session.waiting import Quit, Signals, Waiter
@@ -323,7 +323,15 @@ class Session:
         # Whether records have come since losses were looked at.
         news = True
         pause = FIRST_PAUSE
+        clocks = None
+        if any(isinstance(probe.attach, ClockAttach) for probe in self.plan.probes):
+            from prybee.session.clocks import Clocks
+
+            clocks = Clocks(self.plan, engine)
         while True:
+            if clocks is not None:
+                clocks.run()
+                idle = clocks.wait()
             taken = self.consume()
             ready: set[int] = set()
             if taken:

@@ -563,7 +563,9 @@ def _if(h: Handler, node: tree.If) -> Operand:
 
 
 def _block(h: Handler, node: tree.Block) -> Operand:
+    h.pending += 1
     h.lower_block(node)
+    h.pending -= 1
     if node.value is not None and not h.b.terminated:
         return h.lower(node.value)
     if h.b.terminated:

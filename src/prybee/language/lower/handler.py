@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from prybee.language.lower.loops import Environment
     from prybee.language.lower.operands import Operand
     from prybee.language.lower.script import ScriptLowering
+    from prybee.language.lower.walks import Walk
     from prybee.language.script import VariableSymbol, Variant
 
 WIDTHS = {1: I8, 2: I16, 4: I32, 8: I64}
@@ -99,6 +100,10 @@ class Handler:
         self.own_functions: dict[str, Function] = {}
         # Variables shared with loop bodies (loops.py).
         self.environment: Environment | None = None
+        # Loops over maps that prybee walks over (walks.py).
+        self.walks: dict[tree.For, Walk] = {}
+        # How many constructs this is inside of whose state is in registers, and lost in a walk.
+        self.pending = 0
         # Number of the probe block, for its loss counter.
         self.block_index = variant.index
 

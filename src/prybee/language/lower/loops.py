@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from prybee.compiler.ir import Type, Value
+    from prybee.diagnostics import ScriptError
     from prybee.language.lower.handler import Handler
     from prybee.language.script import VariableSymbol
 
@@ -84,7 +85,8 @@ def prepare(h: Handler, body: tree.Block) -> None:
 
 def _calls_back(h: Handler, node: tree.For) -> bool:
     """Whether the body of a ``for`` becomes a callback."""
-    return not isinstance(node.iterable, tree.Range) or h.script.can("helper:loop")
+    over_range = isinstance(node.iterable, tree.Range)
+    return h.script.can("helper:loop" if over_range else "helper:for_each_map_elem")
 
 
 def captured_place(h: Handler, symbol: VariableSymbol) -> tuple[Value, int] | None:
@@ -153,6 +155,7 @@ def lower_unroll(h: Handler, node: tree.Unroll) -> None:
     """The body, as many times as said."""
     assert isinstance(node.count, tree.Integer)
     after = h.block("done")
+    h.pending += 1
     for _round in range(node.count.value):
         following = h.block("round")
         _body(
@@ -164,6 +167,7 @@ def lower_unroll(h: Handler, node: tree.Unroll) -> None:
         if not h.b.terminated:
             h.b.jump(following)
         h.start(following)
+    h.pending -= 1
     h.b.jump(after)
     h.start(after)
 
@@ -197,7 +201,9 @@ def _range_here(h: Handler, node: tree.For, iterable: tree.Range) -> None:
         h.b.jump(after)
     h.start(inside)
     variables.write(h, symbol, Scalar(number, symbol.type))
+    h.pending += 1
     _body(h, node.body, lambda: h.b.jump(after), lambda: h.b.jump(following))
+    h.pending -= 1
     if not h.b.terminated:
         h.b.jump(following)
     h.start(following)
@@ -215,8 +221,14 @@ def lower_for(h: Handler, node: tree.For) -> None:
     if isinstance(node.iterable, tree.Range) and not _calls_back(h, node):
         _range_here(h, node, node.iterable)
         return
-    if isinstance(node.iterable, tree.Map):
-        walk_needed(h, node, "loops over maps")
+    if isinstance(node.iterable, tree.Map) and not _calls_back(h, node):
+        from prybee.language.lower import walks
+
+        walk = h.walks.get(node)
+        if walk is None or h.pending or h.frame.leave is not None:
+            raise _no_walk(h, node)
+        walks.lower(h, node, walk, lambda leave, go_on: _body(h, node.body, leave, go_on))
+        return
     leaves = _leaves(h, node.body)
     environment = h.environment
     assert environment is not None
@@ -325,23 +337,21 @@ class Entry:
         self.value = value
 
 
-def walk_needed(h: Handler, node: tree.Node, what: str) -> None:
-    """Refuse what takes the kernel's walk over maps, where there is none.
-
-    Raises:
-        ScriptError: there is none.
-    """
-    if h.script.can("helper:for_each_map_elem"):
-        return
+def _no_walk(h: Handler, node: tree.For) -> ScriptError:
     from prybee.diagnostics import ERROR, Diagnostic, ScriptError
+    from prybee.language.lower.walks import RUN_BY_US
 
-    raise ScriptError(
+    inside = h.context.provider in RUN_BY_US
+    where = (
+        "inside another kind of loop, an expression or a function" if inside else "in this probe"
+    )
+    return ScriptError(
         [
             Diagnostic(
                 ERROR,
-                f"This kernel has no {what} (bpf_for_each_map_elem, Linux 5.13)",
+                f"This kernel has no loops over maps {where} (bpf_for_each_map_elem, Linux 5.13)",
                 node.span(h.script.source),
-                ("print(@map) shows all of a map here, too",),
+                ("begin, end and interval have them: there prybee walks over the map itself",),
             )
         ]
     )

@@ -9,6 +9,8 @@
 Where the kernel cannot read other CPUs' values (``bpf_map_lookup_percpu_elem``, 5.19), an
 aggregation that handlers read by key is kept in a hash map for all CPUs, and added to atomically.
 That a map is read so is found out on the way: :class:`ReadByKey` asks for a new start.
+So does :class:`Counted`, where ``len()`` cannot walk over the map (before 5.13): then new elements
+are told from known ones as they are stored, and counted in global data.
 """
 
 from __future__ import annotations
@@ -77,6 +79,10 @@ class ReadByKey(Exception):
     def __init__(self, name: str) -> None:
         self.name = name
         super().__init__(f"{name} must be kept for all CPUs together")
+
+
+class Counted(ReadByKey):
+    """The script asks for the length of a map, and nothing counts its elements."""
 
 
 class Storage:
@@ -260,6 +266,8 @@ class Hash(Storage):
         self.spec = spec
         self.per_cpu = isinstance(value_type, AggregationType) and not shared
         self.shared = shared
+        # Where in the global data elements are counted; -1: they are not.
+        self.counter = -1
         self.buckets = isinstance(value_type, HistType | LhistType | TseriesType)
 
     @property
@@ -296,9 +304,27 @@ class Hash(Storage):
     def update(self, h: Handler, key: Value | None, value: Value) -> None:
         """Store the value at a pointer; a full map is counted."""
         assert key is not None
-        result = h.b.call("map_update_elem", [h.b.map_ref(self.spec), key, value, 0])
         counter = h.script.counters.update(self.name, h.b.span)
-        h.when(h.b.icmp("slt", result, 0), lambda: h.count(counter, result), likely=False)
+
+        def store() -> None:
+            result = h.b.call("map_update_elem", [h.b.map_ref(self.spec), key, value, 0])
+            h.when(h.b.icmp("slt", result, 0), lambda: h.count(counter, result), likely=False)
+
+        if self.counter < 0:
+            store()
+            return
+        new = h.b.call("map_update_elem", [h.b.map_ref(self.spec), key, value, BPF_NOEXIST])
+        h.choose(h.b.icmp("eq", new, 0), lambda: self._count(h, 1), store)
+
+    def _count(self, h: Handler, number: int) -> None:
+        if self.counter >= 0:
+            h.b.atomic_add(h.global_pointer(self.counter), 0, h.const(number))
+
+    def length(self, h: Handler) -> Value:
+        """How many elements there are, where they are counted."""
+        if self.counter < 0:
+            raise Counted(self.name)
+        return h.b.load(I64, h.global_pointer(self.counter), 0)
 
     def read(self, h: Handler, key: Value | None) -> Operand:
         if self.per_cpu:
@@ -415,6 +441,8 @@ class Hash(Storage):
         """Take the first value in, which another CPU may do at the same time."""
         assert key is not None
         result = h.b.call("map_update_elem", [h.b.map_ref(self.spec), key, zeros, BPF_NOEXIST])
+        if self.counter >= 0:
+            h.when(h.b.icmp("eq", result, 0), lambda: self._count(h, 1))
         counter = h.script.counters.update(self.name, h.b.span)
         pointer = self.lookup(h, key)
         h.choose(
@@ -424,7 +452,10 @@ class Hash(Storage):
     def delete(self, h: Handler, key: Value | None) -> Value:
         assert key is not None
         result = h.b.call("map_delete_elem", [h.b.map_ref(self.spec), key])
-        return h.b.icmp("eq", result, 0)
+        done = h.b.icmp("eq", result, 0)
+        if self.counter >= 0:
+            h.when(done, lambda: self._count(h, -1))
+        return done
 
     def contains(self, h: Handler, key: Value | None) -> Value:
         return h.b.icmp("ne", self.lookup(h, key), 0)

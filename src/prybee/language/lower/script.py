@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from prybee.compiler.ir import Module
 from prybee.language.lower import globals as global_data
-from prybee.language.lower import loops
+from prybee.language.lower import loops, walks
 from prybee.language.lower.globals import GlobalData
 from prybee.language.lower.handler import Handler
 from prybee.language.lower.maps import Global, Hash, PerCpu, Storage, key_size
@@ -18,7 +18,7 @@ from prybee.language.types import (
     is_scalar,
     layout_of,
 )
-from prybee.plan.plan import CounterSpec, MapSpec, RecordSpec, ScriptMap
+from prybee.plan.plan import CounterSpec, MapSpec, RecordSpec, ScriptMap, WalkSpec
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -92,15 +92,18 @@ class ScriptLowering:
         variants: Sequence[Variant],
         misses: bool = False,
         shared: Collection[str] = (),
+        counted: Collection[str] = (),
     ) -> None:
         """
         Args:
             misses: whether reads of map elements that do not exist are counted.
             shared: aggregations to keep for all CPUs together.
+            counted: maps whose elements to count.
         """
         self.source = source
         self.misses = misses
         self._shared = shared
+        self._counted = counted
         self.checker = checker
         self.target = target
         self.config = checker.config
@@ -117,6 +120,8 @@ class ScriptLowering:
         self._record_ids: dict[RecordSpec, int] = {}
         self.storages: dict[str, Storage] = {}
         self._exits: int | None = None
+        self.walks: list[WalkSpec] = []
+        self._walk_words: tuple[int, int] | None = None
         for symbol in checker.maps.values():
             if symbol.value_type is not None:
                 self._place(symbol)
@@ -151,6 +156,8 @@ class ScriptLowering:
         shared = name in self._shared
         storage = Hash(name, spec, symbol.key_type, value, shared)
         self.storages[name] = storage
+        if name in self._counted:
+            storage.counter = self.globals.single(8).offset
         keyed = symbol.key_type if symbol.keyed else None
         if keyed is None:
             size = 16 if storage.buckets else 8
@@ -172,6 +179,7 @@ class ScriptLowering:
                 layout_of(value),
                 spec,
                 per_cpu=aggregation,
+                counter=storage.counter,
             )
         )
 
@@ -216,6 +224,13 @@ class ScriptLowering:
         return PACKETS
 
     @property
+    def walk_words(self) -> tuple[int, int]:
+        """Offsets of the words ``request`` and ``resume`` (walks.py)."""
+        if self._walk_words is None:
+            self._walk_words = self.globals.single(8).offset, self.globals.single(8).offset
+        return self._walk_words
+
+    @property
     def exits(self) -> int:
         """Offset in the global data of the word that counts calls of exit()."""
         if self._exits is None:
@@ -235,9 +250,15 @@ class ScriptLowering:
         module = Module(name)
         module.stack_limit_object = self.config.on_stack_limit
         handler = Handler(self, variant, module)
-        variant.context.prologue(handler)
         probe = variant.probe
         body = probe.body
+        ours = walks.wanted(handler, variant)
+        if ours:
+            # Programs of no other type can be run by user space.
+            variant.context.program_type = "raw_tracepoint"
+        variant.context.prologue(handler)
+        if ours:
+            walks.begin(handler, body)
         if variant.never:
             handler.b.ret(variant.context.return_value)
             return module
@@ -256,6 +277,7 @@ class ScriptLowering:
         if not handler.b.terminated:
             handler.b.span = None
             handler.b.ret(variant.context.return_value)
+        walks.finish(handler)
         return module
 
     def _filter(self, handler: Handler, variant: Variant, pid: int) -> None:
