@@ -114,6 +114,28 @@ def test_functions_of_modules() -> None:
 
 
 @functions
+def test_programs_of_others() -> None:
+    """They are listed, entered and left; each has a name that tells its probe."""
+    script = "interval:ms:51 { @a = 1; } interval:ms:51 { @a = 2; }"
+    with tracing.Trace("-e", script, limit=LIMIT):
+        listed = run("-l", "fentry:bpf:interval_ms_51*").stdout.split()
+        assert [name.rpartition(":")[2] for name in listed] == [
+            "interval_ms_51_1",
+            "interval_ms_51_2",
+        ]
+        script = (
+            "fentry:bpf:interval_ms_51* { @in[probe] = count(); } fexit:bpf:interval_ms_51_2 "
+            "/retval == 0/ { @out = count(); } interval:s:2 { exit(); }"
+        )
+        done = run("-q", "-f", "json", "-e", script)
+    assert done.returncode == 0, done.stderr
+    maps = [json.loads(line)["data"] for line in done.stdout.splitlines()]
+    (entered,) = [each["@in"] for each in maps if "@in" in each]
+    assert sorted(entered) == sorted(listed)
+    assert any(each.get("@out", 0) > 0 for each in maps)
+
+
+@functions
 def test_listings() -> None:
     """Names, and arguments with their types."""
     assert run("-l", "fentry:vfs_read").stdout == "fentry:vmlinux:vfs_read\n"
