@@ -9,6 +9,9 @@ JOBS   ?= 2
 
 # What shows most of how kernels differ in the least time: code there runs twenty times slower.
 VM_QUICK := tests/linux tests/isa tests/engines tests/compiler tests/probes/test_running_kernel.py
+VM_CI := $(VM_QUICK) tests/btf tests/functions tests/probes tests/symbols $(addprefix tests/live/test_, \
+	fallbacks.py kernel_functions.py kprobes.py lessons.py older_ways.py program_arguments.py \
+	targets.py user_stacks.py watchpoints.py)
 
 SOURCES := $(shell find src -name '*.py' -o -name '*.bt' -o -name '*.h') pyproject.toml
 
@@ -16,12 +19,12 @@ export PYTHON
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help test quick test-vm test-vm-quick lint format demo bench conformance conformance-vm docs clean
+.PHONY: help test quick test-vm test-vm-ci test-vm-quick lint format demo bench conformance conformance-vm docs clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 15
 
-test: lint quick $(VENV)/.docs ## lint, quick tests, then all other tests: what CI runs
+test: lint quick test-vm-ci $(VENV)/.docs ## lint, quick tests, other kernels, then all other tests: what CI runs
 	$(PYTEST) -m "slow" $(ARGS)
 
 quick: $(VENV)/.ready ## the tests that take seconds (live ones too, when root)
@@ -30,6 +33,10 @@ quick: $(VENV)/.ready ## the tests that take seconds (live ones too, when root)
 
 test-vm: $(VENV)/.ready ## the live tests in other kernels, in QEMU: KERNELS="6.1 6.12" picks
 	$(BIN)/python -m tests.vm table $(KERNELS) -- -m "live and not slow" $(ARGS)
+
+# Two guests of one processor each are what two cores do most with.
+test-vm-ci: $(VENV)/.ready ## a part of them in an old kernel and the newest, half an hour on two cores
+	$(BIN)/python -m tests.vm table 6.1 7 --cpus 1 --timeout 2700 -- -m "live and not slow" $(VM_CI)
 
 test-vm-quick: $(VENV)/.ready ## a part of them, about ten minutes, in an old kernel and the newest
 	$(BIN)/python -m tests.vm table 6.1 7 --timeout 1200 -- -m "live and not slow" $(VM_QUICK) $(ARGS)
@@ -60,6 +67,7 @@ conformance-vm: $(VENV)/.ready ## the same in another kernel, in QEMU: SUITE=DIR
 docs: $(VENV)/.docs ## the manual, as docs/_build/html/index.html, and the man page
 	$(BIN)/python docs/generate.py
 	$(BIN)/python docs/tools_page.py
+	$(BIN)/python docs/kernels_page.py
 	$(BIN)/sphinx-build -W --keep-going -q -b html docs docs/_build/html
 	$(BIN)/sphinx-build -W --keep-going -q -b man docs docs/_build/man
 	@echo docs/_build/html/index.html docs/_build/man/prybee.1
