@@ -11,6 +11,8 @@ import time
 from tests.live.corpus import ENVIRONMENT, PRYBEE
 
 BANNER = b"Attached "
+# Seconds to wait for anything: guests are slow, the more the more of them run.
+PATIENCE = 120
 
 
 class Trace:
@@ -21,7 +23,7 @@ class Trace:
         limit: seconds to attach in.
     """
 
-    def __init__(self, *arguments: str, limit: float = 30, env: dict[str, str] | None = None):
+    def __init__(self, *arguments: str, limit: float = PATIENCE, env: dict[str, str] | None = None):
         self.process = subprocess.Popen(
             [*PRYBEE, *arguments],
             stdin=subprocess.DEVNULL,
@@ -55,12 +57,12 @@ class Trace:
             self.process.kill()
             self.process.communicate()
 
-    def finish(self, by: int = signal.SIGINT, limit: float = 20) -> str:
+    def finish(self, by: int = signal.SIGINT, limit: float = PATIENCE) -> str:
         """Interrupt it and return all it printed; its status must be 0."""
         self.process.send_signal(by)
         return self.wait(limit)
 
-    def wait(self, limit: float = 30) -> str:
+    def wait(self, limit: float = PATIENCE) -> str:
         """Wait for its own end and return all it printed; its status must be 0."""
         out, err = self.process.communicate(timeout=limit)
         self.errors += err

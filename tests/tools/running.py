@@ -14,6 +14,8 @@ from typing import Any
 
 READY = "__BPFTRACE_NOTIFY_PROBES_ATTACHED"
 Row = dict[str, Any]
+# Seconds to wait for anything: guests are slow, the more the more of them run.
+PATIENCE = 120
 
 
 class Tool:
@@ -24,7 +26,7 @@ class Tool:
         form: ``--json``, ``--csv``, or empty for text.
     """
 
-    def __init__(self, *words: str, form: str = "--json", limit: float = 30) -> None:
+    def __init__(self, *words: str, form: str = "--json", limit: float = PATIENCE) -> None:
         options = [form] if form else []
         self.process = subprocess.Popen(
             [sys.executable, "-m", "prybee", *words, *options],
@@ -70,7 +72,7 @@ class Tool:
         lines = self.text.decode("utf-8", "surrogateescape").split("\n")[:-1]
         return [json.loads(line) for line in lines if line.startswith("{")]
 
-    def wait(self, wanted: Callable[[Row], bool], limit: float = 15) -> Row:
+    def wait(self, wanted: Callable[[Row], bool], limit: float = PATIENCE) -> Row:
         """The first row that ``wanted`` is true for."""
         self._read_until(lambda: any(map(wanted, self.rows())), limit)
         return next(filter(wanted, self.rows()))
@@ -79,7 +81,7 @@ class Tool:
         """End the tool; all that it printed. Its status has to be 0."""
         if by and self.process.poll() is None:
             self.process.send_signal(by)
-        out, self.errors = self.process.communicate(timeout=30)
+        out, self.errors = self.process.communicate(timeout=PATIENCE)
         self.text += out
         assert self.process.returncode == 0, self.errors.decode()
         return self.text.decode("utf-8", "surrogateescape").replace(READY + "\n", "")
@@ -100,7 +102,7 @@ def prybee(*words: str) -> subprocess.CompletedProcess[str]:
         [sys.executable, "-m", "prybee", *words],
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=PATIENCE,
         check=False,
         env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
     )
