@@ -9,6 +9,7 @@ from prybee.btf import Btf, BtfBuilder
 from prybee.diagnostics import ScriptError, Source
 from prybee.language.frontend import Compilation, CompileOptions, compile_script
 from prybee.language.registry import Registry
+from prybee.machines import registers
 from prybee.plan.plan import (
     AttachSpec,
     KprobeAttach,
@@ -17,7 +18,6 @@ from prybee.plan.plan import (
     TracingAttach,
 )
 from prybee.probes.listing import list_probes
-from prybee.probes.registers import registers
 from tests.fixtures.table_target import TRACEPOINTS, TableTarget, field
 
 EVENTS = {
@@ -183,7 +183,15 @@ def test_without_events_arguments_have_no_names() -> None:
     assert "ksyscall:openat" in list(list_probes("ksyscall:*", target))
 
 
-@pytest.mark.parametrize("target", [kernel(events=False), kernel("kprobe", arch="sparc64")])
+def test_machines_whose_registers_are_not_known() -> None:
+    """The event tells all that is asked for."""
+    made = compiled(SCRIPT, kernel("kprobe", "fentry", arch="riscv64"))
+    assert [f"{each.type} {each.attach_to}" for each in made.plan.programs] == ["tracepoint "] * 2
+
+
+@pytest.mark.parametrize(
+    "target", [kernel(events=False), kernel("kprobe", arch="sparc64", events=False)]
+)
 def test_without_any_way(target: TableTarget) -> None:
     message, hint = refusal("ksyscall:openat { }", target)
     assert message.startswith("ksyscall probes: this kernel has no way to see system calls")

@@ -22,8 +22,8 @@ from prybee.language.types import (
     Type,
     is_scalar,
 )
+from prybee.machines import registers
 from prybee.probes.registered import context_pointer
-from prybee.probes.registers import registers
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 from prybee.diagnostics import did_you_mean
 from prybee.language.registry import Match
+from prybee.machines import registers
 from prybee.plan.plan import ProbeSpec, TracepointAttach
 from prybee.probes import syscall_context
 from prybee.probes.lacking import NeedsFeature
 from prybee.probes.patterns import is_pattern, matcher
-from prybee.probes.registers import registers
 from prybee.probes.ways import (
     FUNCTION,
     KERNEL,
@@ -109,10 +109,10 @@ class Syscall(NeedsFeature):
 
     def way(self, target: Target) -> Way | None:
         """How system calls are reached on this kernel; None where they cannot be."""
-        if registers(target.arch) is None:
-            return None
+        # The call's arguments are registers, but in its event.
+        known = registers(target.arch) is not None
         for way in self.ways:
-            if way.usable(target):
+            if way.usable(target) and (known or isinstance(way, ByEvent)):
                 return way
         return None
 

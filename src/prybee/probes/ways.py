@@ -6,10 +6,10 @@ A probe type has a list of them, best first; the first that the kernel knows is 
 from __future__ import annotations
 
 from prybee.language.registry import ProbeSyntaxError
+from prybee.machines import registers
 from prybee.plan.plan import KprobeAttach, KprobeMultiAttach, ProbeSpec, TracingAttach
 from prybee.probes.kprobe_context import KprobeContext, KretprobeContext
 from prybee.probes.numbers import parse
-from prybee.probes.registers import registers
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
