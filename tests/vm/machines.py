@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 ROOT = Path(__file__).parents[2]
+# Where Debian's packages have modules for Python.
+_PACKAGES = "/usr/lib/python3/dist-packages"
 
 
 @dataclass(frozen=True)
@@ -53,8 +55,8 @@ class Machine:
         """What a command gets of an environment that was made for this machine."""
         if not self.root:
             return dict(given)
-        # The test programs are pure Python, so that those installed here will do.
-        path = [*given.get("PYTHONPATH", "").split(":"), sysconfig.get_path("purelib")]
+        # pytest is pure Python, so that the one installed here will do; hypothesis is not.
+        path = [*given.get("PYTHONPATH", "").split(":"), _PACKAGES, sysconfig.get_path("purelib")]
         return {
             **given,
             "PATH": "/usr/sbin:/usr/bin:/sbin:/bin",
@@ -87,7 +89,7 @@ ARM64 = Machine(
     (
         "base-files", "base-passwd", "bash", "binutils", "busybox-static", "coreutils", "dash",
         "findutils", "grep", "iproute2", "kmod", "libc-bin", "libc6-dbg", "mount", "procps",
-        "python3", "sed", "util-linux",
+        "python3", "python3-hypothesis", "sed", "util-linux",
     ),
 )  # fmt: skip
 # How a kernel's name says which it is for.
