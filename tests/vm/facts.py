@@ -32,7 +32,7 @@ def found() -> dict[str, Any]:
     return {
         "release": platform.release(),
         "machine": platform.machine(),
-        "features": {name: [answer.state, answer.why] for name, answer in answers.items()},
+        "features": {name: answer.state for name, answer in answers.items()},
     }
 
 

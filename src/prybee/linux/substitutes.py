@@ -66,7 +66,6 @@ helper:for_each_map_elem | for loops over maps, and what walks a map in the kern
 print(@map) shows a map, at the end or from an interval probe
 helper:map_lookup_percpu_elem | a map that is read by key is kept for all CPUs together; min() and \
 max() that are read by key are refused |
-helper:get_attach_cookie | prybee does without |
 helper:get_current_task_btf | the running task is read through its address |
 helper:get_func_ip | func is refused where many functions share a program |
 helper:probe_read_kernel | needed (Linux 5.5) |
@@ -76,6 +75,13 @@ _KINDS = {
     "helper:": "functions that need it are refused",
     "map:": "maps of that type are refused",
 }
+# For programs that others have compiled: the language's need none of these.
+_OF_OTHERS = """
+    probe_read_str task_pt_regs ktime_get_coarse_ns get_attach_cookie get_stackid find_vma seq_write
+    snprintf strncmp get_task_stack copy_from_user cgrp_storage_get task_storage_get
+"""
+
+_ENTRIES += "".join(f"helper:{name} | no script needs it |\n" for name in _OF_OTHERS.split())
 
 TABLE: dict[str, Substitute] = {
     name: Substitute(*rest)
