@@ -63,6 +63,14 @@ FORMATS = (
         "maps with stacks, as prybee and bpftrace print them",
         "prybee.flame.readers.bpftrace",
     ),
+    Format("chrome", "Chrome's trace events", "prybee.flame.readers.chrome_trace"),
+    Format("faulthandler", "Python's faulthandler", "prybee.flame.readers.faulthandler"),
+    Format("jstack", "thread dumps of a JVM", "prybee.flame.readers.jstack"),
+    Format("gdb", "backtraces of gdb and eu-stack", "prybee.flame.readers.gdb"),
+    Format("go", "`go tool pprof -raw`", "prybee.flame.readers.go_raw"),
+    Format("systemtap", "SystemTap's stacks with counts", "prybee.flame.readers.systemtap"),
+    Format("dtrace", "DTrace's stack() and ustack()", "prybee.flame.readers.dtrace"),
+    Format("java", "stack traces of Java's exceptions", "prybee.flame.readers.java_exceptions"),
     Format("folded", "folded stacks: frame;frame;frame weight", "prybee.flame.readers.folded"),
 )
 BY_NAME = {each.name: each for each in FORMATS}
