@@ -186,6 +186,21 @@ def test_a_script_may_do_without(point: str) -> None:
     assert made.plan.skipped[0][0] == point
 
 
+def test_the_traced_function_where_programs_cannot_ask() -> None:
+    """Its address is in the program; only such programs are for one function."""
+    symbols = {"vfs_read": 0xFFFFFFFF81234560}
+    target = TableTarget(
+        types(),
+        kernel_functions=[("vmlinux", "vfs_read")],
+        features=("fentry", "ringbuf"),
+        kernel_symbols=symbols,
+    )
+    (program,) = compiled("fentry:vfs_read { @[func] = 1; }", target).plan.programs
+    get_func_ip = 173
+    assert get_func_ip not in calls(program.insns)
+    assert (0x81234560).to_bytes(4, "little") in program.insns
+
+
 # -- functions without trampolines ---------------------------------------------------------------
 
 

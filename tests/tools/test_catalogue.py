@@ -317,6 +317,7 @@ def test_why_a_tool_does_not_work(
         ("t:syscalls:sys_enter_read", "t:syscalls:sys_enter_read", None),
         ("kprobe:vfs_read", "kprobe:vfs_read", "kretprobe:vfs_read"),
         ("fentry:vfs_read", "fentry:vfs_read", "fexit:vfs_read"),
+        ("ksyscall:read", "ksyscall:read", "kretsyscall:read"),
     ],
 )
 def test_points(text: str, entry: str, leave: str | None) -> None:

@@ -192,6 +192,9 @@ class TracedFunction(InMemory):
 
     def lower(self, call: tree.Call, handler: Handler) -> Operand:
         if isinstance(call.type, KsymType):
+            address = _function_address(handler)
+            if address is not None:
+                return Scalar(handler.const(address), call.type)
             return Scalar(handler.b.call("get_func_ip", [context(handler)]), call.type)
         return super().lower(call, handler)
 
@@ -211,6 +214,15 @@ class TracedFunction(InMemory):
 
     def write(self, call: tree.Call, h: Handler, type_: Type, pointer: Value, offset: int) -> None:
         store_usym(h, hit_address(h), pointer, offset)
+
+
+def _function_address(handler: Handler) -> int | None:
+    """The traced function's address, where it is known and programs cannot ask (before 5.15)."""
+    # Programs by trampolines are for one function each.
+    name = handler.context.attach_to
+    if not name or handler.script.can("helper:get_func_ip"):
+        return None
+    return handler.script.target.kernel_address(name)
 
 
 class ProbeText(Function):

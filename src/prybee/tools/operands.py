@@ -19,7 +19,12 @@ if TYPE_CHECKING:
 
 ENTRY, RETURN = "uprobe:$1:$2", "uretprobe:$1:$2"
 _AGGREGATIONS = frozenset(("hist", "lhist", "sum", "avg", "stats", "min", "max"))
-_RETURNS = {"uprobe": "uretprobe", "kprobe": "kretprobe", "fentry": "fexit"}
+_RETURNS = {
+    "uprobe": "uretprobe",
+    "kprobe": "kretprobe",
+    "fentry": "fexit",
+    "ksyscall": "kretsyscall",
+}
 _ENTER, _EXIT = "sys_enter_", "sys_exit_"
 
 
