@@ -18,8 +18,10 @@ EXPECTED = {
     "dtrace.txt": (
         "dtrace",
         [
-            "0x401234;a.out`main:x;a.out`ns::(anonymous namespace)::run;"
-            "libc.so.1`std::vector<int>::push 29",
+            (
+                "0x401234;a.out`main:x;a.out`ns::(anonymous namespace)::run;"
+                "libc.so.1`std::vector<int>::push 29"
+            ),
             "unix`sys_syscall;genunix`kmem_cache_free;genunix`kmem_cpu_reload 1",
         ],
     ),
