@@ -7,6 +7,7 @@ import time
 
 import pytest
 
+from prybee.diagnostics import NotSupported
 from prybee.linux import clocks, cpus, privileges, syscalls
 
 
@@ -122,3 +123,23 @@ def test_hints(
 )
 def test_machine(name: str, word: int, wanted: str) -> None:
     assert syscalls.machine(name, word) == wanted
+
+
+@pytest.mark.parametrize("name", ["x86_64", "aarch64", "riscv64", "ppc64le"])
+def test_machines_that_run_programs(name: str) -> None:
+    syscalls.check_machine(name, "little")
+
+
+@pytest.mark.parametrize(
+    ("name", "order", "why", "hint"),
+    [
+        ("s390x", "big", "it stores the most significant byte first", "prybee check --target FILE"),
+        ("vax", "little", "the numbers of its system calls are not known", "please report it"),
+    ],
+)
+def test_machines_that_do_not(name: str, order: str, why: str, hint: str) -> None:
+    with pytest.raises(NotSupported) as caught:
+        syscalls.check_machine(name, order)
+    assert caught.value.feature == f"this machine ({name})"
+    assert why in caught.value.why
+    assert hint in caught.value.instead

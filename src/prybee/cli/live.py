@@ -14,6 +14,7 @@ from prybee.engines.live import LiveTarget
 from prybee.functions import TABLE as FUNCTIONS
 from prybee.language.frontend import compile_script
 from prybee.language.registry import Registry
+from prybee.linux.syscalls import check_machine
 from prybee.output.names import Names
 from prybee.output.sink import Sink
 from prybee.output.text import TextOutput
@@ -69,6 +70,8 @@ def trace(
         PrybeeError: what went wrong before the script was compiled.
     """
     times.mark("import")
+    if not stages:
+        check_machine()
     if os.geteuid() != 0 and not stages:
         from prybee.cli.rights import check_rights
 

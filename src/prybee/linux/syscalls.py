@@ -11,7 +11,9 @@ from __future__ import annotations
 
 import ctypes
 import os
+import sys
 
+from prybee.diagnostics import NotSupported
 from prybee.machines import SystemCalls
 from prybee.machines import machine as machine_named
 
@@ -27,6 +29,12 @@ FSCONFIG = 431
 FSMOUNT = 432
 
 _FUTEX_WAKE_PRIVATE = 1 | 128
+
+_ELSEWHERE = (
+    "scripts can be checked for other machines: prybee check --target FILE SCRIPT, with a FILE "
+    "that `prybee target save` made there"
+)
+_ADD = "a machine is added by one table in prybee/machines: please report it"
 
 
 def machine(name: str = "", word: int = 0) -> str:
@@ -47,6 +55,27 @@ def machine(name: str = "", word: int = 0) -> str:
 
 _MACHINE = machine_named(machine())
 _TOTAL_STORE_ORDER = _MACHINE is not None and _MACHINE.ordered
+
+
+def check_machine(name: str = "", order: str = "") -> None:
+    """Whether programs can be run on this machine at all.
+
+    Args:
+        name: of its table; empty: the running one's.
+        order: of bytes, as :data:`sys.byteorder`; empty: the running one's.
+
+    Raises:
+        NotSupported: it is not known here, or has the most significant byte first: what programs
+            write is read as numbers with the least significant byte first.
+    """
+    name = name or machine()
+    if (order or sys.byteorder) != "little":
+        why = "it stores the most significant byte first, and values would be read the other way"
+        raise NotSupported(f"this machine ({name})", why, _ELSEWHERE)
+    if machine_named(name) is None:
+        raise NotSupported(
+            f"this machine ({name})", "the numbers of its system calls are not known here", _ADD
+        )
 
 
 class Kernel:
