@@ -22,7 +22,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.vm", description=__doc__)
     commands = parser.add_subparsers(dest="what", required=True)
     run = commands.add_parser("run", help="boot a kernel and run a command as root in it")
-    run.add_argument("kernel", help="the beginning of a version: 6.1, 6.12, 7")
+    run.add_argument("kernel", help="the beginning of a version: 6.1, 6.12, 7; arm64:6.12")
     run.add_argument("--cpus", type=int, default=2)
     run.add_argument("--memory", default="1G")
     run.add_argument("--timeout", type=float, default=600, metavar="SECONDS")
