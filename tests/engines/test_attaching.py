@@ -11,7 +11,13 @@ import pytest
 from prybee.diagnostics import KernelError
 from prybee.engines import attaching
 from prybee.engines.kernel import KernelEngine
-from prybee.plan.plan import PerfEventAttach, ProbeSpec, WatchpointAttach
+from prybee.plan.plan import (
+    PerfEventAttach,
+    ProbeSpec,
+    TracepointAttach,
+    TracingAttach,
+    WatchpointAttach,
+)
 from tests.session.fake import plan
 
 WATCH = WatchpointAttach(0x1000, 4, "w")
@@ -85,6 +91,13 @@ def test_watchpoints_run_in_the_order_of_the_script() -> None:
     probes = [ProbeSpec(f"w{n}", "program", WATCH) for n in range(3)]
     clock = ProbeSpec("software:faults:1", "program", PerfEventAttach(1, 2, period=1))
     assert attaching.order([clock, *probes]) == [*probes, clock]
+
+
+def test_what_functions_call_runs_in_the_order_of_the_script() -> None:
+    """Each program is put in front of those that a trampoline has."""
+    probes = [ProbeSpec(f"fentry:f{n}", "program", TracingAttach()) for n in range(3)]
+    tracepoint = ProbeSpec("tracepoint:a:b", "program", TracepointAttach("a", "b"))
+    assert attaching.order([*probes, tracepoint]) == [tracepoint, *probes[::-1]]
 
 
 def test_unwatch(kernel: SimpleNamespace, monkeypatch: pytest.MonkeyPatch) -> None:

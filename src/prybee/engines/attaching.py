@@ -25,9 +25,10 @@ if TYPE_CHECKING:
 
 # Where several programs are attached to one place the kernel runs them, for most kinds, in the
 # order they were attached; but uprobe consumers (kernel/events/uprobes.c, consumer_add), software
-# events (kernel/events/core.c, perf_swevent_add) and kprobes (kernel/kprobes.c, add_new_kprobe; for
+# events (kernel/events/core.c, perf_swevent_add), what functions call (kernel/bpf/trampoline.c,
+# __bpf_trampoline_link_prog) and kprobes (kernel/kprobes.c, add_new_kprobe; for
 # many of them kernel/trace/ftrace.c, add_ftrace_ops) are put at the head of their lists.
-REVERSED = (p.UprobeAttach, p.UprobeMultiAttach, p.PerfEventAttach)
+REVERSED = (p.UprobeAttach, p.UprobeMultiAttach, p.PerfEventAttach, p.TracingAttach)
 # Returns of functions, one by one and by links for many, run in the order of attaching; since Linux
 # 6.14 the latter are in lists as well. It is known by the type of the list's nodes.
 _RETURNS_IN_LISTS = "fprobe_hlist"
