@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import subprocess
+from itertools import pairwise
 
 import pytest
 
@@ -88,7 +89,7 @@ def test_stacks(printed: list[str]) -> None:
 @functions
 def test_handlers_run_in_the_order_of_the_script(printed: list[str]) -> None:
     """The kernel puts each in front of those that it has."""
-    pairs = [(one[:3], two[:3]) for one, two in zip(printed, printed[1:], strict=False)]
+    pairs = [(one[:3], two[:3]) for one, two in pairwise(printed)]
     assert ("0: ", "1: ") in pairs
     assert ("1: ", "0: ") not in pairs
     assert ("3: ", "5: ") in pairs
