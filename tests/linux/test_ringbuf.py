@@ -178,7 +178,7 @@ def test_from_the_kernel() -> None:
         assert taken is not None
         assert [(run[0], run[3]) for run in taken[1]] == [(3, 10), (4, 1)] * 3
         # Around the end several times.
-        for _ in range(40):
+        for _ in range(6):
             for _ in range(1000):
                 one.test_run()
             assert len(records(ring)) == 1000
