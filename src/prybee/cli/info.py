@@ -26,7 +26,13 @@ _REPORT: tuple[tuple[str, tuple[tuple[str, str], ...]], ...] = (
     ),
     (
         "Kernel features",
-        (("btf", "btf"), ("module btf", "module_btf"), ("map batch", "map_batch")),
+        (
+            ("btf", "btf"),
+            ("module btf", "module_btf"),
+            ("map batch", "map_batch"),
+            ("dpath", "helper:d_path"),
+            ("skboutput", "helper:skb_output"),
+        ),
     ),
     ("Map types", tuple((name, f"map:{name}") for name in ("hash", "percpu_hash", "ringbuf"))),
     (
