@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from prybee import functions, probes
+from prybee import functions, probes, tools
 from prybee.cli import main
 from prybee.diagnostics import ScriptError, Source
 from prybee.engines.saved import SavedTarget, save
@@ -118,6 +118,31 @@ OPERANDS = [
 def test_usdt(arm64: str, program: str, index: int) -> None:
     found = reads(arm64, f"usdt:{program}:app:place {{ @ = arg{index}; }}")
     assert found == OPERANDS[index]
+
+
+@pytest.mark.parametrize(
+    ("arch", "function", "flag", "bit"),
+    [
+        ("x86_64", "__x64_sys_openat", "O_DIRECT", 0o40000),
+        ("x86_64", "__x64_sys_openat", "O_DIRECTORY", 0o200000),
+        ("aarch64", "__arm64_sys_openat", "O_DIRECT", 0o200000),
+        ("aarch64", "__arm64_sys_openat", "O_DIRECTORY", 0o40000),
+    ],
+)
+def test_flags_of_open(arch: str, function: str, flag: str, bit: int) -> None:
+    """``opensnoop --flag``: the numbers are not the same everywhere (asm/fcntl.h)."""
+    target = TableTarget(arch=arch, kernel_functions=[("vmlinux", function)])
+    text = (Path(tools.__file__).parent / "opensnoop.bt").read_text()
+    registry, options = (
+        Registry(functions.TABLE, probes.TABLE),
+        CompileOptions(named={"flag": flag}),
+    )
+    plan = compile_script(Source("opensnoop", text), target, registry, options).plan
+    lines = [line for program in plan.programs for line in disassemble(program.insns)]
+    assert [line for line in lines if re.search(r"if r0 & (16384|65536) ", line)] == [
+        line for line in lines if f"if r0 & {bit} " in line
+    ]
+    assert any(f"if r0 & {bit} " in line for line in lines)
 
 
 def test_a_script_is_checked_for_arm64(
