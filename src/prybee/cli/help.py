@@ -25,6 +25,7 @@ behind -- are the options that it asks for with getopt().
 _MORE = """\
 environment:
   Any setting of a script's config block, as PRYBEE_NAME or BPFTRACE_NAME: PRYBEE_MAX_STRLEN=64.
+  PRYBEE_BTF and PRYBEE_NO_FEATURE do for tools and commands what --btf and --no-feature do.
 
 exit status:
   0    the trace ended as it should, or with the status that the script gave to exit()
