@@ -174,6 +174,31 @@ def test_mistakes(script: str, message: str, hint: str, features: tuple[str, ...
     assert hint in hints
 
 
+@pytest.mark.parametrize(
+    ("point", "hint"),
+    [
+        ("kprobe:__x64_sys_openat", "use ksyscall:openat"),
+        ("kretprobe:sys_openat", "use kretsyscall:openat"),
+        ("fentry:do_sys_openat", "use ksyscall:openat"),
+        ("kprobe:my_sys_openat", "use a tracepoint"),
+        ("kprobe:sys_nothing", "use a tracepoint"),
+    ],
+)
+def test_functions_behind_system_calls(point: str, hint: str) -> None:
+    assert refusal(f"{point} {{ }}", kernel())[1].startswith(hint)
+
+
+def test_functions_that_are_called_otherwise() -> None:
+    target = TableTarget(
+        types(), tracepoints=EVENTS, features=("kprobe",),
+        kernel_functions=[("vmlinux", "__x64_sys_openat")],
+    )  # fmt: skip
+    assert refusal("kprobe:sys_openat { }", target) == (
+        "No matches for kprobe sys_openat.",
+        "did you mean 'ksyscall:openat'?",
+    )
+
+
 def test_without_events_arguments_have_no_names() -> None:
     target = kernel("kprobe", events=False)
     assert compiled("ksyscall:openat { @ = arg5; }", target).plan.probes

@@ -150,7 +150,17 @@ class KernelFunction(NeedsFeature):
         wanted = arguments[-1].partition("+")[0]
         names = [name for _module, name in self.functions(scope) or ()]
         close = [n for n in names if n[:2] == wanted[:2] and abs(len(n) - len(wanted)) <= 3]
-        return did_you_mean(wanted, close)
+        call = self._system_call(wanted, scope.target)
+        return [*did_you_mean(wanted, close), *([call] if call else [])]
+
+    def _system_call(self, function: str, target: Target) -> str:
+        """The probe of the system call that a function's name speaks of; empty for others."""
+        if "sys_" not in function:
+            return ""
+        from prybee.probes import syscalls
+
+        call = syscalls.behind(function, target)
+        return f"{'kretsyscall' if self.returns else 'ksyscall'}:{call}" if call else ""
 
     def cannot(self, target: Target) -> ProbeSyntaxError:
         if not self.usable(target):
@@ -162,7 +172,9 @@ class KernelFunction(NeedsFeature):
     def context(self, match: Match, scope: ExpandScope) -> ProbeContext:
         way = self.way(scope.target)
         if way is None:
-            raise self.cannot(scope.target)
+            failure = self.cannot(scope.target)
+            call = self._system_call(str(match.data[1]), scope.target)
+            raise ProbeSyntaxError(str(failure), *([f"use {call}"] if call else failure.hints))
         try:
             return way.context(match, self.name, scope.target)
         except ProbeSyntaxError as failure:

@@ -221,6 +221,18 @@ class Syscall(NeedsFeature):
         return [f"{field.type} {field.name}" for field in fields]
 
 
+def behind(function: str, target: Target) -> str:
+    """The system call that a function is for, by its name; empty where that is none."""
+    prefix, underline, call = function.partition("sys_")
+    machine = registers(target.arch)
+    known = ("", "do_", "ksys_", "__se_", "__do_", "SyS_")
+    if not underline or (
+        prefix not in known and (machine is None or f"{prefix}sys_" != machine.syscalls)
+    ):
+        return ""
+    return call if fields_of(call, target) is not None else ""
+
+
 def has_events(target: Target) -> bool:
     """Whether the kernel has an event for each system call, and tells of them."""
     return fields_of("openat", target) is not None
