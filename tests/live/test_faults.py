@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from prybee.diagnostics import KernelError
-from prybee.linux import attributes
+from prybee.linux import attributes, features
 from prybee.linux.attributes import bpf
 from tests.live.corpus import ENVIRONMENT, PRYBEE
 from tests.live.tracing import Trace, run
@@ -62,6 +62,7 @@ def our_own(pid: int) -> None:
     raise AssertionError("the command does not begin")
 
 
+@pytest.mark.real_start
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=lambda n: n.name)
 def test_signals_during_the_start(number: signal.Signals) -> None:
     """At whatever moment it comes: an end within a second, without a word about Python."""
@@ -365,6 +366,11 @@ def test_truncated_strings() -> None:
 
 # -- misuse --------------------------------------------------------------------------------------
 
+# Where there is one, it takes the place of the other.
+neither = pytest.mark.skipif(
+    bool(features.probe("kprobe") or features.probe("fentry")),
+    reason="this kernel has kprobes or fentry",
+)
 MISTAKES = [
     ("begin { prnt(1) }", "Unknown function: 'prnt'", "printf"),
     ("begn { }", "Invalid probe type: begn", "begin"),
@@ -379,12 +385,10 @@ MISTAKES = [
     ("uprobe:libc:mallocc { }", "No matches for uprobe", "malloc"),
     ("uprobe:libcc:malloc { }", "does not exist|No matches", ""),
     ("config = { max_strln = 3 } begin { }", "max_strln: not a known configuration", "max_strlen"),
-    ("kprobe:vfs_read { }", "kprobe", "tracepoint"),
-    ("fentry:vfs_read { }", "fentry", "rawtracepoint"),
+    pytest.param("kprobe:vfs_read { }", "kprobe", "tracepoint", marks=neither),
+    pytest.param("fentry:vfs_read { }", "fentry", "rawtracepoint", marks=neither),
     ("interval:parsecs:1 { }", "not an accepted unit", "ms"),
     ("profile:hz:0 { }", "positive", ""),
-    ("", "", ""),
-    (" \n\t // nothing", "", ""),
     ("begin", "syntax", ""),
     ("begin {", "syntax", ""),
     ("{ }", "syntax", ""),
@@ -393,6 +397,13 @@ MISTAKES = [
     ('begin { @x = 1; @x = "a" }', "Type mismatch", ""),
     ("begin { $x = 99999999999999999999999 }", "", ""),
 ]
+
+
+@pytest.mark.parametrize("script", ["", " \n\t // nothing"])
+def test_nothing_to_do(script: str) -> None:
+    """Nothing is wrong with such a script, nothing is left to do: bpftrace's words; status 1."""
+    done = run("-e", script)
+    assert (done.returncode, done.stdout, done.stderr) == (1, "", "No probes to attach\n")
 
 
 @pytest.mark.parametrize(("script", "message", "meant"), MISTAKES, ids=lambda v: str(v)[:30])

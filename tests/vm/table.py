@@ -141,7 +141,7 @@ def one(version: str, pytest: Sequence[str], cpus: int, timeout: float, limit: f
     results.release = kernel.release
     command = [
         kernel.machine.python or sys.executable, "-m", "pytest", "-p", "tests.vm.report",
-        "-p", "no:cacheprovider", "--tb=short", *pytest,
+        "-p", "tests.vm.prepared", "-p", "no:cacheprovider", "--tb=short", *pytest,
     ]  # fmt: skip
     with open(log, "wb") as output:
         status = guest.run(
