@@ -260,6 +260,17 @@ class KernelError(PrybeeError):
         super().__init__(text if not hint else f"{text}\nHINT: {hint}")
 
 
+class Misplaced(KernelError):
+    """A probe that would be in the middle of an instruction."""
+
+    def __init__(self, call: str, errno: int, hint: str) -> None:
+        super().__init__(call, errno, hint)
+        self.args = (
+            "Possible attachment attempt in the middle of an instruction, try a different offset.\n"
+            f"HINT: {hint}",
+        )
+
+
 class VerifierRejected(PrybeeError):
     """The kernel's verifier refused a program.
 

@@ -147,7 +147,7 @@ def test_addresses_need_unsafe(kernel: TableTarget) -> None:
     with pytest.raises(ProbeSyntaxError, match="Probing by address requires --unsafe"):
         expand("k:0xffffffff81000000", kernel)
     (match,) = expand("k:0xffffffff81000000", kernel, unsafe=True)
-    assert match.name == "kprobe:0xffffffff81000000"
+    assert match.name == f"kprobe:{0xFFFFFFFF81000000}"
 
 
 @pytest.mark.parametrize(
@@ -321,7 +321,7 @@ def test_all_code_but_what_kprobes_keep_out_of() -> None:
         "ffffffff8\n"
     )
     excluded = "0xffffffff81000030-0xffffffff81000040\tdo_int3\n"
-    assert traceable.from_symbols(symbols, excluded) == [
+    assert traceable.from_symbols(symbols, traceable.excluded(excluded)) == [
         ("ext4", "ext4_sync"),
         ("vmlinux", "_text"),
         ("vmlinux", "vfs_read"),

@@ -5,11 +5,12 @@ from __future__ import annotations
 import pytest
 
 from prybee import functions, probes
-from prybee.diagnostics import Source
+from prybee.diagnostics import ScriptError, Source
 from prybee.language.frontend import CompileOptions, compile_script
 from prybee.language.registry import Registry
 from prybee.plan.plan import AttachSpec, KprobeAttach, KprobeMultiAttach, Plan
 from tests.fixtures.table_target import TableTarget
+from tests.probes.conftest import expand
 
 FUNCTIONS = (
     ("ext4", "ext4_read"),
@@ -125,3 +126,45 @@ def test_a_kernel_without_sessions() -> None:
         KprobeMultiAttach(READS),
         KprobeMultiAttach(READS, returns=True),
     ]
+
+
+def test_functions_that_kprobes_keep_out_of() -> None:
+    names = (("vmlinux", "do_int3"), ("vmlinux", "do_it"), ("vmlinux", "rcu_do_batch"))
+    kernel = TableTarget(
+        kernel_functions=names, kprobe_blacklist=("do_int3",), features=("kprobe", "fentry")
+    )
+    assert [match.name for match in expand("k:do_*", kernel)] == ["kprobe:do_it"]
+    assert [match.name for match in expand("k:*", kernel)] == ["kprobe:do_it"]
+    assert expand("k:do_int3", kernel) == []
+    # Who names one gets it.
+    assert [match.name for match in expand("k:rcu_do_batch", kernel)] == ["kprobe:rcu_do_batch"]
+
+
+def messages(script: str, *features: str, unsafe: bool = False) -> list[str]:
+    registry = Registry(functions.TABLE, probes.TABLE)
+    options = CompileOptions(unsafe=unsafe)
+    try:
+        made = compile_script(Source("stdin", script), target(*features), registry, options)
+    except ScriptError as failure:
+        return [f"{each.severity}: {each.message}" for each in failure.diagnostics]
+    return [f"{each.severity}: {each.message}" for each in made.warnings]
+
+
+_LIKELY = (
+    '{} is not traceable (either non-existing, inlined, or marked as "notrace"); attaching to it '
+    "will likely fail"
+)
+
+
+def test_what_is_on_no_list() -> None:
+    warning = f"WARNING: {_LIKELY.format('nosuch')}"
+    found = messages("k:vmlinux:nosuch { }", *ALL)
+    assert "ERROR: No matches for kprobe vmlinux:nosuch." in found
+    assert warning in found
+    # With --unsafe it is tried.
+    assert messages("k:vmlinux:nosuch { }", *ALL, unsafe=True) == [warning]
+
+
+def test_modules_that_are_not_loaded() -> None:
+    said = "specified module nosuch in probe kprobe:nosuch:vfs_read is not loaded."
+    assert f"ERROR: {said}" in messages("k:nosuch:vfs_read { }", *ALL)

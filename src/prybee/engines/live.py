@@ -13,7 +13,7 @@ from prybee.plan.target import Target, TracepointField
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Collection, Iterable, Sequence
 
     from prybee.btf import Btf
     from prybee.dwarf import DebugInfo
@@ -74,6 +74,7 @@ class LiveTarget(Target):
         self._functions_path = functions
         self._functions: list[tuple[str, str]] | None = None
         self._functions_text = ""
+        self._blacklist: frozenset[str] | None = None
         self._repeated: frozenset[str] | None = None
         self._modules: dict[str, Btf | None] = {}
         self._symbols: KernelSymbols | None = None
@@ -265,10 +266,17 @@ class LiveTarget(Target):
             elif self._functions_path or not self.has("kprobe"):
                 return None
             else:
-                excluded = _text("/sys/kernel/debug/kprobes/blacklist") or ""
                 symbols = _text("/proc/kallsyms") or ""
-                self._functions = traceable.from_symbols(symbols, excluded)
+                self._functions = traceable.from_symbols(symbols, self.kprobe_blacklist())
         return self._functions
+
+    def kprobe_blacklist(self) -> Collection[str]:
+        """Names of functions that kprobes keep out of; empty where the kernel does not tell."""
+        if self._blacklist is None:
+            from prybee.linux import traceable
+
+            self._blacklist = traceable.excluded(_text(traceable.BLACKLIST) or "")
+        return self._blacklist
 
     def function_addresses(self, function: str) -> Sequence[int]:
         """Where functions called ``NAME`` or ``MODULE:NAME`` begin, if there are several of that

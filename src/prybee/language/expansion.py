@@ -159,7 +159,7 @@ class Expansion:
             elif len(self._errors) == before:
                 self._nothing(probe, hints)
         if self._errors:
-            raise ScriptError(self._errors)
+            raise ScriptError([*self._errors, *warnings])
         if not self.blocks:
             # What was left out, and why, explains it.
             raise ScriptError([*warnings, self._no_blocks(program)])

@@ -21,7 +21,7 @@ from errno import (
     EPERM,
 )
 
-from prybee.diagnostics import KernelError, NotSupported
+from prybee.diagnostics import KernelError, Misplaced, NotSupported
 from prybee.linux.privileges import bpf_hint
 
 SOURCES = "/sys/bus/event_source/devices"
@@ -30,10 +30,12 @@ SOURCES = "/sys/bus/event_source/devices"
 _FUNCTIONS = {
     ENOENT: "the kernel has no such function, or compiled it into others",
     EADDRNOTAVAIL: "the kernel has several functions of that name",
-    EILSEQ: "the offset must be where an instruction starts (some functions begin with endbr64, "
-    "4 bytes, and a call of 5 bytes)",
     EINVAL: "the function is one that kprobes work with themselves, or the place is not code",
 }
+_BETWEEN = (
+    "the offset must be where an instruction starts (some functions begin with endbr64, 4 bytes, "
+    "and a call of 5 bytes)"
+)
 _IN_PROGRAM = "the offset must be where an instruction starts, in an executable part of the file"
 
 # What register_perf_hw_breakpoint() answers (kernel/events/hw_breakpoint.c) and what it asks
@@ -67,6 +69,8 @@ def open_error(what: str, errno: int) -> KernelError | NotSupported:
         return KernelError(f"perf_event_open for {what}", errno, bpf_hint(errno))
     hint = ""
     if kind in ("kprobe", "kretprobe"):
+        if errno == EILSEQ:
+            return Misplaced(f"perf_event_open for {what}", errno, _BETWEEN)
         hint = _FUNCTIONS.get(errno, "")
     elif kind in ("uprobe", "uretprobe"):
         hint = _IN_PROGRAM if errno == EINVAL else ""

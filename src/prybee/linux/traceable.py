@@ -9,8 +9,13 @@ from __future__ import annotations
 
 from itertools import pairwise
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
 KERNEL = "vmlinux"
 LIST = "available_filter_functions"
+BLACKLIST = "/sys/kernel/debug/kprobes/blacklist"
 
 # Places that the kernel's build left without a name (kernel/trace/ftrace.c).
 _NAMELESS = "__ftrace_invalid_address__"
@@ -37,14 +42,18 @@ def repeated(text: str) -> frozenset[str]:
     return frozenset([name for name, after in pairwise(names) if name == after])
 
 
-def from_symbols(symbols: str, excluded: str) -> list[tuple[str, str]]:
+def excluded(text: str) -> frozenset[str]:
+    """The names in a list of ``RANGE NAME`` lines (:data:`BLACKLIST`)."""
+    return frozenset([words[-1] for words in map(str.split, text.splitlines()) if words])
+
+
+def from_symbols(symbols: str, apart: Collection[str]) -> list[tuple[str, str]]:
     """(module, function) pairs of all code that is not excluded, sorted.
 
     Args:
         symbols: the text of ``/proc/kallsyms``.
-        excluded: the text of ``/sys/kernel/debug/kprobes/blacklist``: ranges and names.
+        apart: the names of those that are.
     """
-    apart = {words[-1] for words in map(str.split, excluded.splitlines()) if words}
     found = set()
     for line in symbols.splitlines():
         words = line.split()

@@ -11,7 +11,7 @@ from prybee.data import Data
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Collection, Iterable, Sequence
 
     from prybee.btf import Btf
     from prybee.dwarf import DebugInfo
@@ -88,6 +88,10 @@ class Target:
         None where nothing tells which can be.
         """
         return None
+
+    def kprobe_blacklist(self) -> Collection[str]:
+        """Names of functions that kprobes keep out of, as they run through them themselves."""
+        return ()
 
     def module_btf(self, module: str) -> Btf | None:
         """Types of a kernel module, those of the kernel included; None without them.

@@ -60,6 +60,8 @@ _UNTRACEABLE = (
     '{} is not traceable (either non-existing, inlined, or marked as "notrace"); attaching to it '
     "will likely fail"
 )
+# Programs run inside of what these do; patterns find none of them.
+_LEFT_OUT = ("rcu_",)
 _NO_LIST = (
     "nothing tells which functions can be probed: available_filter_functions cannot be read in "
     "/sys/kernel/tracing; --traceable-functions FILE names another list"
@@ -77,6 +79,8 @@ class KernelFunction(NeedsFeature):
     pid_filter = "body"
     # Whether the kernel's types must know the function.
     typed = False
+    # Whether what is on no list is tried all the same, with --unsafe.
+    tries = False
 
     def __init__(
         self, names: tuple[str, ...], syntax: tuple[str, ...], summary: str, *ways: Way
@@ -114,8 +118,12 @@ class KernelFunction(NeedsFeature):
             return []
         way = self.way(scope.target)
         found = self._named(module, function, rest, scope)
-        if not found and scope.config.missing_probes == "warn" and not is_pattern(function):
-            scope.warnings.append(_UNTRACEABLE.format(function))
+        policy = scope.config.missing_probes
+        if not found and not is_pattern(function) and (self.tries or policy == "warn"):
+            if policy != "ignore":
+                scope.warnings.append(_UNTRACEABLE.format(function))
+            if scope.unsafe and self.tries:
+                found = [self.match(module, function, rest)]
         if way is None or not found:
             return found
         if way.note:
@@ -146,10 +154,22 @@ class KernelFunction(NeedsFeature):
         name = ":".join(part for part in (self.name, module, function + rest) if part)
         return Match(name, (self.name,), (module or KERNEL, function, rest))
 
+    def missing(self, point: AttachPoint, scope: ExpandScope) -> tuple[str, tuple[str, ...]]:
+        named = len(point.parts) == 2 and not is_pattern(point.parts[0])
+        if named and point.parts[0] != PROGRAMS and not self.left_out(scope):
+            module = point.parts[0]
+            known = scope.target.kernel_functions() or ()
+            if known and not any(of == module for of, _name in known):
+                name = ":".join((self.name, *point.parts))
+                hint = f"modprobe {module} loads it, if the kernel has such a module"
+                return f"specified module {module} in probe {name} is not loaded.", (hint,)
+        return super().missing(point, scope)
+
     def nearest(self, arguments: Sequence[str], scope: ExpandScope) -> Iterable[str]:
         wanted = arguments[-1].partition("+")[0]
-        names = [name for _module, name in self.functions(scope) or ()]
-        close = [n for n in names if n[:2] == wanted[:2] and abs(len(n) - len(wanted)) <= 3]
+        # Of all functions, those that begin alike: there are tens of thousands.
+        names = {name for _module, name in self.functions(scope, "*", f"{wanted[:2]}*") or ()}
+        close = sorted(name for name in names if abs(len(name) - len(wanted)) <= 3)
         call = self._system_call(wanted, scope.target)
         return [*did_you_mean(wanted, close), *([call] if call else [])]
 
@@ -251,6 +271,7 @@ class Kprobe(KernelFunction):
     counts = (1, 2)
     feature = "kprobe"
     lacks = "this kernel is built without kprobes (CONFIG_KPROBE_EVENTS)"
+    tries = True
 
     def read(self, point: AttachPoint, scope: ExpandScope) -> tuple[str, str, str]:
         given = self.arguments(point)
@@ -266,11 +287,23 @@ class Kprobe(KernelFunction):
             raise ProbeSyntaxError("Probing by address requires --unsafe")
         try:
             if function[0].isdigit():
-                parse(function)
+                function = str(parse(function)[0])
             return module, function, f"+{parse(offset)[0]}" if plus else ""
         except NumberError as error:
             what = "offset" if plus else "address"
             raise self.malformed(f"Invalid {what}: {error}") from None
+
+    def functions(
+        self, scope: ExpandScope, module: str = "*", function: str = "*"
+    ) -> Sequence[tuple[str, str]] | None:
+        found = super().functions(scope, module, function)
+        if not found:
+            return found
+        apart = scope.target.kprobe_blacklist()
+        left_out = _LEFT_OUT if is_pattern(function) else ()
+        return [
+            (m, name) for m, name in found if name not in apart and not name.startswith(left_out)
+        ]
 
 
 class Fentry(KernelFunction):

@@ -6,6 +6,7 @@ import os
 from time import monotonic
 
 from prybee.data import Data
+from prybee.diagnostics import Misplaced
 from prybee.plan.plan import ClockAttach, IterAttach, SpecialAttach
 from prybee.session.losses import Losses
 from prybee.session.maps import Maps
@@ -161,19 +162,27 @@ class Session:
     def _accept(self, report: Report) -> bool:
         """Tell of probes that could not be attached; false where that ends the trace."""
         mode = self.options.missing_probes
-        for failure in report.failures:
-            if mode == "ignore":
-                continue
+        single = report.failures
+        if mode == "error" and single:
+            from prybee.session.attaching import of_patterns
+
+            single, warnings = of_patterns(report)
+            for text in warnings:
+                self.output.complain(text)
+        for failure in single if mode != "ignore" else ():
             advice = (
                 ". If this is expected, set the 'missing_probes' config variable to 'warn'."
                 if mode == "error"
                 else ""
             )
             severity = "ERROR" if mode == "error" else "WARNING"
-            self.output.complain(
-                f"{severity}: Unable to attach probe: {failure.probe.name}{advice}\n{failure.error}"
-            )
-        if report.failures and mode == "error":
+            said = f"{severity}: Unable to attach probe: {failure.probe.name}{advice}"
+            if isinstance(failure.error, Misplaced):
+                self.output.complain(f"{severity}: {failure.error}")
+                self.output.complain(said)
+            else:
+                self.output.complain(f"{said}\n{failure.error}")
+        if single and mode == "error":
             return False
         if not report.attached and self.plan.probes:
             self.output.complain("ERROR: No probes to attach")
