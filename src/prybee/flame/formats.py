@@ -8,7 +8,7 @@ from __future__ import annotations
 from importlib import import_module
 
 from prybee.data import Data
-from prybee.diagnostics import PrybeeError
+from prybee.flame.profile import FormatError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -17,12 +17,10 @@ if TYPE_CHECKING:
 
     from prybee.flame.profile import Profile
 
+__all__ = ["BY_NAME", "FORMATS", "HEAD", "Format", "FormatError", "guess"]
+
 # A probe looks at so many bytes at the beginning.
 HEAD = 1 << 16
-
-
-class FormatError(PrybeeError):
-    """Text that no reader takes."""
 
 
 class Format(Data):
@@ -55,6 +53,7 @@ class Format(Data):
 
 # In the order of asking: those that are easily told apart are asked first.
 FORMATS = (
+    Format("perf.data", "the file of `perf record`", "prybee.flame.perf_data.reader"),
     Format("pprof", "pprof's profile.proto, gzipped or not", "prybee.flame.readers.pprof"),
     Format("speedscope", "speedscope's JSON", "prybee.flame.readers.speedscope"),
     Format("perf", "the text of `perf script`", "prybee.flame.readers.perf_script"),

@@ -6,6 +6,7 @@ Readers of all formats make it, and everything that is drawn, compared or writte
 from __future__ import annotations
 
 from prybee.data import Data
+from prybee.diagnostics import PrybeeError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -20,6 +21,10 @@ WAKER = "waker"
 
 # How a folded stack tells what a frame is, by the end of its name (flamegraph.pl's annotations).
 ANNOTATIONS = {KERNEL: "_[k]", INLINED: "_[i]", JIT: "_[j]", WAKER: "_[w]"}
+
+
+class FormatError(PrybeeError):
+    """A file that no reader takes, or that its reader cannot read."""
 
 
 class Frame(Data):

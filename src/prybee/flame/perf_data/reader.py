@@ -1,0 +1,173 @@
+"""Makes a profile of a file of ``perf record``."""
+
+from __future__ import annotations
+
+from struct import Struct
+from struct import error as struct_error
+
+from prybee.flame.perf_data import records
+from prybee.flame.perf_data.records import MAGIC, PerfData, PerfDataError
+from prybee.flame.perf_data.symbols import Symbols
+from prybee.flame.profile import Frame, Profile
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from prybee.symbols.mappings import Mappings
+
+# enum perf_callchain_context: from here on addresses are of another kind.
+_LARGEST = (1 << 64) - 4096
+_KERNEL = (1 << 64) - 128
+_EXEC = 1 << 13  # PERF_RECORD_MISC_COMM_EXEC
+_MODE, _MODE_KERNEL = 7, 1
+_HIGHER_HALF = 1 << 63
+
+
+def probe(head: bytes) -> bool | None:
+    """Whether data begin as such a file does."""
+    return head[:8] == MAGIC
+
+
+def read(
+    lines: Iterable[bytes], *, pid: bool = False, tid: bool = False, event_filter: str = ""
+) -> Profile:
+    """Reads samples.
+
+    Args:
+        lines: the data, in any pieces.
+        pid, tid: the process's frame tells them.
+        event_filter: only samples of this event; empty for the first.
+
+    Raises:
+        PerfDataError: the file cannot be read.
+    """
+    data = b"".join(lines)
+    file = PerfData(data)
+    event = file.events[0]
+    if event_filter:
+        names = [each.name for each in file.events]
+        if event_filter not in names:
+            raise PerfDataError(f"no event '{event_filter}' (there are {', '.join(names)})")
+        event = file.events[names.index(event_filter)]
+    return _Reader(file, event, pid, tid).read()
+
+
+class _Reader:
+    """The state between records."""
+
+    def __init__(self, file: PerfData, event: records.Event, pid: bool, tid: bool) -> None:
+        self.file = file
+        self.event = event
+        self.show = "tid" if tid else "pid" if pid else ""
+        self.profile = Profile()
+        self.symbols = Symbols(file.release, file.build_ids())
+        self.comms: dict[int, str] = {}
+        # Of each process as it is now: frames of addresses.
+        self.found: dict[int, tuple[Mappings, dict[int, int]]] = {}
+        self.kernel: dict[int, int] = {}
+
+    def read(self) -> Profile:
+        """All records."""
+        file, profile = self.file, self.profile
+        chain = records.callchain_reader(self.event, file.data)
+        # Samples that are alike are named once, which also is the only time they are looked at.
+        alike: dict[tuple[int, int, tuple[int, ...]], int] = {}
+        several = len(file.events) > 1
+        for _, kind, misc, at, size in file.records():
+            try:
+                if kind == records.SAMPLE:
+                    if several and file.event_at(at) is not self.event:
+                        continue
+                    pid, tid, period, addresses = chain(at)
+                    key = (pid, tid, addresses)
+                    alike[key] = alike.get(key, 0) + period
+                elif kind in (records.MMAP, records.MMAP2, records.COMM, records.FORK):
+                    # What an address was, it may not be any more.
+                    self._name(alike)
+                    self._process(kind, misc, at, size)
+                elif kind == records.LOST:
+                    profile.quality.lost += Struct("<Q").unpack_from(file.data, at + 8)[0]
+                elif kind == records.LOST_SAMPLES:
+                    profile.quality.lost += Struct("<Q").unpack_from(file.data, at)[0]
+            except struct_error:
+                profile.quality.reject(at, f"a damaged record of type {kind}")
+        self._name(alike)
+        self.symbols.close()
+        return profile
+
+    def _process(self, kind: int, misc: int, at: int, size: int) -> None:
+        data, symbols = self.file.data, self.symbols
+        pid, tid = Struct("<II").unpack_from(data, at)
+        if kind == records.COMM:
+            name = data[at + 8 : at + size - 8].split(b"\0")[0].decode(errors="replace")
+            self.comms[tid] = name.replace(" ", "_")
+            if misc & _EXEC:
+                symbols.executed(pid)
+                self.found.pop(pid, None)
+        elif kind == records.FORK:
+            # pid, parent's pid, tid, parent's tid.
+            (child,) = Struct("<I").unpack_from(data, at + 8)
+            (parent,) = Struct("<I").unpack_from(data, at + 12)
+            if parent in self.comms:
+                self.comms[child] = self.comms[parent]
+            if pid != tid:
+                symbols.forked(pid, tid)
+                self.found.pop(pid, None)
+        else:
+            start, length, offset = Struct("<QQQ").unpack_from(data, at + 8)
+            # MMAP2 has the file's identity and protection before its name.
+            name_at = at + (32 if kind == records.MMAP else 64)
+            path = data[name_at : at + size - 8].split(b"\0")[0].decode(errors="surrogateescape")
+            if misc & _MODE != _MODE_KERNEL:
+                symbols.mapped(pid, start, length, offset, path)
+                if pid in self.found:
+                    self.found[pid][1].clear()
+
+    def _name(self, alike: dict[tuple[int, int, tuple[int, ...]], int]) -> None:
+        """Adds samples to the profile, with their names as of now."""
+        for (pid, tid, addresses), weight in alike.items():
+            stack = self._stack(pid, addresses)
+            if not stack:
+                self.profile.quality.stackless += 1
+            stack.append(self._root(pid, tid))
+            stack.reverse()
+            self.profile.add(stack, weight)
+        alike.clear()
+
+    def _root(self, pid: int, tid: int) -> int:
+        name = self.comms.get(tid) or self.comms.get(pid) or (":" + str(tid) if tid else "swapper")
+        if self.show == "tid":
+            name += f"-{pid}/{tid}"
+        elif self.show:
+            name += f"-{pid}"
+        return self.profile.frame(name)
+
+    def _stack(self, pid: int, addresses: tuple[int, ...]) -> list[int]:
+        """Frames of addresses, the leaf first."""
+        known = self.found.get(pid)
+        if known is None:
+            known = self.found[pid] = self.symbols.mappings(pid), {}
+        mappings, user = known
+        kernel = self.kernel
+        stack = []
+        in_kernel = False
+        for address in addresses:
+            if address >= _LARGEST:
+                in_kernel = address == _KERNEL
+                continue
+            # Without marks, a lone address tells by itself.
+            if in_kernel or (len(addresses) == 1 and address >= _HIGHER_HALF):
+                number = kernel.get(address)
+                if number is None:
+                    number = kernel[address] = self._number(self.symbols.kernel(address))
+            else:
+                number = user.get(address)
+                if number is None:
+                    frame = self.symbols.user(pid, mappings, address)
+                    number = user[address] = self._number(frame)
+            stack.append(number)
+        return stack
+
+    def _number(self, frame: Frame) -> int:
+        return self.profile.frame(frame.name.replace(";", ":"), frame.kind, frame.module)
