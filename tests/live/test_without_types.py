@@ -46,7 +46,7 @@ def script(text: str, *arguments: str, hide: bool = True, **variables: str) -> t
 WORKING = {
     "tracepoint:sched:sched_switch": "args.next_pid >= 0",
     "tracepoint:sched:sched_wakeup": "strlen(args.comm) > 0",
-    "tracepoint:syscalls:sys_enter_read": "args.count >= 0",
+    "tracepoint:syscalls:sys_enter_read": "args.buf != 0",
     "tracepoint:syscalls:sys_exit_read": "args.ret >= -4095",
     "rawtracepoint:sched_switch": "arg1 != 0",
     "rawtracepoint:sys_enter": "arg0 != 0",
@@ -63,15 +63,19 @@ def test_what_needs_no_kernel_struct() -> None:
     if features.probe("kprobe"):
         working |= {"kprobe:vfs_read": "arg0 != 0", "kretprobe:vfs_read": "retval != 0 || 1"}
     handlers = [
-        f"{probe} /!@seen[{number}]/ {{ @seen[{number}] = 1; @ok[{number}] = {value}; "
-        f"@left--; if (@left == 0) {{ exit(); }} }}"
+        f"{probe} {{ @ok[{number}] = {value}; }}"
         for number, (probe, value) in enumerate(working.items())
     ]
+    all_seen = " && ".join([f"@ok[{number}]" for number in range(len(working))])
     text = (
-        f"begin {{ @left = {len(working)}; }} {' '.join(handlers)} "
-        "interval:s:60 { exit(); } end { clear(@seen); }"
+        f"{' '.join(handlers)} interval:ms:100 /{all_seen}/ {{ exit(); }} "
+        "interval:s:60 { exit(); }"
     )
-    child = "sh -c 'while true; do head -c 10 /etc/passwd > /dev/null; done'"
+    # Mostly one process, which profile sees, and some short ones.
+    child = (
+        "sh -c 'while true; do for i in 1 2 3 4 5 6 7 8 9; do read x < /etc/passwd; done; "
+        "x=$(head -c 10 /etc/passwd); done'"
+    )
     out, err = script(text, "-c", child)
     found = dict(line.split(": ") for line in out.splitlines() if line.startswith("@ok["))
     names = [*working]
@@ -158,6 +162,18 @@ def test_an_object_file_with_types(copy: Path, tmp_path: Path) -> None:
     # The section of notes becomes one of types.
     path.write_bytes(data.replace(b".note.stapsdt\0", b".BTF".ljust(14, b"\0")))
     assert script(READ, "--btf", str(path)) == (RIGHT, "")
+
+
+def test_args_of_raw_tracepoints_by_types_from_a_file(copy: Path) -> None:
+    text = """
+        rawtracepoint:sched_switch /args.next.pid != 0 && args.next.comm != ""/ {
+            print((args.prev != args.next, args.prev.real_parent.pid >= 0, !args.preempt || 1));
+            exit();
+        }"""
+    assert script(text, "--btf", str(copy)) == ("(true, true, true)", "")
+    done = run("runqlat", "-d", "1s", PRYBEE_BTF=str(copy))
+    assert done.returncode == 0, done.stderr
+    assert "@usecs" in done.stdout
 
 
 def test_types_from_a_file_attach_nothing(copy: Path) -> None:

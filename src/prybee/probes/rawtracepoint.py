@@ -68,6 +68,17 @@ class TypedContext(TypedArguments):
         return handler.load(self.place(handler, index * WORD, UINT64))
 
 
+class ReadContext(TypedContext):
+    """Arguments with types from a file, of which the verifier knows nothing: helpers read them."""
+
+    program_type = "raw_tracepoint"
+
+    def __init__(self, name: str, event: str, btf: Btf, parameters: Sequence[Parameter]) -> None:
+        super().__init__(name, event, btf, parameters)
+        self.attach_type = self.attach_to = ""
+        self.by_helper = True
+
+
 class RawTracepoint(ProbeType):
     """``rawtracepoint:event``, ``rawtracepoint:module:event``."""
 
@@ -123,12 +134,8 @@ class RawTracepoint(ProbeType):
         parameters = _parameters(match, scope)
         btf = scope.target.btf
         assert btf is not None
-        if scope.target.own_btf is None:
-            raise ProbeSyntaxError(
-                f"the args of {match.name} need types that the kernel itself shows (BTF)",
-                "arg0 … are the arguments as numbers, and may be cast to their types",
-            )
-        return TypedContext(match.name, str(match.data[0]), btf, parameters)
+        kind = TypedContext if scope.target.own_btf is btf else ReadContext
+        return kind(match.name, str(match.data[0]), btf, parameters)
 
     def attach(
         self, matches: Sequence[Match], program: str, scope: ExpandScope
@@ -177,7 +184,7 @@ def _match(event: str) -> Match:
 
 def _count(match: Match, scope: ExpandScope) -> int:
     """How many arguments an event has; as many as there can be where nothing tells."""
-    return _MOST if scope.target.own_btf is None else len(_parameters(match, scope))
+    return _MOST if scope.target.btf is None else len(_parameters(match, scope))
 
 
 def _parameters(match: Match, scope: ExpandScope) -> Sequence[Parameter]:
