@@ -117,6 +117,7 @@ REFUSED = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("text", REFUSED)
 def test_refused(text: str) -> None:
     message, hint = REFUSED[text]
@@ -154,6 +155,7 @@ def test_a_copy_will_do(copy: Path) -> None:
     assert "struct task_struct * prev" in listed.stdout
 
 
+@pytest.mark.slow
 def test_an_object_file_with_types(copy: Path, tmp_path: Path) -> None:
     from tests.elf.writer import elf
 
@@ -182,6 +184,7 @@ def test_types_from_a_file_attach_nothing(copy: Path) -> None:
     assert "types (BTF), which this kernel does not show" in done.stderr
 
 
+@pytest.mark.slow
 def test_types_of_another_kernel(tmp_path: Path) -> None:
     from prybee.btf import BtfBuilder
 
@@ -217,6 +220,7 @@ DAMAGED = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", DAMAGED)
 def test_damaged_files(kind: str, copy: Path, tmp_path: Path) -> None:
     damage, words = DAMAGED[kind]
@@ -229,6 +233,7 @@ def test_damaged_files(kind: str, copy: Path, tmp_path: Path) -> None:
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.slow
 def test_files_that_are_not_there() -> None:
     assert script(READ, "--btf", "/no/such", hide=False)[1].startswith(
         "ERROR: --btf: cannot read /no/such: No such file or directory"
