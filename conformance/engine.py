@@ -7,6 +7,7 @@ failed.
 
 from __future__ import annotations
 
+import math
 import os
 import re
 import shutil
@@ -72,6 +73,9 @@ class Engine:
             PATIENCE: str(patience),
         }
         self._environment.pop("TEST_FILTER", None)
+        if patience > 1:
+            slow = sleepy(folder / "patient", patience)
+            self._environment["PATH"] = f"{slow}:{self._environment.get('PATH', '')}"
 
     def run(self, file: str, cases: list[Case]) -> list[Result]:
         """Run these tests of a file.
@@ -122,6 +126,20 @@ class Engine:
                     print(f"  {line}", end="", flush=True)
         late.cancel()
         return text
+
+
+def sleepy(folder: Path, patience: float) -> Path:
+    """A folder with a ``sleep`` that sleeps longer: tests wait with it for another program.
+
+    sleep(1) adds up its arguments.
+    """
+    folder.mkdir(exist_ok=True)
+    program = folder / "sleep"
+    times = min(math.ceil(patience), 4)
+    arguments = " ".join(['"$@"'] * times)
+    program.write_text(f"#!/bin/sh\nexec {shutil.which('sleep')} {arguments}\n")
+    program.chmod(0o755)
+    return folder
 
 
 def _mounts() -> list[str]:

@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
+import argparse
+import subprocess
 from pathlib import Path
 
 import pytest
 
+from conformance import inside
 from conformance.__main__ import judged, missing, ratchet, unexplained, update
-from conformance.engine import FAILED, PASSED, SKIPPED, Engine, Result, parse
-from conformance.report import failure, files_table, missed_bounds
+from conformance.categories import groups
+from conformance.engine import FAILED, PASSED, SKIPPED, Engine, Result, parse, sleepy
+from conformance.report import (
+    failure,
+    files_table,
+    groups_table,
+    missed_bounds,
+    missed_group_bounds,
+)
 from conformance.suite import Case
 
 OUTPUT = r"""[==========] Running 5 tests from 1 test cases.
@@ -207,3 +217,46 @@ def test_update(tmp_path: Path) -> None:
     assert page.read_text() == (
         "a\n<!-- files -->\nnew\n<!-- end -->\nb\n<!-- machine -->\nhere\n<!-- end -->\n"
     )
+
+
+def test_a_patient_sleep(tmp_path: Path) -> None:
+    """What tests wait with waits longer, to a limit."""
+    folder = sleepy(tmp_path / "patient", 20)
+    text = (folder / "sleep").read_text()
+    assert text.endswith('sleep "$@" "$@" "$@" "$@"\n')
+    assert subprocess.run([folder / "sleep", "0"], check=False).returncode == 0
+    assert (sleepy(folder, 1.5) / "sleep").read_text().count("$@") == 2
+
+
+OPTIONS = {"suite": ".", "build": Path("b"), "file": ["probe"], "group": ["kprobe", "iter"]}
+
+
+def test_the_command_in_a_guest() -> None:
+    """The same, on the kernel that is there: all tests, with patience."""
+    options = argparse.Namespace(**OPTIONS, filter="kprobe")
+    shell, _c, script, _name, *words = inside.command(options, 8, Path("/out/results.json"))
+    assert (shell, script) == ("sh", 'modprobe -a kvm xfs nf_tables; exec "$@"')
+    assert words[1:4] == ["-m", "conformance", str(Path().resolve())]
+    assert words[4:8] == ["--build", str(Path("b").resolve()), "--patience", "8"]
+    assert words[8:11] == ["--json", "/out/results.json", "--all"]
+    assert words[11:] == [
+        *("--file", "probe", "--group", "kprobe", "--group", "iter", "--filter", "kprobe")
+    ]
+
+
+def test_groups() -> None:
+    """By providers, features and files; a test may be in several, and each group has its bound."""
+    one = Case("btf", "one", [("PROG", "fentry:vfs_read { }"), ("REQUIRES_FEATURE", "btf")])
+    two = Case("other", "two", [("RUN", "x -e 'k:f { } iter:task { }'")])
+    three = Case("other", "three", [("PROG", "begin { }")])
+    assert [groups(case) for case in (one, two, three)] == [
+        ("fentry", "btf"),
+        ("kprobe", "iter"),
+        (),
+    ]
+    results = [Result(one, PASSED), Result(two, FAILED)]
+    assert "| fentry | 1 | 1 | 100.0 |" in groups_table(results)
+    assert missed_group_bounds(results) == [
+        "kprobe: 0.0 %, and it must be 95 %",
+        "iter: 0.0 %, and it must be 95 %",
+    ]
