@@ -168,3 +168,27 @@ def test_what_is_on_no_list() -> None:
 def test_modules_that_are_not_loaded() -> None:
     said = "specified module nosuch in probe kprobe:nosuch:vfs_read is not loaded."
     assert f"ERROR: {said}" in messages("k:nosuch:vfs_read { }", *ALL)
+
+
+def test_functions_of_kernels_that_do_not_tell_them() -> None:
+    """Before Linux 5.15: by the instruction pointer, or by a program for each function."""
+    entered = plan("k:vfs_read* { @[func] = count(); }", "kprobe")
+    assert len(entered.programs) == 1
+    old = TableTarget(
+        kernel_functions=FUNCTIONS,
+        features=("kprobe",),
+        kernel_symbols={"vfs_read": 0x1000, "vfs_readv": 0x2000},
+    )
+    registry = Registry(functions.TABLE, probes.TABLE)
+    source = Source("stdin", "kr:vfs_read* { @[func] = count(); }")
+    left = compile_script(source, old, registry, CompileOptions()).plan
+    assert len(left.programs) == 2
+    assert len(plan(source.text, *ALL).programs) == 1
+    assert "use probe" in hints(source.text, "kprobe")
+
+
+def hints(script: str, *features: str) -> str:
+    registry = Registry(functions.TABLE, probes.TABLE)
+    with pytest.raises(ScriptError) as caught:
+        compile_script(Source("stdin", script), target(*features), registry, CompileOptions())
+    return " ".join(hint for each in caught.value.diagnostics for hint in each.hints)

@@ -192,6 +192,9 @@ class TracedFunction(InMemory):
 
     def lower(self, call: tree.Call, handler: Handler) -> Operand:
         if isinstance(call.type, KsymType):
+            found = handler.context.function_address(handler)
+            if found is not None:
+                return Scalar(found, call.type)
             address = _function_address(handler)
             if address is not None:
                 return Scalar(handler.const(address), call.type)

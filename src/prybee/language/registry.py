@@ -181,6 +181,10 @@ class ProbeContext:
         """What to say where ``args`` has no member ``name``, and hints; empty for the usual."""
         return ()
 
+    def function_address(self, handler: Handler) -> Value | None:
+        """The run-time address of the traced function; None where programs ask the kernel."""
+        return None
+
     def named_type(self, node: tree.TypeName, checker: Checker) -> Type | None:
         """The type that the traced program itself calls so; None where there is none."""
         return None

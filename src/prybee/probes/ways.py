@@ -25,6 +25,9 @@ KERNEL = "vmlinux"
 # In the keys of matches: functions that a link for many may serve, and those that one does.
 FUNCTION = "function"
 MANY = "many"
+# Places behind the start of a function, and functions that have a program each.
+_INSIDE = "inside"
+_ALONE = "alone"
 MULTI_ATTACH_TYPE = "trace_kprobe_multi"
 
 
@@ -83,7 +86,11 @@ class Breakpoints(Way):
 
     def share(self, match: Match, uses: Collection[str], target: Target) -> Match:
         _module, function, rest = map(str, match.data)
-        if rest or function[0].isdigit() or not self._told(uses, target):
+        if rest:
+            return match.replace(key=(*match.key, _INSIDE))
+        if self.returns and "func" in uses and not target.has("helper:get_func_ip"):
+            return match.replace(key=(*match.key, _ALONE, match.name))
+        if function[0].isdigit() or not self._told(uses, target):
             return match
         return match.replace(key=(*match.key, FUNCTION))
 
@@ -111,6 +118,10 @@ class Breakpoints(Way):
     def context(self, match: Match, provider: str, target: Target) -> ProbeContext:
         kind = KretprobeContext if self.returns else KprobeContext
         context = kind(match.name, provider, target.arch)
+        if isinstance(context, KprobeContext):
+            context.inside = match.key[-1] == _INSIDE
+        elif len(match.key) > 1 and match.key[1] == _ALONE:
+            context.function = _address(match, target)
         context.session = match.key[-1] in (FUNCTION, MANY)
         if match.key[-1] == MANY:
             context.attach_type = MULTI_ATTACH_TYPE
@@ -130,6 +141,22 @@ class Breakpoints(Way):
         if function[0].isdigit():
             return KprobeAttach("", 0, parse(function)[0] + offset, self.returns)
         return KprobeAttach(_symbol(match), offset, 0, self.returns)
+
+
+def _address(match: Match, target: Target) -> int:
+    """Where a function is, for programs that cannot ask the kernel.
+
+    Raises:
+        ProbeSyntaxError: it is not known.
+    """
+    address = target.kernel_address(str(match.data[1]))
+    if address is None:
+        raise ProbeSyntaxError(
+            f"{match.name}: programs cannot ask this kernel for func where a function returns "
+            "(bpf_get_func_ip, Linux 5.15), and /proc/kallsyms does not show the address",
+            "use probe, which has the function's name",
+        )
+    return address
 
 
 def _symbol(match: Match) -> str:
