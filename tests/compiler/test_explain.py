@@ -65,7 +65,10 @@ def test_the_running_kernel(planted: Planted) -> None:
     want = explain(log_path(planted).read_text(), planted.places)
     assert have.category == want.category
     assert have.span == want.span
-    assert have.suggestion == want.suggestion
+    suggestion = want.suggestion
+    if "map=" not in log:  # Older kernels do not write the names of maps.
+        suggestion = suggestion.replace("@hash", "the map")
+    assert have.suggestion == suggestion
 
 
 def refusal(planted: Planted) -> str:
@@ -210,6 +213,11 @@ def test_junk(junk: str) -> None:
 # The wording of messages that are hard to provoke here, one each.
 WORDED = {
     "R3 !read_ok": "unset value",
+    # Of Linux 6.1.
+    "BPF_ST stores into R1 ctx is not allowed": "context",
+    "invalid indirect access to stack R1 off=-64 size=100": "stack",
+    "unknown func bpf_copy_from_user#148": "sleeping",
+    "At program exit the register R0 has value (0x5; 0x0) should have been in (0x0; 0x3)": "result",
     "The sequence of 8193 jumps is too complex.": "complexity",
     "BPF program is too large. Processed 1000001 insn": "complexity",
     "combined stack size of 2 calls is 544. Too large": "stack",
@@ -240,6 +248,19 @@ def test_wording(message: str) -> None:
     assert explanation.category == WORDED[message]
     assert "{" not in explanation.reason.replace("{ … }", "")
     assert "{" not in explanation.suggestion.replace("{ … }", "")
+
+
+def test_a_message_behind_an_instruction() -> None:
+    """Linux 6.1 begins no line for it."""
+    log = (
+        "1: (b7) r0 = 0                        ; R0_w=0\n"
+        "2: (55) if r2 != 0x0 goto pc-1 2: R0_w=0 R1=ctx(off=0,imm=0) R2_w=scalar() R10=fp0\n"
+        "2: (55) if r2 != 0x0 goto pc-1 infinite loop detected at insn 2\n"
+        "processed 11 insns (limit 1000000) max_states_per_insn 0 total_states 1 peak_states 1\n"
+    )
+    assert read_log(log).messages == ("infinite loop detected at insn 2",)
+    assert read_log(log).steps[-1].text == "if r2 != 0x0 goto pc-1"
+    assert explain(log).category == "loop"
 
 
 def test_table_is_sound() -> None:

@@ -60,6 +60,10 @@ _STEP = re.compile(
     r"(\d+): \([0-9a-f]{2}\) (.*?)"
     r"(?:\s*; (?:frame\d+: )?(.*)|\s\d+: (?:frame\d+: )?(R\d.*))?$"
 )
+# Older kernels begin no line for this where they show no registers.
+_GLUED = re.compile(
+    r"(\d+: \([0-9a-f]{2}\) .*) (infinite loop detected at insn \d+)$", re.MULTILINE
+)
 _FROM = re.compile(r"from (\d+) to (\d+)(?: \(speculative execution\))?: ?(.*)$")
 _STATE = re.compile(r"(?:\d+: )?(?:frame\d+: )?(R\d+(?:_w)?=.*|fp-\d+=.*|\s+R\d+.*)$")
 _REGISTER = re.compile(r"(R\d+|fp-\d+)(?:_\w+)?=")
@@ -76,7 +80,7 @@ _NO_EVENTS = "no retained diagnostic events"
 
 def read_log(text: str) -> Log:
     """Read a log, whole or its tail (which is what the kernel keeps in too small a buffer)."""
-    lines = text.splitlines()
+    lines = _GLUED.sub(r"\1\n\2", text).splitlines()
     report, lines = _split_report(lines)
     steps: list[Step] = []
     last: dict[int, int] = {}

@@ -116,6 +116,13 @@ TABLE: tuple[Meaning, ...] = (
         "list what the probe has on this kernel: prybee -lv PROBE",
     ),
     Meaning(
+        # Older kernels, of a constant.
+        r"BPF_(?:STX?|ATOMIC) stores into R(?P<reg>\d+) (?P<kind>\w+) is not allowed",
+        "context",
+        "{here} writes to the probe's arguments ({kind}), which this kernel does not allow",
+        "list what the probe has on this kernel: prybee -lv PROBE",
+    ),
+    Meaning(
         r"func '(?P<func>[^']+)' doesn't have (?P<nth>\d+)-th argument",
         "context",
         "{here}: {func} has no argument number {nth} on this kernel",
@@ -181,7 +188,7 @@ TABLE: tuple[Meaning, ...] = (
     Meaning(r"frame pointer is read only", "code", "the program writes to its frame pointer"),
     # -- the stack --------------------------------------------------------------------------------
     Meaning(
-        r"invalid (?:read|write|access) (?:from|to) stack R\d+ off=(?P<off>-?\d+) "
+        r"invalid (?:read|write|access|indirect access) (?:from|to) stack R\d+ off=(?P<off>-?\d+) "
         r"size=(?P<width>\d+)",
         "stack",
         "{here} uses {width} bytes at offset {off} of the program's stack, outside of the object "
@@ -261,6 +268,14 @@ TABLE: tuple[Meaning, ...] = (
         "prybee doctor lists what this kernel has",
     ),
     Meaning(
+        # Older kernels show helpers that wait only to programs that may.
+        r"(?:program of this type cannot use helper|unknown func) "
+        r"bpf_(?:copy_from_user(?:_task)?|ima_(?:file|inode)_hash)#\d+",
+        "sleeping",
+        "{here} may have to wait, for which this type of probe does not allow",
+        "use a probe that may sleep (uprobe.s), or a function that does not wait",
+    ),
+    Meaning(
         r"program of this type cannot use helper (?P<func>\w+)#(?P<number>\d+)|"
         r"unknown func (?P<old>\w+)#(?P<old_number>\d+)",
         "missing helper",
@@ -323,6 +338,14 @@ TABLE: tuple[Meaning, ...] = (
         r"should have been in \[(?P<low>-?\d+), (?P<high>-?\d+)\]",
         "result",
         "{here}: the program must return a number from {low} to {high} ({have})",
+        "return a number within that range",
+    ),
+    Meaning(
+        # Older kernels tell a number, and the bits that may be others than in it.
+        r"At (?:program exit|callback return) the register R0 has (?P<have>.*?) "
+        r"should have been in \(0x0; (?P<high>0x[0-9a-f]+)\)",
+        "result",
+        "{here}: the program must return a number from 0 to {high} ({have})",
         "return a number within that range",
     ),
     Meaning(
