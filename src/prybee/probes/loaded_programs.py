@@ -6,16 +6,21 @@ Their types are those of the program, found under ``bpf:ID`` among those of modu
 from __future__ import annotations
 
 from prybee.diagnostics import did_you_mean
+from prybee.language.lower.operands import Place
 from prybee.language.registry import ProbeSyntaxError
-from prybee.language.types import INT32, INT64, Type
+from prybee.language.types import BPF, INT32, INT64, Type
 from prybee.probes.patterns import matcher
+from prybee.probes.registered import context_pointer
 from prybee.probes.trampoline import PositionalContext
+from prybee.probes.typed_arguments import WORD
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from prybee.language.checker import Checker
+    from prybee.language.lower.handler import Handler
+    from prybee.language.lower.operands import Operand
     from prybee.language.registry import ProbeContext
     from prybee.plan.target import Target
 
@@ -61,6 +66,27 @@ class ProgramContext(PositionalContext):
         if not plain:
             return None
         return INT32 if self._btf.size(plain) == INT32.size else INT64
+
+    # The kernel does not believe the types of all programs, and then keeps room for more arguments
+    # than there are (btf_distill_func_proto): helpers (Linux 5.17) know where things are.
+
+    def lower_argument(self, index: int, handler: Handler) -> Operand:
+        if not handler.script.can("helper:get_func_arg"):
+            return super().lower_argument(index, handler)
+        return self._asked(handler, "get_func_arg", INT64, index)
+
+    def lower_retval(self, handler: Handler) -> Operand:
+        type_ = self.retval_type(handler.script.checker)
+        assert type_ is not None
+        if not handler.script.can("helper:get_func_ret"):
+            return self.place(handler, self.size, type_)
+        return self._asked(handler, "get_func_ret", type_)
+
+    def _asked(self, handler: Handler, helper: str, type_: Type, *which: int) -> Operand:
+        buffer = handler.b.slot(WORD, WORD)
+        handler.b.zero(buffer, 0, WORD)
+        handler.b.call(helper, [context_pointer(handler), *which, buffer])
+        return Place(buffer, 0, type_, BPF)
 
 
 def context(
