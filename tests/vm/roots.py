@@ -52,6 +52,8 @@ def _make(machine: Machine, folder: Path) -> None:
     # What the packages' scripts would have done, as far as something here asks for it.
     for name in ("passwd", "group"):
         shutil.copy(folder / f"usr/share/base-passwd/{name}.master", folder / f"etc/{name}")
+    (folder / "etc/hostname").write_text("guest\n")
+    (folder / "etc/hosts").write_text("127.0.0.1 localhost guest\n")
     for name in ("proc", "sys", "dev", "run", "tmp", "root", "mnt"):
         (folder / name).mkdir(exist_ok=True)
     (folder / "tmp").chmod(0o1777)
