@@ -64,7 +64,9 @@ def test_the_running_kernel(planted: Planted) -> None:
     have = explain(log, planted.places)
     want = explain(log_path(planted).read_text(), planted.places)
     assert have.category == want.category
-    assert have.span == want.span
+    # Linux 7.3 tells a place where older kernels tell none.
+    if want.span is not None or "\nAt:\n" not in log:
+        assert have.span == want.span
     suggestion = want.suggestion
     if "map=" not in log:  # Older kernels do not write the names of maps.
         suggestion = suggestion.replace("@hash", "the map")
@@ -217,6 +219,8 @@ WORDED = {
     "BPF_ST stores into R1 ctx is not allowed": "context",
     "invalid indirect access to stack R1 off=-64 size=100": "stack",
     "unknown func bpf_copy_from_user#148": "sleeping",
+    # Of Linux 7.3.
+    "sleepable helper bpf_copy_from_user#148 in non-sleepable prog": "sleeping",
     "At program exit the register R0 has value (0x5; 0x0) should have been in (0x0; 0x3)": "result",
     "The sequence of 8193 jumps is too complex.": "complexity",
     "BPF program is too large. Processed 1000001 insn": "complexity",

@@ -299,6 +299,7 @@ TABLE: tuple[Meaning, ...] = (
     ),
     Meaning(
         r"helper call might sleep in a non-sleepable prog|"
+        r"sleepable (?:helper|kfunc|kernel function) .* in non-sleepable|"
         r"(?:program|kernel func \w+) .*sleepable.*",
         "sleeping",
         "{here} may have to wait, for which this type of probe does not allow",
