@@ -270,6 +270,12 @@ class LiveTarget(Target):
                 self._functions = traceable.from_symbols(symbols, self.kprobe_blacklist())
         return self._functions
 
+    def overridable_functions(self) -> Collection[str] | None:
+        """Names of functions whose results may be overridden; None where nothing tells."""
+        text = _text("/sys/kernel/debug/error_injection/list")
+        # NAME [MODULE]<tab>KIND
+        return None if text is None else {line.split()[0] for line in text.splitlines() if line}
+
     def kprobe_blacklist(self) -> Collection[str]:
         """Names of functions that kprobes keep out of; empty where the kernel does not tell."""
         if self._blacklist is None:

@@ -45,6 +45,7 @@ _USES = {
     "usermode": "reg",
     "uaddr": "reg",
     "func": "func",
+    "override": "override",
     # Pointers that the verifier knows the types of, wherever they come from.
     "skboutput": "args",
     "socket_cookie": "args",

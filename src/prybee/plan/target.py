@@ -89,6 +89,10 @@ class Target:
         """
         return None
 
+    def overridable_functions(self) -> Collection[str] | None:
+        """Names of functions whose results may be overridden; None where nothing tells."""
+        return None
+
     def kprobe_blacklist(self) -> Collection[str]:
         """Names of functions that kprobes keep out of, as they run through them themselves."""
         return ()

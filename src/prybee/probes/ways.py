@@ -28,6 +28,7 @@ MANY = "many"
 # Places behind the start of a function, and functions that have a program each.
 _INSIDE = "inside"
 _ALONE = "alone"
+_OVERRIDDEN = "overridden"
 MULTI_ATTACH_TYPE = "trace_kprobe_multi"
 
 
@@ -86,6 +87,8 @@ class Breakpoints(Way):
 
     def share(self, match: Match, uses: Collection[str], target: Target) -> Match:
         _module, function, rest = map(str, match.data)
+        if "override" in uses and not self.returns:
+            return match.replace(key=(*match.key, _OVERRIDDEN, match.name))
         if rest:
             return match.replace(key=(*match.key, _INSIDE))
         if self.returns and "func" in uses and not target.has("helper:get_func_ip"):
@@ -118,6 +121,10 @@ class Breakpoints(Way):
     def context(self, match: Match, provider: str, target: Target) -> ProbeContext:
         kind = KretprobeContext if self.returns else KprobeContext
         context = kind(match.name, provider, target.arch)
+        if _OVERRIDDEN in match.key:
+            from prybee.probes.overriding import check
+
+            check(match, target)
         if isinstance(context, KprobeContext):
             context.inside = match.key[-1] == _INSIDE
         elif len(match.key) > 1 and match.key[1] == _ALONE:
@@ -219,9 +226,17 @@ class PositionalTrampolines(Trampolines):
     def usable(self, target: Target) -> bool:
         return target.btf is not None and super().usable(target)
 
+    def share(self, match: Match, uses: Collection[str], target: Target) -> Match:
+        overridden = "override" in uses and not self.returns
+        return match.replace(key=(*match.key, _OVERRIDDEN)) if overridden else match
+
     def context(self, match: Match, provider: str, target: Target) -> ProbeContext:
         from prybee.probes.trampoline import PositionalContext
 
+        if match.key[-1] == _OVERRIDDEN:
+            from prybee.probes.overriding import check
+
+            check(match, target)
         rest = str(match.data[2])
         if rest or not has_types(match, target):
             raise ProbeSyntaxError(
