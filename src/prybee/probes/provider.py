@@ -53,6 +53,8 @@ class ProbeType(Provider):
         if any(map(is_pattern, arguments)):
             return "", ()
         message = f"No matches for {self.name} {':'.join(arguments)}."
+        if scope.config.missing_probes == "ignore":
+            return message, ()  # Nobody is told of them, and names that are near take long to find.
         return message, meant(self.nearest(arguments, scope))
 
     def nearest(self, arguments: Sequence[str], scope: ExpandScope) -> Iterable[str]:

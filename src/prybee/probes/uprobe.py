@@ -166,6 +166,8 @@ class Uprobe(ProbeType):
         path = next(iter(binaries.find_paths(file, scope)), file)
         if message:
             message = f"No matches for {self.name} {path}:{function.partition('+')[0]}."
+        if scope.config.missing_probes == "ignore":
+            return message, ()
         elf = scope.target.elf(path)
         if not hints and elf is not None and not elf.has_symtab and not elf.further_tables:
             hints = (f"'{path}' is stripped: only the functions it exports have names",)
