@@ -8,6 +8,7 @@ from prybee import functions, probes
 from prybee.diagnostics import ScriptError, Source
 from prybee.language.frontend import CompileOptions, compile_script
 from prybee.language.registry import Registry
+from prybee.linux import traceable
 from prybee.plan.plan import AttachSpec, KprobeAttach, KprobeMultiAttach, Plan
 from tests.fixtures.table_target import TableTarget
 from tests.probes.conftest import expand
@@ -192,3 +193,22 @@ def hints(script: str, *features: str) -> str:
     with pytest.raises(ScriptError) as caught:
         compile_script(Source("stdin", script), target(*features), registry, CompileOptions())
     return " ".join(hint for each in caught.value.diagnostics for hint in each.hints)
+
+
+def test_one_by_one_takes_long() -> None:
+    names = tuple(("vmlinux", f"do_{number}") for number in range(30))
+    kernel = TableTarget(kernel_functions=names, features=("kprobe",))
+    registry = Registry(functions.TABLE, probes.TABLE)
+    source = Source("stdin", "k:do_* { @ = count(); }")
+    (warning,) = compile_script(source, kernel, registry, CompileOptions()).warnings
+    assert warning.message == (
+        "this kernel has no links for many functions (kprobe_multi, CONFIG_FPROBE): 30 of them are "
+        "attached one by one, which takes longer"
+    )
+
+
+def test_names_of_several_functions() -> None:
+    text = "twice\nonce\ntwice [ext4]\nonce_more\n"
+    assert traceable.repeated(text) == {"twice"}
+    assert traceable.is_repeated(text, "twice")
+    assert not traceable.is_repeated(text, "once")

@@ -66,8 +66,8 @@ def test_a_function_that_may_fail() -> None:
             "k:*",
             HELPER,
             (
-                "kprobe:security_file_open: the kernel does not let security_file_open be overridden "
-                "(/sys/kernel/debug/error_injection/list has the functions that may be)"
+                "kprobe:security_file_open: the kernel does not let security_file_open be "
+                "overridden (/sys/kernel/debug/error_injection/list has the functions that may be)"
             ),
             "use fmod_ret:security_file_open { return VALUE; }",
         ),

@@ -192,9 +192,22 @@ def _uprobe(way: p.UprobeAttach, program: Program, _: Machine) -> list[Link]:
     return [_linked(program, event, way.cookie, keep_event=True)]
 
 
-def _kprobe(way: p.KprobeAttach, program: Program, _: Machine) -> list[Link]:
-    event = PerfEvent.kprobe(way.function, way.offset, address=way.address, returns=way.returns)
-    return [_linked(program, event, keep_event=True)]
+def _kprobe(way: p.KprobeAttach, program: Program, machine: Machine) -> list[Link]:
+    addresses = machine().function_addresses(way.function) if way.function else ()
+    if addresses:
+        # Of several functions called so the kernel takes the first, or none (since 6.6).
+        places = [("", 0, address + way.offset) for address in addresses]
+    else:
+        places = [(way.function, way.offset, way.address)]
+    made: list[Link] = []
+    try:
+        for function, offset, address in places:
+            event = PerfEvent.kprobe(function, offset, address=address, returns=way.returns)
+            made.append(_linked(program, event, keep_event=True))
+    except BaseException:
+        close_all(made)
+        raise
+    return made
 
 
 def _uprobe_multi(way: p.UprobeMultiAttach, program: Program, _: Machine) -> list[Link]:

@@ -36,6 +36,10 @@ VARIABLES = ("PRYBEE_BTF", "BPFTRACE_BTF")
 _INITIAL_PID_NAMESPACE = 0xEFFFFFFC
 
 
+# So many names are searched for in the list of functions one by one.
+_FEW_NAMES = 20
+
+
 class LiveTarget(Target):
     """Answers for the machine that runs this. A context manager: it may hold files open."""
 
@@ -76,6 +80,7 @@ class LiveTarget(Target):
         self._functions_text = ""
         self._blacklist: frozenset[str] | None = None
         self._repeated: frozenset[str] | None = None
+        self._looked_for = 0
         self._modules: dict[str, Btf | None] = {}
         self._symbols: KernelSymbols | None = None
         self._addresses: dict[str, int | None] = {}
@@ -289,12 +294,16 @@ class LiveTarget(Target):
         name in the kernel and its modules; empty for one only, which its name tells."""
         from prybee.linux import traceable
 
-        if self._repeated is None:
-            self.kernel_functions()
-            self._repeated = traceable.repeated(self._functions_text)
-            self._functions_text = ""
         module, _colon, name = function.rpartition(":")
-        if name not in self._repeated:
+        self.kernel_functions()
+        if self._looked_for < _FEW_NAMES:
+            self._looked_for += 1
+            several = traceable.is_repeated(self._functions_text, name)
+        else:
+            if self._repeated is None:
+                self._repeated = traceable.repeated(self._functions_text)
+            several = name in self._repeated
+        if not several:
             return ()
         found = self._kernel_symbols().functions(name)
         return [address for address, of in found if address and of == module]

@@ -33,6 +33,12 @@ def from_list(text: str) -> list[tuple[str, str]]:
     return sorted(found)
 
 
+def is_repeated(text: str, name: str) -> bool:
+    """Whether such a list has several functions of that name, in whatever module."""
+    first = text.startswith((f"{name}\n", f"{name} ["))
+    return first + text.count(f"\n{name}\n") + text.count(f"\n{name} [") > 1
+
+
 def repeated(text: str) -> frozenset[str]:
     """Names in such a list that several functions have, in whatever module."""
     names = [line.partition(" ")[0] for line in text.split("\n") if line]

@@ -130,6 +130,8 @@ class KernelFunction(NeedsFeature):
             scope.warnings.append(way.note)
         if is_pattern(module + function):
             found = [match for match in found if way.reaches(match, scope.target)]
+            if slow := way.takes_long(len(found), scope.target):
+                scope.warnings.append(slow)
         return [way.alone(match) for match in found]
 
     def _named(self, module: str, function: str, rest: str, scope: ExpandScope) -> Sequence[Match]:

@@ -28,6 +28,8 @@ MANY = "many"
 # Places behind the start of a function, and functions that have a program each.
 _INSIDE = "inside"
 _ALONE = "alone"
+# Attaching so many takes a second or so, and detaching as well.
+_MANY_SINGLE = 20
 _OVERRIDDEN = "overridden"
 MULTI_ATTACH_TYPE = "trace_kprobe_multi"
 
@@ -59,6 +61,10 @@ class Way:
         """``match`` with the key of those that it can share a program with."""
         return match
 
+    def takes_long(self, count: int, target: Target) -> str:
+        """What is said where so many functions that a pattern found take long; empty otherwise."""
+        return ""
+
     def share(self, match: Match, uses: Collection[str], target: Target) -> Match:
         """``match`` with the key for a handler that uses this much (``Provider.share``)."""
         return match
@@ -84,6 +90,14 @@ class Breakpoints(Way):
     """kprobes: any instruction, with the registers there; many functions by one link."""
 
     feature = "kprobe"
+
+    def takes_long(self, count: int, target: Target) -> str:
+        if count < _MANY_SINGLE or target.has("kprobe_multi"):
+            return ""
+        return (
+            "this kernel has no links for many functions (kprobe_multi, CONFIG_FPROBE): "
+            f"{count} of them are attached one by one, which takes longer"
+        )
 
     def share(self, match: Match, uses: Collection[str], target: Target) -> Match:
         _module, function, rest = map(str, match.data)
