@@ -92,6 +92,8 @@ def _options() -> argparse.Namespace:
                         help="only tests of this group (more than once: these)")  # fmt: skip
     parser.add_argument("--kernel", default="", metavar="VERSION",
                         help="boot this kernel of Debian's and run all tests there")  # fmt: skip
+    parser.add_argument("--record", action="store_true",
+                        help="keep what it passes for docs/kernels.md")  # fmt: skip
     parser.add_argument("--timeout", type=float, default=4 * 3600, metavar="SECONDS",
                         help="for the whole run in another kernel")  # fmt: skip
     parser.add_argument("--patience", type=float, default=0, metavar="FACTOR",

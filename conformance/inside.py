@@ -7,13 +7,20 @@ Programs are built here; the guest sees the same files and runs the same command
 from __future__ import annotations
 
 import argparse
+import json
 import sys
 import tempfile
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from tests.vm import guest, kernels
+from conformance.categories import GROUPS
+from conformance.engine import PASSED, SKIPPED
+from tests.vm import facts, guest, kernels
 from tests.vm.archive import ArchiveError
 from tests.vm.emulator import accelerator
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
 
 ROOT = Path(__file__).parents[1]
 # How many times longer than bpftrace allows anything may take, where the processor is emulated.
@@ -47,9 +54,23 @@ def run(options: argparse.Namespace) -> int:
         )
         if status == guest.TIMED_OUT:
             print(f"conformance: stopped after {options.timeout:.0f} s", file=sys.stderr)
-        if options.json and written.exists():
-            options.json.write_bytes(written.read_bytes())
+        if written.exists():
+            if options.json:
+                options.json.write_bytes(written.read_bytes())
+            if options.record and status in (0, 1):
+                facts.record(options.kernel, "upstream", summary(json.loads(written.read_text())))
     return status
+
+
+def summary(verdicts: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """What docs/kernels.md shows of a run: passed, eligible and skipped tests of each group."""
+    counts = {name: [0, 0, 0] for name in GROUPS}
+    for each in verdicts:
+        for name in each["groups"]:
+            counts[name][0] += each["verdict"] == PASSED
+            counts[name][1] += each["verdict"] != SKIPPED
+            counts[name][2] += each["verdict"] == SKIPPED
+    return {"groups": {name: count for name, count in counts.items() if any(count)}}
 
 
 def command(options: argparse.Namespace, patience: float, results: Path) -> list[str]:

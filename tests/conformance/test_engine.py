@@ -260,3 +260,14 @@ def test_groups() -> None:
         "kprobe: 0.0 %, and it must be 95 %",
         "iter: 0.0 %, and it must be 95 %",
     ]
+
+
+def test_what_is_kept_of_a_run() -> None:
+    """Passed, eligible and skipped, by group; groups of which nothing ran are left out."""
+    verdicts = [
+        {"groups": ["kprobe", "btf"], "verdict": PASSED},
+        {"groups": ["kprobe"], "verdict": FAILED},
+        {"groups": ["kprobe"], "verdict": SKIPPED},
+        {"groups": [], "verdict": PASSED},
+    ]
+    assert inside.summary(verdicts) == {"groups": {"kprobe": [1, 2, 1], "btf": [1, 1, 0]}}
