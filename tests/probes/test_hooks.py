@@ -186,6 +186,33 @@ def test_a_script_may_do_without(point: str) -> None:
     assert made.plan.skipped[0][0] == point
 
 
+@pytest.mark.parametrize(
+    ("value", "helper"),
+    [
+        ("args.file.next.mode", False),
+        ("args.file.name[0]", True),
+        ("*args.file.name", True),
+        ("args.file.many[1].mode", True),
+    ],
+)
+def test_only_pointers_to_structs_are_followed_by_loads(value: str, helper: bool) -> None:
+    """The verifier takes other pointers in the kernel's structs for numbers."""
+    builder = BtfBuilder()
+    number, letter = builder.int("int", 4), builder.int("char", 1, is_char=True)
+    other = builder.ptr(builder.struct("other", 4, [("mode", number, 0)]))
+    members = [
+        ("next", other, 0),
+        ("name", builder.ptr(letter), 64),
+        ("many", builder.ptr(other), 128),
+    ]
+    file = builder.ptr(builder.struct("file", 24, members))
+    builder.func("vfs_read", builder.func_proto(number, [("file", file)]), 0)
+    target = TableTarget(Btf(builder.build()), kernel_functions=[("vmlinux", "vfs_read")])
+    (program,) = compiled(f"fentry:vfs_read {{ @ = {value}; }}", target).plan.programs
+    probe_read_kernel = 113
+    assert (probe_read_kernel in calls(program.insns)) is helper
+
+
 def test_the_traced_function_where_programs_cannot_ask() -> None:
     """Its address is in the program; only such programs are for one function."""
     symbols = {"vfs_read": 0xFFFFFFFF81234560}

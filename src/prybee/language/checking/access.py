@@ -96,7 +96,9 @@ class Access(Operators):
         type_ = member.type
         if isinstance(type_, PointerType) and type_.space == NOWHERE:
             space, trusted = self.space(node.subject)
-            return PointerType(type_.target, space, trusted)
+            # The verifier follows pointers to structs; others are numbers to it (btf_struct_walk).
+            trusted = trusted and isinstance(type_.target, StructType)
+            return type_.replace(space=space, trusted=trusted)
         return type_
 
     def space(self, node: tree.Expression) -> tuple[str, bool]:
