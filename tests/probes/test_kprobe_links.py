@@ -10,6 +10,7 @@ from prybee.language.frontend import CompileOptions, compile_script
 from prybee.language.registry import Registry
 from prybee.linux import traceable
 from prybee.plan.plan import AttachSpec, KprobeAttach, KprobeMultiAttach, Plan
+from prybee.probes.patterns import matcher
 from tests.fixtures.table_target import TableTarget
 from tests.probes.conftest import expand
 
@@ -212,3 +213,14 @@ def test_names_of_several_functions() -> None:
     assert traceable.repeated(text) == {"twice"}
     assert traceable.is_repeated(text, "twice")
     assert not traceable.is_repeated(text, "once")
+
+
+@pytest.mark.parametrize("pattern", ["vfs_read", "vfs_*", "*read*", "*", "a.b", "nosuch", "[x]"])
+def test_some_of_a_list(pattern: str) -> None:
+    """A search in the text finds what a search among all finds."""
+    text = (
+        "vfs_read\nvfs_readv\n__ftrace_invalid_address___4\nvfs_read [ext4]\na.b\naxb\n"
+    )
+    fits = matcher(pattern)
+    expected = [pair for pair in traceable.from_list(text) if fits(pair[1])]
+    assert traceable.from_list(text, pattern) == expected

@@ -77,7 +77,7 @@ class LiveTarget(Target):
         self._iterators: list[str] | None = None
         self._functions_path = functions
         self._functions: list[tuple[str, str]] | None = None
-        self._functions_text = ""
+        self._functions_text: str | None = None
         self._blacklist: frozenset[str] | None = None
         self._repeated: frozenset[str] | None = None
         self._looked_for = 0
@@ -263,17 +263,33 @@ class LiveTarget(Target):
         if self._functions is None:
             from prybee.linux import traceable
 
-            path = self._functions_path or f"{self.tracefs.root}/{traceable.LIST}"
-            text = _text(path)
+            text = self._list_of_functions()
             if text is not None:
                 self._functions = traceable.from_list(text)
-                self._functions_text = text
             elif self._functions_path or not self.has("kprobe"):
                 return None
             else:
                 symbols = _text("/proc/kallsyms") or ""
                 self._functions = traceable.from_symbols(symbols, self.kprobe_blacklist())
         return self._functions
+
+    def functions_like(self, pattern: str) -> Sequence[tuple[str, str]] | None:
+        """Those whose names fit. Few of many are searched for in the text of the list."""
+        text = self._list_of_functions() if self._functions is None and pattern != "*" else None
+        if text is None:
+            return self.kernel_functions()
+        from prybee.linux import traceable
+
+        return traceable.from_list(text, pattern)
+
+    def _list_of_functions(self) -> str | None:
+        """The text of the list; None where there is none."""
+        if self._functions_text is None:
+            from prybee.linux import traceable
+
+            path = self._functions_path or f"{self.tracefs.root}/{traceable.LIST}"
+            self._functions_text = _text(path)
+        return self._functions_text
 
     def overridable_functions(self) -> Collection[str] | None:
         """Names of functions whose results may be overridden; None where nothing tells."""
@@ -295,13 +311,13 @@ class LiveTarget(Target):
         from prybee.linux import traceable
 
         module, _colon, name = function.rpartition(":")
-        self.kernel_functions()
+        text = self._list_of_functions() or ""
         if self._looked_for < _FEW_NAMES:
             self._looked_for += 1
-            several = traceable.is_repeated(self._functions_text, name)
+            several = traceable.is_repeated(text, name)
         else:
             if self._repeated is None:
-                self._repeated = traceable.repeated(self._functions_text)
+                self._repeated = traceable.repeated(text)
             several = name in self._repeated
         if not several:
             return ()

@@ -23,14 +23,29 @@ _NAMELESS = "__ftrace_invalid_address__"
 _CODE = frozenset("tTwW")
 
 
-def from_list(text: str) -> list[tuple[str, str]]:
-    """(module, function) pairs of a list with one ``function [module]`` a line, sorted."""
+def from_list(text: str, pattern: str = "*") -> list[tuple[str, str]]:
+    """(module, function) pairs of a list with one ``function [module]`` a line, sorted.
+
+    Args:
+        pattern: that names must fit; ``*`` stands for any text.
+    """
+    if pattern != "*":
+        return _fitting(text, pattern)
     found = set()
     for line in text.splitlines():
         name, _blank, module = line.strip().partition(" ")
         if name and not name.startswith(_NAMELESS):
             found.add((module.strip().strip("[]") or KERNEL, name))
     return sorted(found)
+
+
+def _fitting(text: str, pattern: str) -> list[tuple[str, str]]:
+    import re
+
+    name = "[^ \n]*".join(map(re.escape, pattern.split("*")))
+    lines = re.finditer(rf"^({name})(?: \[(.*)\])?$", text, re.MULTILINE)
+    found = {(line[2] or KERNEL, line[1]) for line in lines}
+    return sorted(pair for pair in found if not pair[1].startswith(_NAMELESS))
 
 
 def is_repeated(text: str, name: str) -> bool:

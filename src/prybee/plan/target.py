@@ -89,6 +89,10 @@ class Target:
         """
         return None
 
+    def functions_like(self, pattern: str) -> Sequence[tuple[str, str]] | None:
+        """Of :meth:`kernel_functions` at least those whose names fit; ``*`` stands for any text."""
+        return self.kernel_functions()
+
     def overridable_functions(self) -> Collection[str] | None:
         """Names of functions whose results may be overridden; None where nothing tells."""
         return None

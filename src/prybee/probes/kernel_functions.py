@@ -225,7 +225,7 @@ class KernelFunction(NeedsFeature):
         self, scope: ExpandScope, module: str = "*", function: str = "*"
     ) -> Sequence[tuple[str, str]] | None:
         """(module, name) of the functions that can be probed and fit; None where nothing tells."""
-        found = scope.target.kernel_functions()
+        found = scope.target.functions_like(function)
         if found is None:
             return None
         fits_module, fits = matcher(module), matcher(function)
