@@ -8,7 +8,7 @@ import struct
 import pytest
 
 from prybee.btf import Btf, BtfError
-from prybee.machines import registers
+from prybee.machines import program_registers, registers
 
 
 def test_x86_64_is_pt_regs_of_this_kernel() -> None:
@@ -57,3 +57,18 @@ def test_operand_names() -> None:
 
 def test_unknown_machines() -> None:
     assert registers("riscv64") is None
+
+
+def test_programs_of_32_bits() -> None:
+    """Their registers are those of the kernel's machine, by other names."""
+    known, wider = program_registers("x86_64", "i386"), registers("x86_64")
+    assert known is not None
+    assert wider is not None
+    assert known.offsets == wider.offsets
+    assert known.operands["esp"] == wider.offsets["sp"]
+    assert (known.word, known.stack, known.arguments) == (4, 4, ())
+    assert program_registers("x86_64", "x86_64") == wider
+    assert program_registers("x86_64", "somewhat") == wider
+    assert program_registers("aarch64", "arm") is None
+    assert program_registers("aarch64", "i386") is None
+    assert program_registers("vax", "i386") is None

@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from prybee.elf import ElfFile
+from prybee.machines import i386_length
 from prybee.machines.x86_length import UnknownInstruction, begins_at, length
 
 _LINE = re.compile(r"^\s+([0-9a-f]+):\t((?:[0-9a-f]{2} )+)\s*(.*)$")
@@ -82,3 +83,61 @@ def test_real_code(path: str) -> None:
         compared += 1
         assert length(data) == len(data), line
     assert compared > 10_000
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "40", "4f", "06", "60", "61", "ce", "d40a", "9a0000000000aa", "669a00000000",
+        "ea112233445566",
+        "a111223344", "a011223344", "82c001", "66e80000", "e800000000", "6201", "c401", "c54504",
+        "c5f877", "c4e3790fc108", "62f17c4810c1", "0fb6450c", "8b5520", "55", "89e5",
+    ],
+)  # fmt: skip
+def test_one_instruction_of_32_bits(code: str) -> None:
+    data = bytes.fromhex(code)
+    assert length(data + b"\x90" * 15, 0, 32) == len(data)
+    with pytest.raises(UnknownInstruction):
+        length(data[:-1], 0, 32)
+
+
+def test_addresses_of_16_bits_are_not_known() -> None:
+    with pytest.raises(UnknownInstruction):
+        length(bytes.fromhex("678b00"), 0, 32)
+
+
+@given(st.binary(max_size=20))
+def test_any_bytes_have_a_length_of_32_bits_or_none(code: bytes) -> None:
+    try:
+        assert 0 < length(code, 0, 32) <= len(code)
+    except UnknownInstruction:
+        pass
+
+
+def test_where_instructions_of_32_bits_begin() -> None:
+    code = bytes.fromhex("40408b4508c3")
+    assert [i386_length.begins_at(code, offset) for offset in range(6)] == [
+        True, True, True, False, False, True
+    ]  # fmt: skip
+
+
+def test_any_code_as_that_of_32_bits(tmp_path: Path) -> None:
+    """Bytes of a library, which objdump takes for code of i386."""
+    path = "/lib/x86_64-linux-gnu/libc.so.6"
+    if which("objdump") is None or not Path(path).exists():
+        pytest.skip(f"compares with objdump on {path}")
+    with ElfFile.open(path) as elf:
+        text = elf.section(".text")
+        assert text is not None
+        (tmp_path / "code").write_bytes(bytes(elf.data(text))[400_000:440_000])
+    command = ["objdump", "-D", "-w", "-b", "binary", "-m", "i386", str(tmp_path / "code")]
+    lines = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    compared = 0
+    for line in lines.splitlines()[10:-3]:
+        found = _LINE.match(line)
+        if found is None or "(bad)" in found[3] or "addr16" in found[3] or found[2][:2] == "67":
+            continue
+        data = bytes.fromhex(found[2])
+        compared += 1
+        assert length(data, 0, 32) == len(data), line
+    assert compared > 8_000

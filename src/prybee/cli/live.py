@@ -191,6 +191,11 @@ def _run(
             print(warning.render(), file=sys.stderr)
         for remark in target.remarks:
             print(f"WARNING: {remark}", file=sys.stderr)
+        if child is not None or watch is not None:
+            from prybee.cli import narrow
+
+            if missed := narrow.remark(plan, target, watch, child):
+                print(f"WARNING: {missed}", file=sys.stderr)
     user = _user_symbols(config, plan, arguments) if names_user_code(plan) else None
     output = _output(arguments, config, warnings, user, make_output)
     verifier = "verifier" in stages

@@ -102,7 +102,11 @@ class Argument(Function):
         self.name = f"arg{index}"
 
     def check(self, call: tree.Call, checker: Checker) -> Type:
-        type_ = checker.context.argument_type(self.index, checker)
+        try:
+            type_ = checker.context.argument_type(self.index, checker)
+        except ProbeSyntaxError as failure:
+            checker.error(call, str(failure), *failure.hints)
+            return INT64
         if type_ is not None:
             return type_
         if self.index and checker.context.argument_type(0, checker) is not None:

@@ -6,6 +6,7 @@ where the text lies, not a copy.
 
 from __future__ import annotations
 
+from prybee.functions import tasks
 from prybee.functions.arguments import (
     aliased,
     argument_type,
@@ -15,13 +16,16 @@ from prybee.functions.arguments import (
 )
 from prybee.language.lower.operands import Place, Text
 from prybee.language.registry import Function
-from prybee.language.types import BPF, INT32, StringType, Type, is_integer
+from prybee.language.types import BPF, INT32, UINT32, StringType, Type, is_integer
+from prybee.machines import machine
 from prybee.machines.syscall_names import syscall_names
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
+    from prybee.btf import Btf
+    from prybee.compiler.ir import Value
     from prybee.language import tree
     from prybee.language.checker import Checker
     from prybee.language.lower.handler import Handler
@@ -69,18 +73,68 @@ class Named(Function):
             number = abs(number) if self.magnitude else number
             return Text(names.get(number, self.unknown).encode(), self.type)
         b = handler.b
-        count = max(names, default=-1) + 1
-        rows = [names.get(n, self.unknown) for n in range(count)] + [self.unknown]
-        width = self.type.capacity
-        table = b"".join(row.encode()[: width - 1].ljust(width, b"\0") for row in rows)
-        start = handler.script.globals.constant(table)
         value = handler.convert(handler.lower(expression(call, 0)), INT32)
         if self.magnitude:
             value = b.select(b.icmp("slt", value, 0), b.neg(value), value)
-        # Behind the last name there is the text for all other numbers.
-        row = b.select(b.icmp("ult", value, count), value, handler.const(count))
+        rows = self.rows(names)
+        row = _row(handler, value, len(rows))
+        for others, applies in self.others(handler):
+            more = self.rows(others)
+            row = b.select(applies, b.add(_row(handler, value, len(more)), len(rows)), row)
+            rows += more
+        width = self.type.capacity
+        table = b"".join(each.encode()[: width - 1].ljust(width, b"\0") for each in rows)
+        start = handler.script.globals.constant(table)
         pointer = b.ptr_add(handler.global_pointer(start), b.mul(row, width))
         return Place(pointer, 0, self.type, BPF)
+
+    def rows(self, names: dict[int, str]) -> list[str]:
+        """The names in order; behind the last there is the text for all other numbers."""
+        count = max(names, default=-1) + 1
+        return [names.get(number, self.unknown) for number in range(count)] + [self.unknown]
+
+    def others(self, handler: Handler) -> Iterable[tuple[dict[int, str], Value]]:
+        """Other names, and (an I1) whether they are those that apply."""
+        return ()
+
+
+class SyscallName(Named):
+    """Programs of 32 bits have numbers of their own on a kernel of 64 bits."""
+
+    def others(self, handler: Handler) -> Iterable[tuple[dict[int, str], Value]]:
+        target = handler.script.target
+        own = machine(target.arch)
+        context_ = handler.context
+        # The events of single calls are not there for such programs.
+        if own is None or own.narrow is None or context_.name.startswith("tracepoint:syscalls:"):
+            return
+        name, member, mask = own.narrow
+        if context_.provider in _NO_TASK or (offset := _thread_info(target.btf, member)) is None:
+            return
+        task = tasks.current(handler)
+        place = Place(task.pointer, task.offset + offset, UINT32, task.space, task.trusted)
+        flags = handler.b.and_(handler.load(place).value, mask)
+        yield self.names(name), handler.b.icmp("ne", flags, 0)
+
+
+# Probes that hit whatever runs, or prybee itself.
+_NO_TASK = frozenset(("begin", "end", "self", "interval", "profile", "software", "hardware"))
+
+
+def _thread_info(btf: Btf | None, name: str) -> int | None:
+    """Offset in a task of a member of its ``thread_info``; None without types that tell."""
+    start = tasks.offset(btf, "thread_info")
+    if btf is None or start is None:
+        return None
+    struct = btf.find("thread_info", "struct")
+    member = btf.member(struct, name) if struct else None
+    return start + member.bit_offset // 8 if member is not None else None
+
+
+def _row(handler: Handler, value: Value, count: int) -> Value:
+    """The row of a number among so many."""
+    b, last = handler.b, count - 1
+    return b.select(b.icmp("ult", value, last), value, handler.const(last))
 
 
 def _errors(_arch: str) -> dict[int, str]:
@@ -104,5 +158,7 @@ def _signals(_arch: str) -> dict[int, str]:
 FUNCTIONS = aliased(
     Named("strerror", "text of an errno", 64, "Unknown error", _errors, magnitude=True),
     Named("signal_name", "text of a signal's number", 32, "N/A", _signals),
-    Named("syscall_name", "name of a system call's number", 32, "Unknown syscall", syscall_names),
+    SyscallName(
+        "syscall_name", "name of a system call's number", 32, "Unknown syscall", syscall_names
+    ),
 )

@@ -291,7 +291,9 @@ class TypeTable:
                 return known
             case tree.TypePointer():
                 target = checker.type_expression(node.target)
-                return PointerType(target) if target is not NONE else NONE
+                if target is NONE:
+                    return NONE
+                return PointerType(target, bytes=checker.context.pointer_size)
             case tree.TypeArray():
                 return self._array(node, checker)
         return checker.type_expression(node)
@@ -397,7 +399,7 @@ class TypeTable:
                     return int_type(info.size, info.signed or btf.name(id) == "char")
                 return ArrayType(UINT64, info.size // 8)
             case "ptr":
-                return PointerType(self.from_btf(btf.target(id)))
+                return PointerType(self.from_btf(btf.target(id)), bytes=self._pointer_size(id))
             case "array":
                 return self._btf_array(btf, id)
             case "struct" | "union":
@@ -412,6 +414,10 @@ class TypeTable:
             case "float":
                 return ArrayType(UINT8, btf.size(id))
         return VOID
+
+    def _pointer_size(self, id: int) -> int:  # noqa: A002
+        """Bytes of the pointer type ``id``."""
+        return 8
 
     def _btf_array(self, btf: Btf, id: int) -> Type:  # noqa: A002
         element, count = btf.array_info(id)

@@ -43,6 +43,10 @@ class ProgramTypes(TypeTable):
             self._by_name[key] = self.from_btf(found) if found else None
         return self._by_name[key]
 
+    def _pointer_size(self, id: int) -> int:  # noqa: A002
+        # Those to member functions are two words, of which the first tells where.
+        return 4 if self._types.size(id) == 4 else 8
+
     def _forward(self, btf: Btf, id: int) -> Type:  # noqa: A002
         """A declaration. Its definition may be in any unit, so it is looked for only when a member
         is wanted."""

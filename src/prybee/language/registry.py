@@ -117,8 +117,9 @@ class ProbeContext:
     attach_to = ""
     attach_module = ""
     sleepable = False
-    # Address space that pointers found here point into.
+    # Address space that pointers found here point into, and bytes of the pointers that lie there.
     space = NOWHERE
+    pointer_size = 8
     # Whether a pt_regs lies at the start of the context.
     has_registers = False
     # Whether the handler runs in the context of a task that the event is about.
@@ -158,7 +159,11 @@ class ProbeContext:
         return None
 
     def argument_type(self, index: int, checker: Checker) -> Type | None:
-        """The type of ``argN``."""
+        """The type of ``argN``.
+
+        Raises:
+            ProbeSyntaxError: there is such a thing, and it cannot be read here.
+        """
         return None
 
     def retval_type(self, checker: Checker) -> Type | None:

@@ -170,6 +170,12 @@ class PointerType(Type):
     space: str = NOWHERE
     # The verifier knows the pointer's kernel type, so loads need no helper.
     trusted: bool = False
+    # How it lies in memory; programs of 32 bits have shorter ones.
+    bytes: int = 8
+
+    @property
+    def size(self) -> int:
+        return self.bytes
 
     def __str__(self) -> str:
         return f"{self.target} *" if not isinstance(self.target, PointerType) else f"{self.target}*"
@@ -678,9 +684,10 @@ def promote(old: Type, new: Type) -> Type | None:
     if isinstance(old, PointerType) and isinstance(new, PointerType):
         if old.target == new.target or isinstance(new.target, VoidType):
             space = old.space if old.space == new.space else NOWHERE
-            return PointerType(old.target, space)
+            return PointerType(old.target, space, bytes=max(old.bytes, new.bytes))
         if isinstance(old.target, VoidType):
-            return PointerType(new.target, old.space if old.space == new.space else NOWHERE)
+            space = old.space if old.space == new.space else NOWHERE
+            return PointerType(new.target, space, bytes=max(old.bytes, new.bytes))
         if isinstance(old.target, IntType) and isinstance(new.target, IntType):
             target = common_integer(old.target, new.target) or INT64
             return PointerType(target, old.space if old.space == new.space else NOWHERE)

@@ -69,6 +69,23 @@ def registers(name: str) -> Registers | None:
     return found.registers if found is not None else None
 
 
+def program_registers(kernel: str, program: str) -> Registers | None:
+    """The registers of a program of one machine on a kernel of another, or of the same.
+
+    Args:
+        kernel: as uname(2) calls it.
+        program: the machine of its file.
+
+    Returns:
+        None where they are not known here.
+    """
+    own, found = machine(kernel), machine(program)
+    if own is None or found is None or own is found:
+        return own.registers if own is not None else None
+    name, known = found.within or ("", None)
+    return known if name == own.name else None
+
+
 __all__ = [
     "ELF_MACHINES",
     "Machine",
@@ -77,6 +94,7 @@ __all__ = [
     "SystemCalls",
     "Watching",
     "machine",
+    "program_registers",
     "registers",
     "running",
 ]

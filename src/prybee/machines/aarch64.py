@@ -43,6 +43,8 @@ MACHINE = Machine(
         syscalls="__arm64_sys_",
         syscall_arguments=_FIRST[:6],
     ),
+    # TIF_32BIT (arch/arm64/include/asm/thread_info.h).
+    narrow=("arm", "flags", 1 << 22),
     operands=Operands(
         (
             ("constant", r"#?(?P<value>NUMBER)"),

@@ -17,6 +17,7 @@ class Registers(Data):
 
     Attributes:
         size: of all of them.
+        word: bytes of each that a program sees.
         offsets: name, as ``reg()`` takes it, to place.
         arguments: those that hold a function's first arguments when it is entered.
         results: those that hold its result when it returns.
@@ -44,6 +45,7 @@ class Registers(Data):
     stack: int
     syscalls: str
     syscall_arguments: tuple[str, ...]
+    word: int = 8
 
     @property
     def return_value(self) -> str:
@@ -120,6 +122,11 @@ class Machine(Data):
         instruction: bytes of each instruction, if they are all of one length.
         lengths: else the module whose ``begins_at()`` finds where they begin; empty for none.
         registers, operands, watching: None where they are not known here.
+        within: for a machine of 32 bits the one whose kernels run its programs, too, and what these
+            programs' registers are among those of that machine.
+        narrow: for the other one: the machine of 32 bits, and what tells that the running task is
+            in a system call of such a program: a member of the kernel's ``struct thread_info``, and
+            a mask of it.
     """
 
     name: str
@@ -135,6 +142,8 @@ class Machine(Data):
     registers: Registers | None = None
     operands: Operands | None = None
     watching: Watching | None = None
+    within: tuple[str, Registers] | None = None
+    narrow: tuple[str, str, int] | None = None
 
     @property
     def triplet(self) -> str:

@@ -66,6 +66,8 @@ MACHINE = Machine(
         syscall_arguments=("di", "si", "dx", "r10", "r8", "r9"),
     ),
     operands=operands("r"),
+    # TS_COMPAT (arch/x86/include/asm/thread_info.h).
+    narrow=("i386", "status", 2),
     # Intel SDM volume 3, 17.2.4. Executing is watched with the length of an instruction.
     watching=Watching(("x", "w", "rw"), block=0),
 )

@@ -1,4 +1,4 @@
-"""Lengths of x86-64 instructions: where in a function the next one begins.
+"""Lengths of x86 instructions: where in a function the next one begins.
 
 A breakpoint in the middle of an instruction changes what a program does, so a uprobe at an offset
 is looked at first.  Only lengths are decoded (Intel SDM volume 2, chapter 2 and appendix A): the
@@ -46,14 +46,17 @@ class UnknownInstruction(Exception):
     """Bytes that are no instruction known here."""
 
 
-def length(code: bytes, at: int = 0) -> int:
+def length(code: bytes, at: int = 0, bits: int = 64) -> int:
     """The length in bytes of the instruction that begins at ``code[at]``.
+
+    Args:
+        bits: 64, or 32 for the code of i386.
 
     Raises:
         UnknownInstruction: it is none, or the code ends within it.
     """
     try:
-        end = _end(code, at)
+        end = _end(code, at) if bits == 64 else _end_of_32(code, at)
     except IndexError:
         raise UnknownInstruction("the code ends within an instruction") from None
     if end - at > _LONGEST or end > len(code):
@@ -61,7 +64,7 @@ def length(code: bytes, at: int = 0) -> int:
     return end - at
 
 
-def begins_at(code: bytes, offset: int) -> bool:
+def begins_at(code: bytes, offset: int, bits: int = 64) -> bool:
     """Whether an instruction begins at ``offset`` when one does at 0.
 
     Raises:
@@ -69,7 +72,7 @@ def begins_at(code: bytes, offset: int) -> bool:
     """
     at = 0
     while at < offset:
-        at += length(code, at)
+        at += length(code, at, bits)
     return at == offset
 
 
@@ -97,6 +100,41 @@ def _end(code: bytes, start: int) -> int:
     if opcode in _MODRM:
         at = _behind_modrm(code, at)
     return at + immediate
+
+
+# What 64-bit mode has given up or another meaning.
+_OLD_PLAIN = _opcodes("06 07 0e 16 17 1e 1f 27 2f 37 3f 40-4f 60 61 ce d6")
+_OLD_IMM8 = _opcodes("d4 d5")
+_OLD_FAR = _opcodes("9a ea")
+_PAIRS = _opcodes("62 c4 c5")
+
+
+def _end_of_32(code: bytes, start: int) -> int:
+    """The end of an instruction of 32-bit code; the same but for some opcodes."""
+    at = start
+    while code[at] in _PREFIXES:
+        at += 1
+    prefixes = code[start:at]
+    narrow = 0x66 in prefixes
+    opcode = code[at]
+    if 0x67 in prefixes:
+        raise UnknownInstruction("addresses of 16 bits")
+    if opcode in _OLD_PLAIN:
+        return at + 1
+    if opcode in _OLD_IMM8:
+        return at + 2
+    if opcode in _OLD_FAR:
+        return at + (5 if narrow else 7)
+    if 0xA0 <= opcode <= 0xA3:
+        return at + 5
+    if opcode == 0x82:
+        return _behind_modrm(code, at + 1) + 1
+    if narrow and opcode in _REL32:
+        return at + 3
+    if opcode in _PAIRS and code[at + 1] < 0xC0:
+        # lds, les and bound; with a register behind it, the prefix of a vector instruction.
+        return _behind_modrm(code, at + 1)
+    return _end(code, start)
 
 
 def _immediate(

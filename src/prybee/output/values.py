@@ -261,7 +261,7 @@ class TextStyle(Style):
         return Piece(b"%s", [f"{coder.bind(BOOLS)}[{coder.take('?', offset)}]"])
 
     def _pointer(self, coder: Coder, layout: layouts.PointerLayout, offset: int) -> Piece:
-        return Piece(b"0x%x", [coder.take("Q", offset)])
+        return Piece(b"0x%x", [coder.take(INT_CODES[layout.size, False], offset)])
 
     def _enum(self, coder: Coder, layout: layouts.EnumLayout, offset: int) -> Piece:
         raw = coder.take(INT_CODES[layout.size, layout.signed], offset)
@@ -331,7 +331,8 @@ class JsonStyle(Style):
         return Piece(b"%s", [f"{coder.bind(BOOLS)}[{coder.take('?', offset)}]"])
 
     def _pointer(self, coder: Coder, layout: layouts.PointerLayout, offset: int) -> Piece:
-        return Piece(b"%s", [f"{coder.bind(json_number)}({coder.take('Q', offset)})"])
+        value = coder.take(INT_CODES[layout.size, False], offset)
+        return Piece(b"%s", [f"{coder.bind(json_number)}({value})"])
 
     def _buffer(self, coder: Coder, layout: layouts.BufferLayout, offset: int) -> Piece:
         return Piece(b"%s", [f"{coder.bind(number_list)}({buffer(coder, layout, offset)})"])

@@ -1,8 +1,8 @@
 """Where a function's arguments and result are when it is entered and when it returns.
 
 x86-64: the System V ABI, "Parameter Passing" (classes of eightbytes, section 3.2.3).  arm64: the
-procedure call standard, AAPCS64 (section 6.8).  Debug information tells places too, but those of
-the code behind the function's first instructions.
+procedure call standard, AAPCS64 (section 6.8).  i386: the stack.  Debug information tells places
+too, but those of the code behind the function's first instructions.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _COMPOSITE = ("struct", "union", "array")
 class Location(Data):
     """Where a value is. ``kind`` says how to read the rest:
 
-    * "registers": in ``registers``, 8 bytes each, the first bytes in the first.
+    * "registers": in ``registers``, a word each, the first bytes in the first.
     * "stack": in memory, ``offset`` bytes above the stack pointer.
     * "address": in memory, where the first of ``registers`` points; without one, where the word at
       ``offset`` above the stack pointer does.
@@ -212,6 +212,66 @@ class Convention:
         return True
 
 
+class Cdecl:
+    """All arguments on the stack, in words (System V ABI, i386 supplement, "Parameter Passing").
+
+    Functions that GCC keeps to itself may have their first arguments in registers: debug
+    information of their entry would tell, but that is of the code behind the first instructions.
+
+    Args:
+        known, types, result: as of :class:`Convention`.
+    """
+
+    def __init__(self, known: Registers, types: DwarfTypes, result: int = 0) -> None:
+        self._known = known
+        self._types = types
+        self._stack = known.stack
+        if result and self._returned_in_memory(result):
+            self._stack += known.word
+
+    def argument(self, type_: int) -> Location:
+        """Where the next argument is."""
+        if self._types.by_reference(type_):
+            return Location("address", (), self._take(self._known.word))
+        size = self._types.size(type_)
+        return Location("stack", (), self._take(size)) if size else NOWHERE
+
+    def _take(self, size: int) -> int:
+        at, word = self._stack, self._known.word
+        self._stack += (size + word - 1) // word * word
+        return at
+
+    def result(self, type_: int) -> Location:
+        """Where the result is when the function has returned."""
+        if self._returned_in_memory(type_):
+            return Location("address", self._known.results[:1])
+        plain = self._types.strip(type_)
+        if self._types.kind(plain) == "float":
+            return UNREADABLE
+        size = self._types.size(plain)
+        return Location("registers", self._known.results[: 1 if size <= self._known.word else 2])
+
+    def _returned_in_memory(self, type_: int) -> bool:
+        if self._types.by_reference(type_):
+            return True
+        return self._types.kind(self._types.strip(type_)) in _COMPOSITE
+
+
+# By the name of the convention; those that are not named here are of the first kind.
+_CONVENTIONS: dict[str, type[Convention] | type[Cdecl]] = {"cdecl": Cdecl}
+
+
+def convention(known: Registers, types: DwarfTypes, result: int = 0) -> Convention | Cdecl:
+    """What deals out registers and stack on a machine.
+
+    Args:
+        known: the program's registers.
+        types: the program's types.
+        result: what the function returns (0 for nothing): a large one takes a register.
+    """
+    return _CONVENTIONS.get(known.convention, Convention)(known, types, result)
+
+
 def locate(
     known: Registers, types: DwarfTypes, result: int, parameters: Sequence[int]
 ) -> list[Location]:
@@ -223,5 +283,5 @@ def locate(
         result: id of what it returns; 0 for nothing.
         parameters: ids of the arguments' types.
     """
-    convention = Convention(known, types, result)
-    return [convention.argument(each) for each in parameters]
+    found = convention(known, types, result)
+    return [found.argument(each) for each in parameters]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from prybee.diagnostics import PrybeeError
 from prybee.language.program_types import ProgramTypes
-from prybee.probes.calling import Convention, Location, locate
+from prybee.probes.calling import Location, convention, locate
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -142,5 +142,5 @@ class ProgramFunction:
         returned = info.types.returns(entry.id)
         if not returned:
             return None
-        place = Convention(known, info.types).result(returned)
+        place = convention(known, info.types).result(returned)
         return types.from_btf(returned), place

@@ -43,7 +43,7 @@ class RegisterContext(ProbeContext):
     def like_register(self, name: str) -> tuple[str, ...]:
         known = self.registers
         if known is None:
-            return (f"the registers of {self.arch} are not known here",)
+            return ("the registers of this program are not known here",)
         # As assemblers write them: rax, edi, x29.
         written = name.lower().lstrip("%")
         place = known.operands.get(written, known.operands.get(f"r{written[1:]}"))

@@ -204,7 +204,8 @@ class Uprobe(ProbeType):
         path, offset = _placed(match)
         function = ProgramFunction(target, path, offset, match.name)
         made = ReturnContext if self.returns else EntryContext
-        context = made(match.name, self.name, target.arch, target.has("uprobe_multi"), function)
+        multi = target.has("uprobe_multi")
+        context = made(match.name, self.name, target.arch, multi, target.elf(path), function)
         if isinstance(context, ReturnContext):
             context.exact = len(match.key) > 2
         return context

@@ -3,13 +3,14 @@ program arguments by name, its types, and typed results."""
 
 from __future__ import annotations
 
-from prybee.compiler.ir import I64
+from prybee.compiler.ir import I32, I64
 from prybee.diagnostics import PrybeeError, did_you_mean
 from prybee.language.lower.operands import Place, Scalar
 from prybee.language.registry import ProbeSyntaxError
 from prybee.language.types import (
     BPF,
     CONTEXT,
+    INT64,
     NONE,
     UINT64,
     USER,
@@ -17,8 +18,10 @@ from prybee.language.types import (
     PointerType,
     StructType,
     Type,
+    int_type,
     is_scalar,
 )
+from prybee.machines import program_registers
 from prybee.probes import binaries
 from prybee.probes.program_function import ProgramFunction, Unknown
 from prybee.probes.provider import meant
@@ -28,13 +31,17 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from prybee.compiler.ir import Value
+    from prybee.elf import ElfFile
     from prybee.language import tree
     from prybee.language.checker import Checker
     from prybee.language.lower.handler import Handler
     from prybee.language.lower.operands import Operand
+    from prybee.machines import Registers
     from prybee.probes.calling import Location
 
-_WORD = 8
+# The language has names for so many arguments (functions/context.py).
+_MOST_ARGUMENTS = 64
 
 
 class UprobeContext(RegisterContext):
@@ -49,11 +56,45 @@ class UprobeContext(RegisterContext):
         provider: str,
         arch: str,
         multi: bool,
+        elf: ElfFile | None,
         function: ProgramFunction | None = None,
     ) -> None:
         super().__init__(name, provider, arch)
         self.attach_type = binaries.MULTI_ATTACH_TYPE if multi else ""
         self.function = function
+        # The machine of the program: a relative of 32 bits perhaps.
+        self.program = elf.machine if elf is not None else arch
+        self.pointer_size = elf.bits // 8 if elf is not None else 8
+
+    @property
+    def registers(self) -> Registers | None:
+        return program_registers(self.arch, self.program)
+
+    def known(self) -> Registers:
+        """The program's registers.
+
+        Raises:
+            ProbeSyntaxError: they are not known.
+        """
+        found = self.registers
+        if found is None:
+            raise ProbeSyntaxError(
+                f"where programs of {self.program} have their arguments and results on {self.arch} "
+                "is not known here",
+                "handlers that use none of them work",
+            )
+        return found
+
+    def read(self, handler: Handler, register: str) -> Value:
+        """The bits of a register that the program has."""
+        known = self.registers
+        assert known is not None
+        if known.word == 8:
+            return super().read(handler, register)
+        offset = known.offset(register)
+        assert offset is not None
+        # 32-bit code leaves what it likes in the upper half.
+        return handler.b.zext(handler.b.load(I32, context_pointer(handler), offset), I64)
 
     def named_type(self, node: tree.TypeName, checker: Checker) -> Type | None:
         if self.function is None:
@@ -71,6 +112,7 @@ class UprobeContext(RegisterContext):
         """A value of the program, from where the calling convention puts it."""
         known = self.registers
         assert known is not None
+        word = known.word
         if where.kind == "stack":
             pointer = self.read(handler, known.stack_pointer)
             place = Place(pointer, where.offset, type_, USER)
@@ -79,16 +121,18 @@ class UprobeContext(RegisterContext):
                 pointer = self.read(handler, where.registers[0])
             else:
                 stack = self.read(handler, known.stack_pointer)
-                pointer = handler.number(handler.load(Place(stack, where.offset, UINT64, USER)))
+                found = Place(stack, where.offset, int_type(word, False), USER)
+                pointer = handler.number(handler.load(found))
             place = Place(pointer, 0, type_, USER)
-        elif is_scalar(type_):
+        elif is_scalar(type_) and type_.size <= word:
             offset = self.register(where.registers[0])
             assert offset is not None
             place = Place(context_pointer(handler), offset, type_, CONTEXT)
         else:
-            buffer = handler.b.slot(max(1, len(where.registers)) * _WORD, _WORD)
+            buffer = handler.b.slot(max(8, len(where.registers) * word), 8)
+            width = I64 if word == 8 else I32
             for index, register in enumerate(where.registers):
-                handler.b.store(buffer, index * _WORD, self.read(handler, register), I64)
+                handler.b.store(buffer, index * word, self.read(handler, register), width)
             place = Place(buffer, 0, type_, BPF)
         return handler.load(place) if is_scalar(type_) else place
 
@@ -99,11 +143,25 @@ class EntryContext(EntryRegisters, UprobeContext):
     _args: StructType | None = None
     _locations: Sequence[Location] = ()
 
+    def argument_type(self, index: int, checker: Checker) -> Type | None:
+        if self.known().arguments:
+            return super().argument_type(index, checker)
+        return INT64 if index < _MOST_ARGUMENTS else None
+
+    def lower_argument(self, index: int, handler: Handler) -> Operand:
+        known = self.known()
+        if known.arguments:
+            return super().lower_argument(index, handler)
+        stack = self.read(handler, known.stack_pointer)
+        offset = known.stack + index * known.word
+        word = handler.load(Place(stack, offset, int_type(known.word, False), USER))
+        return Scalar(word.value, INT64)
+
     def args_type(self, checker: Checker) -> Type | None:
-        known = self.registers
         function = self.function
-        if known is None or function is None:
+        if function is None:
             return None
+        known = self.known()
         if self._args is None:
             try:
                 parameters = function.parameters()
@@ -126,7 +184,7 @@ class EntryContext(EntryRegisters, UprobeContext):
                 kept.append(where)
                 at += type_.size
             self._locations = kept
-            size = (at + _WORD - 1) // _WORD * _WORD
+            size = (at + 7) // 8 * 8
             self._args = StructType.lazy(
                 "struct", f"{self.name}_args", size, lambda: tuple(members)
             )
@@ -179,13 +237,12 @@ class ReturnContext(UprobeContext):
             return None
 
     def retval_type(self, checker: Checker) -> Type | None:
-        if self.registers is None:
-            return None
+        self.known()
         found = self._result(checker)
         if found is None or found[1].kind in ("unreadable", "nowhere") or not found[0].size:
             return UINT64
         type_ = found[0]
-        return PointerType(type_.target, USER) if isinstance(type_, PointerType) else type_
+        return type_.replace(space=USER) if isinstance(type_, PointerType) else type_
 
     def lower_retval(self, handler: Handler) -> Operand:
         known = self.registers
@@ -193,6 +250,6 @@ class ReturnContext(UprobeContext):
         type_ = self.retval_type(handler.script.checker)
         found = self._result(handler.script.checker)
         assert type_ is not None
-        if found is None or type_ is UINT64:
+        if found is None or (type_ is UINT64 and len(found[1].registers) < 2):
             return Scalar(self.read(handler, known.return_value), UINT64)
         return self.read_located(type_, found[1], handler)

@@ -38,15 +38,17 @@ class UsdtContext(UprobeContext):
         name: str,
         arch: str,
         multi: bool,
+        elf: ElfFile | None,
         arguments: tuple[UsdtArgument, ...],
         address: int,
     ) -> None:
-        super().__init__(name, "usdt", arch, multi)
+        super().__init__(name, "usdt", arch, multi, elf)
         self.arguments = arguments
         # Of the place, as linked; for arguments whose place moves with it.
         self.address = address
 
     def argument_type(self, index: int, checker: Checker) -> Type | None:
+        self.known()
         # The language allows arguments that a probe does not have: a pattern may match several.
         return INT64
 
@@ -66,9 +68,11 @@ class UsdtContext(UprobeContext):
         return _read(handler, self._address(handler, argument), argument)
 
     def _register(self, handler: Handler, name: str) -> Value:
-        known = self.registers
-        assert known is not None
-        return handler.b.load(I64, context_pointer(handler), known.operands[name])
+        known = self.known()
+        b, offset = handler.b, known.operands[name]
+        if known.word == 4:
+            return b.zext(b.load(I32, context_pointer(handler), offset), I64)
+        return b.load(I64, context_pointer(handler), offset)
 
     def _address(self, handler: Handler, argument: UsdtArgument) -> Value:
         b = handler.b
@@ -85,7 +89,7 @@ class UsdtContext(UprobeContext):
             index = self._register(handler, argument.index)
             scaled = b.mul(index, argument.scale) if argument.scale != 1 else index
             address = b.add(address, scaled)
-        return address
+        return address if self.known().word == 8 else b.and_(address, 2**32 - 1)
 
 
 def _widen(handler: Handler, value: Value, argument: UsdtArgument) -> Value:
@@ -172,7 +176,8 @@ class Usdt(ProbeType):
         assert isinstance(address, int)
         target = scope.target
         multi = target.has("uprobe_multi")
-        return UsdtContext(match.name, target.arch, multi, arguments, address)
+        elf = target.elf(self.places(match)[0][0])
+        return UsdtContext(match.name, target.arch, multi, elf, arguments, address)
 
     def attach(
         self, matches: Sequence[Match], program: str, scope: ExpandScope

@@ -181,7 +181,7 @@ class Access(Operators):
     def _element_type(self, node: tree.Index, element: Type) -> Type:
         if isinstance(element, PointerType) and element.space == NOWHERE:
             space, _trusted = self.space(node.subject)
-            return PointerType(element.target, space)
+            return element.replace(space=space, trusted=False)
         return element
 
     def _incdec(self, node: tree.IncDec) -> Type:

@@ -345,7 +345,7 @@ class Names:
     def _settle(self, symbol: VariableSymbol, declared: PointerType, given: PointerType) -> None:
         """A declaration says what a pointer points to, the first value where that is."""
         if declared.space == NOWHERE and given.space != NOWHERE:
-            symbol.type = PointerType(declared.target, given.space)
+            symbol.type = declared.replace(space=given.space, trusted=False)
             self.changed = True
 
     def _is_void(self, call: tree.Call) -> bool:

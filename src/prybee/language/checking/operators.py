@@ -61,7 +61,7 @@ class Operators(Names):
                 self.error(node, "Can not dereference a pointer to void; cast it first")
                 return NONE
             if isinstance(target, PointerType) and target.space == NOWHERE:
-                return PointerType(target.target, type_.space)
+                return target.replace(space=type_.space, trusted=False)
             return target
         if is_integer(type_):
             # `*addr` of a plain number: one 8-byte word, as upstream has it.

@@ -79,7 +79,7 @@ class Values(Access):
                 space, trusted = self.context.space, False
                 if isinstance(have, IntType) and have.tag in (KERNEL, USER):
                     space = have.tag
-            return PointerType(want.target, space, trusted)
+            return want.replace(space=space, trusted=trusted)
         if isinstance(want, PointerType):
             return want
         if not self._castable(have, want):

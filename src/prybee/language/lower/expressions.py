@@ -463,7 +463,7 @@ def _pointer(h: Handler, op: str, a: Operand, b: Operand, type_: Type) -> Operan
         distance = h.b.mul(steps, scale) if scale != 1 else steps
         base = h.number(pointer)
         value = h.b.add(base, distance) if op == "+" else h.b.sub(base, distance)
-        return Scalar(value, PointerType(type_.target, type_.space))
+        return Scalar(value, type_.replace(trusted=False))
     if op == "-" and isinstance(a.type, PointerType) and isinstance(b.type, PointerType):
         scale = max(1, a.type.target.size)
         distance = h.b.sub(h.number(a), h.number(b))
@@ -506,7 +506,7 @@ def _choice(
             lambda: h.b.write(result, _plain(h, otherwise(), type_)),
         )
         if isinstance(type_, PointerType):
-            type_ = PointerType(type_.target, type_.space)
+            type_ = type_.replace(trusted=False)
         return Scalar(h.b.read(result), type_)
     if type_.size == 0:
         h.choose(condition, lambda: (then(), None)[1], lambda: (otherwise(), None)[1])

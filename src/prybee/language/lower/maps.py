@@ -335,9 +335,7 @@ class Hash(Storage):
         pointer = self.lookup(h, key)
         if is_scalar(type_):
             result = h.b.variable(I64, "value")
-            plain = (
-                PointerType(type_.target, type_.space) if isinstance(type_, PointerType) else type_
-            )
+            plain = type_.replace(trusted=False) if isinstance(type_, PointerType) else type_
 
             def hit() -> None:
                 h.b.write(result, h.plain(h.load(Place(pointer, 0, plain, BPF)).value))
