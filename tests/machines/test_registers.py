@@ -28,6 +28,23 @@ def test_x86_64_is_pt_regs_of_this_kernel() -> None:
         assert member.bit_offset == offset * 8, name
 
 
+def test_aarch64_is_user_pt_regs_of_this_kernel() -> None:
+    if os.uname().machine != "aarch64":
+        pytest.skip("the running kernel's registers are another machine's")
+    try:
+        btf = Btf.vmlinux()
+    except BtfError as error:
+        pytest.skip(f"needs the kernel's types: {error}")
+    known = registers("aarch64")
+    assert known is not None
+    regs = btf.find("user_pt_regs", "struct")
+    assert btf.size(regs) == known.size
+    for member, name in (("regs", "r0"), ("sp", "sp"), ("pc", "pc"), ("pstate", "pstate")):
+        found = btf.member(regs, member)
+        assert found is not None
+        assert found.bit_offset == known.offsets[name] * 8
+
+
 @pytest.mark.parametrize("arch", ["x86_64", "aarch64", "arm64"])
 def test_tables_are_whole(arch: str) -> None:
     known = registers(arch)
