@@ -281,6 +281,7 @@ class VerifierRejected(PrybeeError):
         path: how execution came there, oldest first.
         suggestion: what to change.
         log: the kernel's own words, whole.
+        plain: the reason says it all.
     """
 
     def __init__(
@@ -291,6 +292,7 @@ class VerifierRejected(PrybeeError):
         path: tuple[str, ...] = (),
         suggestion: str = "",
         log: str = "",
+        plain: bool = False,
     ) -> None:
         self.reason = reason
         self.program = program
@@ -298,7 +300,7 @@ class VerifierRejected(PrybeeError):
         self.path = path
         self.suggestion = suggestion
         self.log = log
-        message = f"the kernel refused {program or 'the program'}: {reason}"
+        message = reason if plain else f"the kernel refused {program or 'the program'}: {reason}"
         hints = (suggestion,) if suggestion else ()
         super().__init__(Diagnostic(ERROR, message, span, hints).render())
 

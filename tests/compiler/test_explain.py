@@ -304,3 +304,18 @@ if __name__ == "__main__":
         log_path(row).write_text("".join(tail))
         texts.append(f"=== {row.name}\n{shown(explain(''.join(tail), row.places))}\n")
     GOLDEN.write_text("".join(texts))
+
+
+def test_helpers_that_are_for_some_functions_only() -> None:
+    """As bpftrace says it, with the helper's name."""
+    log = (
+        "0: R1=ctx() R10=fp0\n"
+        "0: (79) r1 = *(u64 *)(r1 +0)          ; R1_w=ptr_file()\n"
+        "1: (85) call bpf_d_path#147\n"
+        "helper call is not allowed in probe\n"
+    )
+    source = Source("stdin", "fentry:f { path(1); }")
+    found = explain(log, [(0, Span(source, 11, 18))])
+    assert found.reason == "helper bpf_d_path not allowed in probe"
+    message = str(found.error("fentry_f_1", log))
+    assert message.startswith("stdin:1:12-19: ERROR: helper bpf_d_path not allowed in probe")

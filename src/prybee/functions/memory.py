@@ -340,6 +340,7 @@ class KernelPath(Function):
         place = subject_place(handler, expression(call, 0))
         buffer = handler.slot(type_, "path")
         handler.b.zero(buffer, 0, type_.size)
+        handler.at(call)
         pointer = handler.b.ptr_add(place.pointer, place.offset)
         result = handler.b.call("d_path", [pointer, buffer, type_.size])
         handler.note_failure("d_path", result)

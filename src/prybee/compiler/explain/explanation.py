@@ -43,7 +43,15 @@ class Explanation(Data):
         """The exception that says so; ``log`` is kept for ``-v``."""
         from prybee.diagnostics import VerifierRejected
 
-        return VerifierRejected(self.reason, program, self.span, self.path, self.suggestion, log)
+        return VerifierRejected(
+            self.reason,
+            program,
+            self.span,
+            self.path,
+            self.suggestion,
+            log,
+            plain=self.category == messages.FORBIDDEN,
+        )
 
 
 def explain(log: str, places: Sequence[tuple[int, Span]] = (), errno: int = 0) -> Explanation:

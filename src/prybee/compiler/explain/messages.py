@@ -17,6 +17,9 @@ from prybee.data import Data
 
 OURS = "this is likely a fault of prybee, not of the script: please report it with the output of -v"
 
+# The category of helpers that are for some functions only.
+FORBIDDEN = "forbidden helper"
+
 
 class Meaning(Data):
     """A row of the table."""
@@ -282,6 +285,14 @@ TABLE: tuple[Meaning, ...] = (
         "{here} needs the helper {name_of_helper}, which probes of this type may not call "
         "on this kernel",
         "use another type of probe; prybee doctor lists what each can do",
+    ),
+    Meaning(
+        # As bpftrace says it.
+        r"helper call is not allowed in probe",
+        FORBIDDEN,
+        "helper bpf_{helper} not allowed in probe",
+        "the kernel lets programs call it at some functions only: path() for one at "
+        "security_file_open, vfs_getattr, filp_close, and at hooks (lsm)",
     ),
     Meaning(
         r"cannot call GPL-restricted function",
