@@ -133,7 +133,8 @@ def test_12_structs_of_the_kernel(reader: subprocess.Popen[bytes]) -> None:
     with Trace("-e", script) as trace:
         reader.communicate(b"\n")
         out = trace.finish()
-    assert out.splitlines().count("hostname") == 9, out
+    # On an overlay each is opened twice: there, and in the file system below.
+    assert out.splitlines().count("hostname") in (9, 18), out
 
 
 def test_8_count_process_level_events() -> None:
