@@ -45,9 +45,10 @@ _INSTEAD_OF_RETURNS = (
 )
 _NO_KPROBES = "this kernel has no kprobes (CONFIG_KPROBE_EVENTS)"
 _AS_FENTRY = (
-    "{}: {} probes run as {} ones, with the function's own arguments by position, and without "
-    "registers"
+    f"{_NO_KPROBES}: kprobe probes run as fentry ones, with the function's own arguments by "
+    "position, and without registers"
 )
+_AS_FEXIT = f"{_NO_KPROBES}: kretprobe probes run as fexit ones, without registers"
 _NO_FENTRY = (
     "this kernel cannot run programs where functions are entered or left "
     "(CONFIG_DYNAMIC_FTRACE_WITH_DIRECT_CALLS)"
@@ -387,18 +388,14 @@ PROVIDERS = (
         ("kprobe:FUNCTION", "kprobe:FUNCTION+OFFSET", "kprobe:MODULE:FUNCTION"),
         "a kernel function is entered",
         Breakpoints(returns=False),
-        PositionalTrampolines(
-            returns=False, note=_AS_FENTRY.format(_NO_KPROBES, "kprobe", "fentry")
-        ),
+        PositionalTrampolines(returns=False, note=_AS_FENTRY),
     ),
     Kprobe(
         ("kretprobe", "kr"),
         ("kretprobe:FUNCTION", "kretprobe:MODULE:FUNCTION"),
         "a kernel function returns",
         Breakpoints(returns=True),
-        PositionalTrampolines(
-            returns=True, note=_AS_FENTRY.format(_NO_KPROBES, "kretprobe", "fexit")
-        ),
+        PositionalTrampolines(returns=True, note=_AS_FEXIT),
     ),
     Fentry(
         ("fentry", "f", "kfunc"),
