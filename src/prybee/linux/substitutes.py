@@ -61,9 +61,11 @@ map:lru_hash | declared maps of that type are refused |
 map:lru_percpu_hash | declared maps of that type are refused |
 map:percpu_hash | needed |
 helper:override_return | override is refused | it takes CONFIG_BPF_KPROBE_OVERRIDE
-helper:loop | loops over ranges of numbers run in line, to a limit of the verifier's |
-helper:for_each_map_elem | for loops over maps, and what walks a map in the kernel, are refused | \
-print(@map) shows a map, at the end or from an interval probe
+helper:loop | loops over ranges run in line; at most 512 rounds, told when it is so, where the end is \
+not a constant |
+helper:for_each_map_elem | in begin, end and interval prybee walks over maps itself, in other probes \
+for loops over maps are refused; len() of a map is counted as it is written | \
+print(@map) shows a map everywhere
 helper:map_lookup_percpu_elem | a map that is read by key is kept for all CPUs together; min() and \
 max() that are read by key are refused |
 helper:get_current_task_btf | the running task is read through its address |
