@@ -121,7 +121,7 @@ class KernelFunction(NeedsFeature):
         found = self._named(module, function, rest, scope)
         policy = scope.config.missing_probes
         if not found and not is_pattern(function) and (self.tries or policy == "warn"):
-            if policy != "ignore":
+            if policy != "ignore" and not self._not_loaded(point, scope):
                 scope.warnings.append(_UNTRACEABLE.format(function))
             if scope.unsafe and self.tries:
                 found = [self.match(module, function, rest)]
@@ -158,15 +158,20 @@ class KernelFunction(NeedsFeature):
         return Match(name, (self.name,), (module or KERNEL, function, rest))
 
     def missing(self, point: AttachPoint, scope: ExpandScope) -> tuple[str, tuple[str, ...]]:
-        named = len(point.parts) == 2 and not is_pattern(point.parts[0])
-        if named and point.parts[0] != PROGRAMS and not self.left_out(scope):
+        if not self.left_out(scope) and self._not_loaded(point, scope):
+            name = ":".join((self.name, *point.parts))
             module = point.parts[0]
-            known = scope.target.kernel_functions() or ()
-            if known and not any(of == module for of, _name in known):
-                name = ":".join((self.name, *point.parts))
-                hint = f"modprobe {module} loads it, if the kernel has such a module"
-                return f"specified module {module} in probe {name} is not loaded.", (hint,)
+            hint = f"modprobe {module} loads it, if the kernel has such a module"
+            return f"specified module {module} in probe {name} is not loaded.", (hint,)
         return super().missing(point, scope)
+
+    def _not_loaded(self, point: AttachPoint, scope: ExpandScope) -> bool:
+        """Whether a module is named that the kernel has not, or not now."""
+        module = point.parts[0] if len(point.parts) == 2 else ""
+        if not module or is_pattern(module) or module == PROGRAMS:
+            return False
+        known = scope.target.kernel_functions() or ()
+        return bool(known) and not any(of == module for of, _name in known)
 
     def nearest(self, arguments: Sequence[str], scope: ExpandScope) -> Iterable[str]:
         wanted = arguments[-1].partition("+")[0]
