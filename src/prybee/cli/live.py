@@ -77,7 +77,7 @@ def trace(
 
         check_rights()
     child = _start_child(arguments.text("cmd"))
-    target = _Target(times, arguments.text("btf"))
+    target = _Target(times, arguments.text("btf"), arguments.text("traceable_functions"))
     target.debug_directories = arguments.all("debuginfo")
     with target:
         try:
@@ -100,8 +100,8 @@ def trace(
 class _Target(LiveTarget):
     """The live target, which says how long its types took to open."""
 
-    def __init__(self, times: Times, types: str) -> None:
-        super().__init__(types=types)
+    def __init__(self, times: Times, types: str, functions: str) -> None:
+        super().__init__(functions=functions, types=types)
         self._times = times
         self.seconds = 0.0
 

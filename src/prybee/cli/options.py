@@ -90,7 +90,7 @@ OPTIONS: tuple[tuple[str, tuple[Option, ...]], ...] = (
             # bpftrace's has no value, and no effect.
             Option("--btf", "FILE", "the kernel's types: raw BTF, or a vmlinux with it", bare=True),
             Option("--no-feature", "LIST", "do without these kernel features (comma-separated)"),
-            Option("--traceable-functions", "FILE", "kernel functions for -l, one a line"),
+            Option("--traceable-functions", "FILE", "kernel functions that there are, one a line"),
             Option("--debuginfo", "DIR", "look for programs' debug files in DIR first", many=True),
         ),
     ),
