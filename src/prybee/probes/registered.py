@@ -49,7 +49,7 @@ class RegisterContext(ProbeContext):
         place = known.operands.get(written, known.operands.get(f"r{written[1:]}"))
         names = [each for each, offset in known.offsets.items() if offset == place]
         found = meant(names or did_you_mean(name, [*known.offsets, "pc"]))
-        return found or (f"registers: {', '.join(known.offsets)}, pc",)
+        return found or (f"registers: {', '.join(dict.fromkeys([*known.offsets, 'pc']))}",)
 
     def ctx_type(self, checker: Checker) -> Type | None:
         struct = kernel_struct(checker.types, self.context_struct)
