@@ -61,8 +61,8 @@ map:lru_hash | declared maps of that type are refused |
 map:lru_percpu_hash | declared maps of that type are refused |
 map:percpu_hash | needed |
 helper:override_return | override is refused | it takes CONFIG_BPF_KPROBE_OVERRIDE
-helper:loop | loops over ranges run in line; at most 512 rounds, told when it is so, where the end is \
-not a constant |
+helper:loop | loops over ranges run in line; at most 512 rounds, told when it is so, where the end \
+is not a constant |
 helper:for_each_map_elem | in begin, end and interval prybee walks over maps itself, in other \
 probes for loops over maps are refused; len() of a map is counted as it is written | \
 print(@map) shows a map everywhere
