@@ -176,6 +176,7 @@ class KernelEngine:
             ).to_bytes(8, "little")
 
     def _types(self, module: str) -> Btf | None:
+        # Ids are those of the kernel's own types, wherever the script's come from.
         target = self._target or self._live()
         return target.module_btf(module) if module else target.own_btf
 
