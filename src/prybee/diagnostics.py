@@ -265,10 +265,10 @@ class Misplaced(KernelError):
 
     def __init__(self, call: str, errno: int, hint: str) -> None:
         super().__init__(call, errno, hint)
-        self.args = (
-            "Possible attachment attempt in the middle of an instruction, try a different offset.\n"
-            f"HINT: {hint}",
+        said = (
+            "Possible attachment attempt in the middle of an instruction, try a different offset."
         )
+        self.args = (f"{said}\nHINT: {hint}",)
 
 
 class VerifierRejected(PrybeeError):

@@ -64,7 +64,10 @@ ERRORS = {
     "uptr((1,2))": "uptr() only supports integer or pointer arguments (tuple provided)",
     'bswap("a")': "bswap() only supports integer arguments (string provided)",
     "bswap(curtask)": "bswap() only supports integer arguments (pointer provided)",
-    "path(1)": "The path function can only be used with 'fentry', 'fexit', 'lsm', 'fmod_ret' and 'iter' probes",
+    "path(1)": (
+        "The path function can only be used with"
+        " 'fentry', 'fexit', 'lsm', 'fmod_ret' and 'iter' probes"
+    ),
     'ntop("a")': "ntop() argument must be 4 or 16 bytes in size",
     'ntop("a", 1)': "ntop() only supports int arguments (string provided)",
     "ntop((1,2))": "ntop() expects an integer or array argument, got tuple",

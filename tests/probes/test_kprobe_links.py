@@ -218,9 +218,7 @@ def test_names_of_several_functions() -> None:
 @pytest.mark.parametrize("pattern", ["vfs_read", "vfs_*", "*read*", "*", "a.b", "nosuch", "[x]"])
 def test_some_of_a_list(pattern: str) -> None:
     """A search in the text finds what a search among all finds."""
-    text = (
-        "vfs_read\nvfs_readv\n__ftrace_invalid_address___4\nvfs_read [ext4]\na.b\naxb\n"
-    )
+    text = "vfs_read\nvfs_readv\n__ftrace_invalid_address___4\nvfs_read [ext4]\na.b\naxb\n"
     fits = matcher(pattern)
     expected = [pair for pair in traceable.from_list(text) if fits(pair[1])]
     assert traceable.from_list(text, pattern) == expected
