@@ -154,7 +154,8 @@ def test_user_signal() -> None:
 
 def test_child_is_terminated() -> None:
     """The child of -c gets SIGTERM when the trace ends first; one that is held never runs."""
-    script = "interval:ms:100 { exit() }"
+    # The child sleeps when it has set its trap.
+    script = 't:syscalls:sys_enter_clock_nanosleep /comm == "sleep" && ppid == cpid/ { exit() }'
     command = "sh -c 'trap \"echo stopped; exit 0\" TERM; while :; do sleep 0.05; done'"
     done = run("-q", "-c", command, "-e", script)
     assert done.returncode == 0

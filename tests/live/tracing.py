@@ -9,6 +9,7 @@ import subprocess
 import time
 
 from tests.live.corpus import ENVIRONMENT, PRYBEE
+from tests.patience import FACTOR
 
 BANNER = b"Attached "
 # Seconds to wait for anything: guests are slow, the more the more of them run.
@@ -33,7 +34,7 @@ class Trace:
         )
         self.errors = b""
         assert self.process.stderr is not None
-        end = time.monotonic() + limit
+        end = time.monotonic() + limit * FACTOR
         while BANNER not in self.errors:
             left = end - time.monotonic()
             if left <= 0 or not select.select([self.process.stderr], [], [], left)[0]:

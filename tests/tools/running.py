@@ -12,6 +12,8 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from tests.patience import FACTOR
+
 READY = "__BPFTRACE_NOTIFY_PROBES_ATTACHED"
 Row = dict[str, Any]
 # Seconds to wait for anything: guests are slow, the more the more of them run.
@@ -56,7 +58,7 @@ class Tool:
     def _read_until(self, done: Callable[[], bool], limit: float) -> None:
         assert self.process.stdout is not None
         fd = self.process.stdout.fileno()
-        end = time.monotonic() + limit
+        end = time.monotonic() + limit * FACTOR
         while not done():
             left = end - time.monotonic()
             if left <= 0 or not select.select([fd], [], [], left)[0]:

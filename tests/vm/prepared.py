@@ -26,6 +26,8 @@ import sys
 import threading
 from typing import TYPE_CHECKING, Any
 
+from tests.patience import FACTOR
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
@@ -50,6 +52,14 @@ class Popen(subprocess.Popen):  # type: ignore[type-arg]
 
     # Set while a test runs that wants real starts.
     real = False
+
+    def wait(self, timeout: float | None = None) -> int:
+        """As long as it takes here."""
+        return super().wait(timeout and timeout * FACTOR)
+
+    def communicate(self, input: Any = None, timeout: float | None = None) -> Any:  # noqa: A002
+        """As long as it takes here."""
+        return super().communicate(input, timeout and timeout * FACTOR)
 
     def _execute_child(self, *values: Any) -> None:
         given = dict(zip(_PARAMETERS, values, strict=True))
