@@ -84,6 +84,7 @@ def test_uaddr_of_every_match_of_a_pattern() -> None:
     assert set(found["@"].values()) == {address("getppid")}
 
 
+@pytest.mark.needs("kfunc:bpf_task_from_pid")
 def test_comm_of_other_processes() -> None:
     with open(f"/proc/{os.getppid()}/comm") as file:
         parent = file.read().rstrip("\n")
