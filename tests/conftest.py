@@ -8,9 +8,10 @@ import pytest
 from hypothesis import settings
 
 # What CI judges must not depend on chance; chance is for those who look for mistakes.
-settings.register_profile("ci", derandomize=True)
-if os.environ.get("CI"):
-    settings.load_profile("ci")
+# Nor on how busy the machine is: an example may take any time.
+settings.register_profile("patient", deadline=None)
+settings.register_profile("ci", derandomize=True, deadline=None)
+settings.load_profile("ci" if os.environ.get("CI") else "patient")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
