@@ -211,7 +211,7 @@ def _mode(arguments: Arguments) -> str:
         try:
             re.compile(pattern)
         except re.error as error:
-            raise UsageError(f"--probe-filter: {error}: {pattern}") from None
+            raise UsageError(f"Invalid --probe-filter regex '{pattern}': {error}") from None
     for each in MODES:
         if arguments.flag(each):
             mode = each
