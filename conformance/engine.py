@@ -131,11 +131,11 @@ class Engine:
 def sleepy(folder: Path, patience: float) -> Path:
     """A folder with a ``sleep`` that sleeps longer: tests wait with it for another program.
 
-    sleep(1) adds up its arguments.
+    sleep(1) adds up its arguments.  Not much longer: what they wait for may end by itself.
     """
     folder.mkdir(exist_ok=True)
     program = folder / "sleep"
-    times = min(math.ceil(patience), 4)
+    times = min(math.ceil(patience), 2)
     arguments = " ".join(['"$@"'] * times)
     program.write_text(f"#!/bin/sh\nexec {shutil.which('sleep')} {arguments}\n")
     program.chmod(0o755)

@@ -123,5 +123,5 @@ def test_wrong_options(tmp_path: Path) -> None:
     shown, _status = prybee(tmp_path, "--mode", "nothing")
     assert shown.startswith("ERROR: --mode: no mode 'nothing'")
     shown, status = prybee(tmp_path, "--test", "--probe-filter", "(")
-    assert shown.startswith("ERROR: --probe-filter: ")
+    assert shown.startswith("ERROR: Invalid --probe-filter regex ")
     assert status == 1
