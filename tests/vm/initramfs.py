@@ -75,7 +75,10 @@ set -- /dev/vport*p1
 port=${1%1}
 $b cat /out > "${port}1" & out=$!
 $b cat /err > "${port}2" & err=$!
-$b chroot /root /bin/sh /run/command < /dev/null > /out 2> /err
+# Moved, not only entered: the kernel tells paths of other namespaces from the real root on.
+cd /root
+$b mount --move . /
+$b chroot . /bin/sh /run/command < /dev/null > /out 2> /err
 status=$?
 wait $out $err
 echo $status > "${port}3"
