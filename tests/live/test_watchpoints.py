@@ -287,6 +287,7 @@ def test_memory_of_the_kernel() -> None:
         script = f"w:{address:#x}:8:w {{ @[usermode] = count(); @tid = tid; }}"
         with Trace("-e", script) as trace:
             for _ in range(3):
+                time.sleep(0.1)  # It has to wait for us.
                 shell.stdin.write(b"a\n")
                 shell.stdin.flush()
                 assert shell.stdout.readline() == b"a\n"
