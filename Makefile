@@ -38,9 +38,10 @@ quick: $(VENV)/.ready ## the tests that take seconds (live ones too, when root)
 test-vm: $(VENV)/.ready ## the live tests in other kernels, in QEMU: KERNELS="6.1 6.12" picks
 	$(BIN)/python -m tests.vm table $(KERNELS) -- -m "live and not slow" $(ARGS)
 
-# Two guests of one processor each are what two cores do most with.
+# Two guests of one processor each are what two cores do most with. Kernels that cannot be fetched
+# are told of, and fail `make test-vm` only: whoever has no network can test all the rest.
 test-vm-ci: $(VENV)/.ready ## a part of them in an old kernel and the newest, a quarter of an hour on two cores
-	$(BIN)/python -m tests.vm table 6.1 7 --cpus 1 --timeout 2700 -- -m "live and not slow" $(VM_CI)
+	PRYBEE_VM_OPTIONAL=1 $(BIN)/python -m tests.vm table 6.1 7 --cpus 1 --timeout 2700 -- -m "live and not slow" $(VM_CI)
 
 test-vm-quick: $(VENV)/.ready ## a part of them, about ten minutes, in an old kernel and the newest
 	$(BIN)/python -m tests.vm table 6.1 7 --timeout 1200 -- -m "live and not slow" $(VM_QUICK) $(ARGS)
