@@ -27,10 +27,6 @@ if TYPE_CHECKING:
     from prybee.tools.catalogue import Tool
 
 
-# How kernel functions begin that are on a stack because a program looks at it.
-_OURS = (b"bpf_prog_", b"bpf_trace_run", b"__bpf_trace_", b"__traceiter_", b"bpf_get_stack")
-
-
 class RowStyle(JsonStyle):
     """Values of rows: enumerators by their names."""
 
@@ -138,50 +134,23 @@ class FoldedRows(TextRows):
             super().message(kind, text)
 
     def map(self, spec: ScriptMap, items: Items, top: int = 0, div: int = 1) -> None:
+        from prybee.output.folding import parts
         from prybee.output.maps import merge
 
-        table = merge(spec, items).arrange(top)
-        fields = spec.key.fields if isinstance(spec.key, layouts.TupleLayout) else ()
-        if not fields:
+        shows = parts(spec.key, self)
+        if not shows:
             super().map(spec, items, top, div)
             return
-        # Stacks after names, and the kernel's last.
-        order = sorted(
-            fields,
-            key=lambda field: (
-                isinstance(field.layout, layouts.StackLayout) and (1 if field.layout.user else 2)
-            ),
-        )
-        shows = [(field.offset, field.layout, self._show(field.layout)) for field in order]
+        table = merge(spec, items).arrange(top)
         lines = []
         for key, value in zip(table.keys, table.values, strict=True):
-            parts: list[bytes] = []
+            chain: list[bytes] = []
             for offset, layout, show in shows:
-                parts += show(key[offset : offset + layout.size])
-            lines.append(b"%s %d\n" % (b";".join(parts), value))
+                chain += show(key[offset : offset + layout.size])
+            # Semicolons separate frames.
+            names = b";".join([name.replace(b";", b":") for name in chain])
+            lines.append(b"%s %d\n" % (names, value))
         self.out.extend(lines)
-
-    def _show(self, layout: layouts.Layout) -> Callable[[bytes], list[bytes]]:
-        """A function: a part of a key → its frames, or the one name."""
-        if isinstance(layout, layouts.StackLayout):
-            stack = self.names.stack(layout)
-            return lambda data: _frames(stack(data))
-        coder = Coder()
-        run = coder.run(self.text.piece(coder, layout, 0), layout.size)
-        return lambda data: [run(data)[0].replace(b";", b":")]
-
-
-def _frames(stack: bytes) -> list[bytes]:
-    """The frames of a stack as it is shown, outermost first, without those of the probe itself."""
-    frames = [_frame(line) for line in stack.splitlines()[1:]]
-    while frames and frames[0].startswith(_OURS):
-        del frames[0]
-    return frames[::-1]
-
-
-def _frame(line: bytes) -> bytes:
-    """A frame without its offset; semicolons separate frames."""
-    return line.strip().rpartition(b"+")[0].replace(b";", b":") or line.strip()
 
 
 class JsonRows(JsonOutput):
