@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 from contextlib import ExitStack
+from functools import partial
 from io import BufferedReader, FileIO
 
 from prybee.cli import flame_profile
@@ -113,29 +114,31 @@ def _draw_options(commands: argparse._SubParsersAction[_Parser]) -> None:
         help="the end of its name says the format: "
         ".svg, .html, .folded, .speedscope.json, .pb.gz; default: SVG on standard output",
     )
-    look = parser.add_argument_group("how it looks")
-    look.add_argument("--title", default="")
-    look.add_argument("--subtitle", default="")
-    look.add_argument("--notes", default="", help="a comment in the file")
-    look.add_argument("--width", type=int, default=1200, help="pixels (1200)")
-    look.add_argument("--height", type=int, default=16, help="of a row, pixels (16)")
-    look.add_argument("--minwidth", default="0.1", help="of a frame: pixels, or N%% (0.1)")
-    look.add_argument("--fonttype", default="Verdana")
-    look.add_argument("--fontsize", type=float, default=12)
-    look.add_argument("--fontwidth", type=float, default=0.59, help="as a part of the size")
-    look.add_argument("--encoding", default="")
-    look.add_argument("--countname", default="", help="what is counted (samples)")
-    look.add_argument("--nametype", default="Function:")
-    look.add_argument("--colors", choices=NAMES, default="hot")
-    look.add_argument("--bgcolors", default="", help="yellow, blue, green, grey or #rrggbb")
-    look.add_argument("--hash", action="store_true", help="colours by the names' letters")
-    look.add_argument("--random", action="store_true", help="colours of chance")
-    look.add_argument("--inverted", action="store_true", help="the root at the top: an icicle")
-    look.add_argument("--reverse", action="store_true", help="merge from the leaves")
-    look.add_argument("--negate", action="store_true", help="growth is blue")
-    look.add_argument("--total", type=float, default=0, help="what is 100%%")
-    look.add_argument("--factor", type=float, default=1, help="multiply shown counts")
-    look.add_argument("--nameattr", metavar="FILE", help="attributes of functions")
+    parser.add_argument("--title", default="")
+    # What is not given is not there: the picture knows what is usual.
+    group = parser.add_argument_group("how it looks")
+    look = partial(group.add_argument, default=argparse.SUPPRESS)
+    look("--subtitle")
+    look("--notes", help="a comment in the file")
+    look("--width", type=int, help="pixels (1200)")
+    look("--height", type=int, help="of a row, pixels (16)")
+    look("--minwidth", help="of a frame: pixels, or N%% (0.1)")
+    look("--fonttype")
+    look("--fontsize", type=float)
+    look("--fontwidth", type=float, help="as a part of the size")
+    look("--encoding")
+    look("--countname", help="what is counted (samples)")
+    look("--nametype")
+    look("--colors", choices=NAMES)
+    look("--bgcolors", help="yellow, blue, green, grey or #rrggbb")
+    look("--hash", action="store_true", help="colours by the names' letters")
+    look("--random", action="store_true", help="colours of chance")
+    look("--inverted", action="store_true", help="the root at the top: an icicle")
+    group.add_argument("--reverse", action="store_true", help="merge from the leaves")
+    look("--negate", action="store_true", help="growth is blue")
+    look("--total", type=float, help="what is 100%%")
+    look("--factor", type=float, help="multiply shown counts")
+    look("--nameattr", metavar="FILE", help="attributes of functions")
     parser.set_defaults(run=_draw)
 
 
@@ -173,8 +176,7 @@ def _collapse(given: argparse.Namespace, opened: ExitStack) -> int:
 
     profile = _read(given, opened)
     kinds = [kind for kind, wanted in _KINDS.items() if given.all or getattr(given, wanted)]
-    for line in folded.lines(profile, kinds):
-        sys.stdout.write(line + "\n")
+    _write(None, (line + "\n" for line in folded.lines(profile, kinds)))
     return report(profile.quality, given.strict)
 
 
@@ -191,30 +193,21 @@ def _draw(given: argparse.Namespace, opened: ExitStack) -> int:
         profile = _read(given, opened)
         save(profile, kind, given.output, given.title)
         return report(profile.quality, given.strict)
-    names = given.files or ["-"]
-    look = {name: getattr(given, name) for name in drawing.LOOK}
-    if given.nameattr:
-        with open(given.nameattr, encoding="utf-8") as file:
+    from prybee.flame.writers.svg import Options
+
+    look = {name: value for name, value in vars(given).items() if name in Options._fields}
+    if "nameattr" in look:
+        with open(look["nameattr"], encoding="utf-8") as file:
             look["nameattr"] = drawing.attributes(file)
-    status = 0
-
-    def say(quality: Quality) -> None:
-        nonlocal status
-        status = max(status, report(quality, given.strict))
-
-    picture = drawing.draw(
-        [_open(name, opened) for name in names],
+    picture, quality = drawing.draw(
+        _inputs(given, opened),
         given.format,
         reverse=given.reverse,
-        say=say,
         reading=_reading(given),
         **look,
     )
-    if given.output and given.output != "-":
-        with open(given.output, "w", encoding="utf-8", errors="surrogateescape") as file:
-            file.writelines(picture)
-    else:
-        sys.stdout.writelines(picture)
+    status = report(quality, given.strict)
+    _write(given.output, picture)
     return status
 
 
@@ -265,6 +258,11 @@ def save(profile: Profile, suffix: str, output: str | None, title: str) -> None:
         parts = drawing.picture(profile, title=title, countname=profile.unit)
     else:
         parts = [speedscope.write(profile, title)]
+    _write(output, parts)
+
+
+def _write(output: str | None, parts: Iterable[str]) -> None:
+    """Writes text to a file, or to standard output."""
     if output is None or output == "-":
         sys.stdout.writelines(parts)
         return
@@ -283,15 +281,13 @@ def _diff(given: argparse.Namespace, opened: ExitStack) -> int:
         before, after = (
             drawing.read([_open(name, opened)], None, {}) for name in (given.before, given.after)
         )
-        with open(given.output, "w", encoding="utf-8", errors="surrogateescape") as file:
-            file.write(html.write(after, given.title, before))
+        _write(given.output, [html.write(after, given.title, before)])
         return max(report(before.quality, False), report(after.quality, False))
     lines, quality = difference.folded(
         _open(given.before, opened), _open(given.after, opened),
         normalize=given.normalize, strip_hex=given.strip_hex,
     )  # fmt: skip
-    for line in lines:
-        sys.stdout.write(line + "\n")
+    _write(None, (line + "\n" for line in lines))
     return report(quality, strict=False)
 
 
@@ -309,8 +305,11 @@ def _reading(given: argparse.Namespace) -> dict[str, object]:
 def _read(given: argparse.Namespace, opened: ExitStack) -> Profile:
     from prybee.flame import drawing
 
-    names = given.files or ["-"]
-    return drawing.read([_open(name, opened) for name in names], given.format, _reading(given))
+    return drawing.read(_inputs(given, opened), given.format, _reading(given))
+
+
+def _inputs(given: argparse.Namespace, opened: ExitStack) -> list[BufferedReader]:
+    return [_open(name, opened) for name in given.files or ["-"]]
 
 
 def _open(name: str, opened: ExitStack) -> BufferedReader:

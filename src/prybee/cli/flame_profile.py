@@ -8,7 +8,7 @@ import sys
 from prybee.cli.options import UsageError
 from prybee.diagnostics import PrybeeError, Source
 from prybee.flame.profile import Profile
-from prybee.flame.profiling import KINDS, Gatherer
+from prybee.flame.profiling import KINDS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 
     from prybee.flame.profiling import Kind
 
-_UNITS = {"ms": 1, "s": 1000, "m": 60_000, "h": 3_600_000}
+# The longest that is traced, in milliseconds.
+_LONGEST = (1 << 31) - 1
 
 
 def options(commands: argparse._SubParsersAction[Any]) -> None:
@@ -70,6 +71,7 @@ def _trace(given: argparse.Namespace, kind: Kind, profile: Profile) -> int:
     from prybee.cli import live
     from prybee.cli.options import Arguments
     from prybee.cli.times import Times
+    from prybee.flame.gathering import Gatherer
     from prybee.language.frontend import CompileOptions
 
     with open(kind.script, encoding="utf-8") as file:
@@ -104,12 +106,12 @@ def _milliseconds(text: str) -> int:
     Raises:
         UsageError: it is none.
     """
-    number = text.rstrip("hms")
-    unit = text[len(number) :] or "s"
+    from prybee.tools.timing import milliseconds
+
     try:
-        found = float(number) * _UNITS[unit]
-    except (ValueError, KeyError):
-        raise UsageError(f"-d {text}: no duration: 10s, 500ms, 2m") from None
-    if not 1 <= found < 1 << 31:
-        raise UsageError(f"-d {text}: no duration")
-    return int(found)
+        found = milliseconds(text, "-d")
+    except PrybeeError:
+        found = 0
+    if not 0 < found <= _LONGEST:
+        raise UsageError(f"-d {text}: no duration: 10s, 500ms, 2m")
+    return found

@@ -9,16 +9,9 @@ from prybee.flame.readers import folded
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from io import BufferedReader
     from typing import Any
-
-# Options of a picture that are passed on as they are.
-LOOK = (
-    "title", "subtitle", "notes", "width", "height", "minwidth", "fonttype", "fontsize",
-    "fontwidth", "encoding", "countname", "nametype", "colors", "bgcolors", "hash", "random",
-    "inverted", "negate", "total", "factor", "nameattr",
-)  # fmt: skip
 
 
 def read(files: Sequence[BufferedReader], kind: str | None, reading: Mapping[str, Any]) -> Profile:
@@ -34,14 +27,13 @@ def read(files: Sequence[BufferedReader], kind: str | None, reading: Mapping[str
     """
     whole: Profile | None = None
     for file in files:
-        each = _format(file, kind)
-        one = each.read(file, **(reading if each.name == "perf" else {}))
+        one = _profile(file, _format(file, kind), reading)
         if whole is None:
             whole = one
             continue
         for stack, weight in one.stacks():
-            whole.add([whole.frame(*_parts(frame)) for frame in stack], weight)
-        _join(whole.quality, one.quality)
+            whole.add([whole.frame(each.name, each.kind, each.module) for each in stack], weight)
+        whole.quality.join(one.quality)
     return whole if whole is not None else Profile()
 
 
@@ -50,47 +42,38 @@ def draw(
     kind: str | None,
     *,
     reverse: bool,
-    say: Callable[[Quality], None],
     reading: Mapping[str, Any],
     **look: Any,
-) -> Iterator[str]:
-    """A picture of the stacks of all files.
+) -> tuple[Iterator[str], Quality]:
+    """A picture of the stacks of all files, and what was not understood of them.
 
     Args:
         files, kind, reading: as for :func:`read`.
         reverse: the leaves are at the root.
-        say: is told what was not understood.
         **look: options of the picture.
     """
-    from prybee.flame.writers import svg
-
     stacks: list[bytes] = []
     weights: list[float] = []
     before: list[float] = []
     quality = Quality()
     for file in files:
         each = _format(file, kind)
+        old: list[float] = []
         if each.name == "folded":
             # What is only to be drawn need not be taken apart.
             found, some, old = folded.parse(file, quality)
         else:
-            profile = each.read(file, **(reading if each.name == "perf" else {}))
-            found, some, old = _folded(profile)
-            _join(quality, profile.quality)
+            profile = _profile(file, each, reading)
+            found, some = _folded(profile)
+            quality.join(profile.quality)
         if old or before:
             before = [*(before or weights), *(old or some)]
         stacks += found
         weights += some
-    say(quality)
-    if not look.get("nameattr"):
-        look.pop("nameattr", None)
-    if not look.get("countname"):
-        look.pop("countname", None)
     if reverse:
         stacks = [b";".join(reversed(stack.split(b";"))) for stack in stacks]
-    keys = [stack.replace(b";", BETWEEN) for stack in stacks]
     deltas = [new - old for new, old in zip(weights, before, strict=True)] if before else []
-    return svg.write(Stacks(keys, weights, deltas), svg.Options(**look))
+    return _picture(stacks, weights, deltas, look), quality
 
 
 def picture(profile: Profile, **look: Any) -> Iterator[str]:
@@ -100,11 +83,19 @@ def picture(profile: Profile, **look: Any) -> Iterator[str]:
         profile: what is drawn.
         **look: options of the picture.
     """
+    return _picture(*_folded(profile), [], look)
+
+
+def _picture(
+    stacks: Sequence[bytes],
+    weights: Sequence[float],
+    deltas: Sequence[float],
+    look: Mapping[str, Any],
+) -> Iterator[str]:
     from prybee.flame.writers import svg
 
-    stacks, weights, _ = _folded(profile)
     keys = [stack.replace(b";", BETWEEN) for stack in stacks]
-    return svg.write(Stacks(keys, weights), svg.Options(**look))
+    return svg.write(Stacks(keys, weights, deltas), svg.Options(**look))
 
 
 def attributes(lines: Iterable[str]) -> dict[str, dict[str, str]]:
@@ -128,21 +119,14 @@ def _format(file: BufferedReader, name: str | None) -> formats.Format:
     return formats.guess(file.peek(formats.HEAD))
 
 
-def _folded(profile: Profile) -> tuple[list[bytes], list[float], list[float]]:
+def _profile(file: BufferedReader, format_: formats.Format, reading: Mapping[str, Any]) -> Profile:
+    return format_.read(file, **(reading if format_.name == "perf" else {}))
+
+
+def _folded(profile: Profile) -> tuple[list[bytes], list[float]]:
     names = [
         (frame.name + ANNOTATIONS.get(frame.kind, "")).encode(errors="surrogateescape")
         for frame in profile.frames
     ]
     stacks = [b";".join([names[number] for number in stack]) for stack in profile.weights]
-    return stacks, list(profile.weights.values()), []
-
-
-def _parts(frame: Any) -> tuple[str, str, str]:
-    return frame.name, frame.kind, frame.module
-
-
-def _join(one: Quality, other: Quality) -> None:
-    one.rejected += other.rejected
-    one.examples = [*one.examples, *other.examples][: Quality.EXAMPLES]
-    one.lost += other.lost
-    one.stackless += other.stackless
+    return stacks, list(profile.weights.values())

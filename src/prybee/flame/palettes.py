@@ -15,13 +15,13 @@ Values = tuple[float, float, float]
 SEPARATOR: Colour = (160, 160, 160)  # A frame named "--" parts stacks that are joined.
 FRAME_SEPARATOR: Colour = (200, 200, 200)  # "-"
 
-YELLOW, BLUE, GREEN, GREY = (
-    ("#eeeeee", "#eeeeb0"),
-    ("#eeeeee", "#e0e0ff"),
-    ("#eef2ee", "#e0ffe0"),
-    ("#f8f8f8", "#e8e8e8"),
-)
-BACKGROUNDS = {"yellow": YELLOW, "blue": BLUE, "green": GREEN, "grey": GREY}
+# Colours at the top and at the bottom.
+BACKGROUNDS = {
+    "yellow": ("#eeeeee", "#eeeeb0"),
+    "blue": ("#eeeeee", "#e0e0ff"),
+    "green": ("#eef2ee", "#e0ffe0"),
+    "grey": ("#f8f8f8", "#e8e8e8"),
+}
 
 
 def of_name(name: str) -> Values:
@@ -116,7 +116,7 @@ _BY_NAME: dict[str, Callable[[str], str]] = {
 }
 # By palette; all others have the yellow one.
 _BACKGROUND_OF = {
-    **dict.fromkeys(("mem",), "green"),
+    "mem": "green",
     **dict.fromkeys(("io", "wakeup", "chain"), "blue"),
     **dict.fromkeys(("red", "green", "blue", "aqua", "yellow", "purple", "orange"), "grey"),
 }

@@ -49,7 +49,6 @@ class Quality:
         examples: the first of them, with their numbers: ``(line, text)``.
         lost: samples that the tracer itself lost.
         stackless: samples without any frame.
-        unresolved: weight of the samples whose leaf has no name.
     """
 
     EXAMPLES = 3
@@ -59,7 +58,6 @@ class Quality:
         self.examples: list[tuple[int, str]] = []
         self.lost = 0
         self.stackless = 0
-        self.unresolved: float = 0
 
     def reject(self, number: int, line: str) -> None:
         """Counts a line that was not understood.
@@ -71,6 +69,13 @@ class Quality:
         self.rejected += 1
         if len(self.examples) < self.EXAMPLES:
             self.examples.append((number, line))
+
+    def join(self, other: Quality) -> None:
+        """Adds what another part of the same profile lacks."""
+        self.rejected += other.rejected
+        self.examples = [*self.examples, *other.examples][: self.EXAMPLES]
+        self.lost += other.lost
+        self.stackless += other.stackless
 
     @property
     def whole(self) -> bool:

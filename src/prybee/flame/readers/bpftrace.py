@@ -11,6 +11,7 @@ import json
 import re
 
 from prybee.flame.profile import Profile
+from prybee.flame.readers.text import numbered
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -44,8 +45,7 @@ def read(lines: Iterable[bytes], map: str = "") -> Profile:  # noqa: A002
         map: its name, with ``@``; empty for the first whose keys have stacks.
     """
     profile = Profile("")
-    numbered = enumerate((line.decode(errors="surrogateescape") for line in lines), 1)
-    for number, (name, key, value) in _entries(numbered, profile):
+    for number, (name, key, value) in _entries(numbered(lines), profile):
         elements = list(_elements(key))
         if not any(isinstance(element, list) for element in elements):
             continue
@@ -85,7 +85,7 @@ def _entries(lines: Iterator[tuple[int, str]], profile: Profile) -> Iterator[tup
         name, rest = begun.groups()
         parts: list[str] = []
         while (end := _END.match(rest)) is None:
-            parts.append(rest.rstrip("\n"))
+            parts.append(rest)
             following = next(lines, None)
             if following is None:
                 profile.quality.reject(number, line.rstrip())

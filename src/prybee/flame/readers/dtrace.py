@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 
 from prybee.flame.profile import Profile
+from prybee.flame.readers.text import numbered
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -38,8 +39,7 @@ def read(lines: Iterable[bytes], includeoffset: bool = False) -> Profile:
     profile = Profile()
     stack: list[int] = []
     header = True
-    for number, line in enumerate(lines, 1):
-        text = line.decode(errors="surrogateescape").rstrip("\n")
+    for number, text in numbered(lines):
         if header and not text.startswith((" ", "\t")):
             continue  # The columns, and what dtrace says.
         if not text.strip() or re.match(r"\s*\d+\s+\d+\s+\S*:\S*\s*$", text):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from prybee.flame.profile import Profile
+from prybee.flame.readers.text import numbered
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -23,8 +24,7 @@ def read(lines: Iterable[bytes]) -> Profile:
     """Reads a stack for each thread of each dump."""
     profile = Profile("threads")
     stack: list[int] = []
-    for number, line in enumerate(lines, 1):
-        text = line.decode(errors="surrogateescape").rstrip("\n")
+    for number, text in numbered(lines):
         if (frame := _FRAME.match(text)) is not None:
             name = f"{frame[1]}:{frame[2]}:{frame[3]}"
             stack.append(profile.frame(name.replace(";", ":"), module=frame[1]))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from prybee.flame.profile import Profile
+from prybee.flame.readers.text import numbered
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -42,8 +43,7 @@ def read(lines: Iterable[bytes], pid: bool = False, tid: bool = False) -> Profil
             profile.add([*(profile.frame(root) for root in roots), *reversed(stack)])
             stack.clear()
 
-    for line in lines:
-        text = line.decode(errors="surrogateescape").rstrip("\n")
+    for _, text in numbered(lines):
         if (frame := _FRAME.match(text)) is not None:
             if text.startswith("#0"):
                 end()

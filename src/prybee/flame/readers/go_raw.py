@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from prybee.flame.profile import INLINED, PLAIN, Profile
+from prybee.flame.readers.text import numbered
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -27,8 +28,7 @@ def read(lines: Iterable[bytes]) -> Profile:
     samples: list[tuple[int, list[int]]] = []
     locations: dict[int, list[str]] = {}
     last: list[str] = []
-    for number, line in enumerate(lines, 1):
-        text = line.decode(errors="surrogateescape").rstrip("\n")
+    for number, text in numbered(lines):
         if text[:1].isalpha():
             part = text.strip().rstrip(":")
         elif part in ("Samples", "samples/count cpu/nanoseconds") or "/" in part:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from prybee.flame.profile import Profile
+from prybee.flame.readers.text import numbered
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -22,8 +23,8 @@ def read(lines: Iterable[bytes]) -> Profile:
     """Reads a stack for each exception; a cause is one of its own."""
     profile = Profile("exceptions")
     stack: list[int] = []
-    for line in lines:
-        frame = _FRAME.match(line.decode(errors="surrogateescape"))
+    for _, text in numbered(lines):
+        frame = _FRAME.match(text)
         if frame is not None:
             stack.append(profile.frame(frame[1].replace(";", ":")))
         elif stack:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from prybee.flame.profile import Profile
+from prybee.flame.readers.text import numbered
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -45,8 +46,7 @@ def read(
             profile.add(profile.frame(each) for each in ([root] if tname else []) + frames)
         stack.clear()
 
-    for line in lines:
-        text = line.decode(errors="surrogateescape").rstrip("\n")
+    for _, text in numbered(lines):
         if (thread := _THREAD.match(text)) is not None:
             end()
             name, state = thread[1].replace(";", ":"), ""

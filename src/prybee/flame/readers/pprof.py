@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import zlib
 
+from prybee.dwarf.abbrevs import uleb
 from prybee.flame.profile import INLINED, PLAIN, Profile
 from prybee.flame.writers.pprof import (
     FUNCTION,
@@ -97,16 +98,10 @@ def _fields(data: bytes) -> Iterator[tuple[int, int | bytes]]:
 
 
 def _varint(data: bytes, at: int) -> tuple[int, int]:
-    value = shift = 0
-    while True:
-        byte = data[at]
-        value |= (byte & 0x7F) << shift
-        at += 1
-        if byte < 0x80:
-            return value, at
-        shift += 7
-        if shift > 63:
-            raise ValueError("a number without an end")
+    value, at = uleb(data, at)
+    if value >> 70:
+        raise ValueError("a number without an end")
+    return value, at
 
 
 def _message(data: bytes) -> dict[int, list[int | bytes]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from prybee.flame.profile import KERNEL, PLAIN, Profile
+from prybee.flame.readers.text import numbered
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -23,8 +24,7 @@ def read(lines: Iterable[bytes]) -> Profile:
     """Reads stacks."""
     profile = Profile()
     stack: list[int] = []
-    for number, line in enumerate(lines, 1):
-        text = line.decode(errors="surrogateescape").rstrip("\n")
+    for number, text in numbered(lines):
         if (count := _COUNT.match(text)) is not None and stack:
             profile.add(reversed(stack), int(count[1]))
             stack = []

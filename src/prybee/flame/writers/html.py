@@ -14,6 +14,8 @@ import os
 import zlib
 from html import escape
 
+from prybee.flame.writers.varint import encode
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from prybee.flame.profile import Profile
@@ -83,11 +85,10 @@ def payload(profile: Profile, before: Profile | None = None) -> bytes:
     scale = 1
     if any(weight != int(weight) for pair in weights.values() for weight in pair):
         scale = 1000
-    names = [name for name, _, _ in frames]
-    # By name, as flame graphs are: the order of frames in the data is the order of siblings.
-    order = sorted(range(len(names)), key=names.__getitem__)
-    place = {frame: number for number, frame in enumerate(order)}
     table = list(frames)
+    # By name, as flame graphs are: the order of frames in the data is the order of siblings.
+    order = sorted(range(len(table)), key=lambda frame: table[frame][0])
+    place = {frame: number for number, frame in enumerate(order)}
     head = json.dumps(
         {"scale": scale, "frames": [table[frame] for frame in order]}, separators=(",", ":")
     ).encode(errors="replace")
@@ -103,22 +104,15 @@ def payload(profile: Profile, before: Profile | None = None) -> bytes:
             common += 1
         up = len(path) - common
         for depth in range(common, len(key)):
-            _number(data, up)
-            _number(data, key[depth])
+            data += encode(up)
+            data += encode(key[depth])
             last = depth == len(key) - 1
-            _number(data, round(pair[0] * scale) if last else 0)
+            data += encode(round(pair[0] * scale) if last else 0)
             if compared:
-                _number(data, round(pair[1] * scale) if last else 0)
+                data += encode(round(pair[1] * scale) if last else 0)
             up = 0
         path = key
     return bytes(data)
-
-
-def _number(data: bytearray, value: int) -> None:
-    while value > 0x7F:
-        data.append(value & 0x7F | 0x80)
-        value >>= 7
-    data.append(value)
 
 
 def _hash(text: str) -> str:

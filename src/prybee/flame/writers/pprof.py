@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 
 from prybee.flame.profile import INLINED
+from prybee.flame.writers.varint import encode
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -71,23 +72,14 @@ def _locations(stack: tuple[int, ...], inlined: list[bool]) -> list[tuple[int, .
     return found[::-1]
 
 
-def _varint(value: int) -> bytes:
-    data = bytearray()
-    while value > 0x7F:
-        data.append(value & 0x7F | 0x80)
-        value >>= 7
-    data.append(value)
-    return bytes(data)
-
-
 def _number(field: int, value: int) -> bytes:
-    return _varint(field << 3 | _VARINT) + _varint(value)
+    return encode(field << 3 | _VARINT) + encode(value)
 
 
 def _message(field: int, data: bytes) -> bytes:
-    return _varint(field << 3 | _BYTES) + _varint(len(data)) + data
+    return encode(field << 3 | _BYTES) + encode(len(data)) + data
 
 
 def _packed(field: int, values: Iterable[int]) -> bytes:
     # Negative numbers are of 64 bits.
-    return _message(field, b"".join(_varint(value & (1 << 64) - 1) for value in values))
+    return _message(field, b"".join(encode(value & (1 << 64) - 1) for value in values))

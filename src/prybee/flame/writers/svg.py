@@ -69,11 +69,9 @@ class Options(Data):
     random: bool = False
     inverted: bool = False
     negate: bool = False
-    flamechart: bool = False
     total: float = 0
     factor: float = 1
     nameattr: Mapping[str, Mapping[str, str]] = {}
-    palette: Mapping[str, Colour] | None = None
     leaves: bool = False
 
 
@@ -174,8 +172,6 @@ class _Picture:
             return palettes.FRAME_SEPARATOR
         if self.compared:
             return palettes.difference(-box.delta if options.negate else box.delta, self.most)
-        if options.palette is not None and box.name in options.palette:
-            return options.palette[box.name]
         if options.random:
             values = self.chance.random(), self.chance.random(), self.chance.random()
             return palettes.colour(options.colors, box.name, values)
@@ -195,8 +191,7 @@ class _Picture:
             top, bottom = palettes.BACKGROUNDS[options.bgcolors]
         elif options.bgcolors:
             top = bottom = options.bgcolors
-        usual = "Flame Chart" if options.flamechart else "Flame Graph"
-        title = options.title or ("Icicle Graph" if options.inverted else usual)
+        title = options.title or ("Icicle Graph" if options.inverted else "Flame Graph")
         subtitle = (
             f'<text id="subtitle" x="{wide / 2:.2f}" y="{_plain(size * 4)}" >'
             f"{escape(options.subtitle)}</text>\n"
