@@ -13,6 +13,7 @@ from prybee.probes.lacking import NeedsFeature
 from prybee.probes.loaded_programs import PROGRAMS
 from prybee.probes.numbers import NumberError, parse
 from prybee.probes.patterns import is_pattern, matcher
+from prybee.probes.reached import Reached
 from prybee.probes.ways import (
     KERNEL,
     Breakpoints,
@@ -24,11 +25,10 @@ from prybee.probes.ways import (
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Sequence
+    from collections.abc import Iterable, Sequence
 
     from prybee.btf import Btf
     from prybee.language.attach_point import AttachPoint
-    from prybee.plan.plan import ProbeSpec
     from prybee.plan.target import Target
     from prybee.probes.ways import Way
 
@@ -69,7 +69,7 @@ _NO_LIST = (
 )
 
 
-class KernelFunction(NeedsFeature):
+class KernelFunction(Reached):
     """Functions by their name, and by their module's where it is given.
 
     Args:
@@ -92,16 +92,6 @@ class KernelFunction(NeedsFeature):
         self.ways = ways
         self.returns = ways[0].returns
         self.instead = _INSTEAD_OF_RETURNS if self.returns else _INSTEAD
-
-    def way(self, target: Target) -> Way | None:
-        """How functions are reached on this kernel; None where they cannot be."""
-        for way in self.ways:
-            if way.usable(target):
-                return way
-        return None
-
-    def usable(self, target: Target) -> bool:
-        return self.way(target) is not None
 
     # -- reading ---------------------------------------------------------------------------------
 
@@ -209,21 +199,6 @@ class KernelFunction(NeedsFeature):
             if failure.hints:
                 raise
             raise ProbeSyntaxError(str(failure), self.instead) from None
-
-    def share(self, match: Match, scope: ExpandScope, uses: Collection[str]) -> Match:
-        way = self.way(scope.target)
-        return way.share(match, uses, scope.target) if way is not None else match
-
-    def together(self, matches: Sequence[Match], scope: ExpandScope) -> Sequence[Match]:
-        way = self.way(scope.target)
-        return way.together(matches, scope.target) if way is not None else matches
-
-    def attach(
-        self, matches: Sequence[Match], program: str, scope: ExpandScope
-    ) -> Sequence[ProbeSpec]:
-        way = self.way(scope.target)
-        assert way is not None
-        return way.attach(matches, program)
 
     # -- listing ---------------------------------------------------------------------------------
 

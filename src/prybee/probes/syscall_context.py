@@ -34,11 +34,12 @@ if TYPE_CHECKING:
     from prybee.language.kernel_types import TypeTable
     from prybee.language.lower.handler import Handler
     from prybee.language.lower.operands import Operand
+    from prybee.machines import Registers
     from prybee.plan.target import TracepointField
 
 _WORD = 8
 # Where events of system calls have the arguments and the result, behind the call's number.
-_EVENT = 16
+EVENT = 16
 _MOST = 6
 
 
@@ -71,11 +72,16 @@ class SyscallContext(ProbeContext):
         self._args: StructType | None = None
         self._start = 0
 
-    def offsets(self) -> Sequence[int]:
-        """Where arguments are, from :meth:`base` on."""
+    @property
+    def known(self) -> Registers:
+        """The machine's registers: only events are without."""
         known = registers(self.arch)
         assert known is not None
-        return [known.offsets[each] for each in known.syscall_arguments]
+        return known
+
+    def offsets(self) -> Sequence[int]:
+        """Where arguments are, from :meth:`base` on."""
+        return [self.known.offsets[each] for each in self.known.syscall_arguments]
 
     def base(self, handler: Handler) -> Value:
         """The process's registers, in the kernel's memory."""
@@ -143,19 +149,13 @@ class ByBreakpoint(SyscallContext):
     program_type = "kprobe"
 
     def _register(self, handler: Handler, name: str) -> Value:
-        known = registers(self.arch)
-        assert known is not None
-        return handler.b.load(I64, context_pointer(handler), known.offsets[name])
+        return handler.b.load(I64, context_pointer(handler), self.known.offsets[name])
 
     def base(self, handler: Handler) -> Value:
-        known = registers(self.arch)
-        assert known is not None
-        return self._register(handler, known.arguments[0])
+        return self._register(handler, self.known.arguments[0])
 
     def result(self, handler: Handler) -> Value:
-        known = registers(self.arch)
-        assert known is not None
-        return self._register(handler, known.return_value)
+        return self._register(handler, self.known.return_value)
 
 
 class ByTrampoline(SyscallContext):
@@ -163,20 +163,6 @@ class ByTrampoline(SyscallContext):
 
     program_type = "tracing"
     returns_nothing = True
-
-    def __init__(
-        self,
-        name: str,
-        call: str,
-        fields: Sequence[TracepointField] | None,
-        arch: str,
-        returns: bool,
-    ) -> None:
-        super().__init__(name, call, fields, arch, returns)
-        known = registers(arch)
-        assert known is not None
-        self.attach_type = "trace_fexit" if returns else "trace_fentry"
-        self.attach_to = known.syscalls + call
 
     def base(self, handler: Handler) -> Value:
         return handler.b.load(I64, context_pointer(handler), 0)
@@ -192,13 +178,13 @@ class ByEvent(SyscallContext):
     direct = True
 
     def offsets(self) -> Sequence[int]:
-        return [_EVENT + _WORD * index for index in range(_MOST)]
+        return [EVENT + _WORD * index for index in range(_MOST)]
 
     def base(self, handler: Handler) -> Value:
         return context_pointer(handler)
 
     def result(self, handler: Handler) -> Value:
-        return handler.b.load(I64, context_pointer(handler), _EVENT)
+        return handler.b.load(I64, context_pointer(handler), EVENT)
 
 
 def argument_type(text: str, types: TypeTable) -> Type:

@@ -12,8 +12,8 @@ from prybee.language.registry import Match
 from prybee.machines import registers
 from prybee.plan.plan import ProbeSpec, TracepointAttach
 from prybee.probes import syscall_context
-from prybee.probes.lacking import NeedsFeature
 from prybee.probes.patterns import is_pattern, matcher
+from prybee.probes.reached import Reached
 from prybee.probes.ways import (
     FUNCTION,
     KERNEL,
@@ -34,8 +34,6 @@ if TYPE_CHECKING:
 
 _CATEGORY = "syscalls"
 _ENTER, _EXIT = "sys_enter_", "sys_exit_"
-# The first argument's offset in an event's record; before it is the call's number.
-_FIRST = 16
 # Calls that became another one, whose name in the kernel begins so.
 _NEWER = "new"
 
@@ -61,7 +59,10 @@ class ByTrampoline(Trampolines):
         return target.btf is not None and super().usable(target)
 
     def context(self, match: Match, provider: str, target: Target) -> ProbeContext:
-        return _context(syscall_context.ByTrampoline, match, target, self.returns)
+        context = _context(syscall_context.ByTrampoline, match, target, self.returns)
+        context.attach_type = "trace_fexit" if self.returns else "trace_fentry"
+        context.attach_to = str(match.data[1])
+        return context
 
 
 class ByEvent(Way):
@@ -84,7 +85,7 @@ class ByEvent(Way):
         ]
 
 
-class Syscall(NeedsFeature):
+class Syscall(Reached):
     """``ksyscall:name``, ``kretsyscall:name``."""
 
     counts = (1,)
@@ -101,23 +102,14 @@ class Syscall(NeedsFeature):
         self.syntax = (f"{name}:SYSCALL",)
         self.summary = summary
         self.returns = returns
-        self.ways: tuple[Way, ...] = (
-            ByBreakpoint(returns),
-            ByTrampoline(returns),
-            ByEvent(returns),
-        )
+        self.ways = (ByBreakpoint(returns), ByTrampoline(returns), ByEvent(returns))
 
     def way(self, target: Target) -> Way | None:
         """How system calls are reached on this kernel; None where they cannot be."""
+        if registers(target.arch) is not None:
+            return super().way(target)
         # The call's arguments are registers, but in its event.
-        known = registers(target.arch) is not None
-        for way in self.ways:
-            if way.usable(target) and (known or isinstance(way, ByEvent)):
-                return way
-        return None
-
-    def usable(self, target: Target) -> bool:
-        return self.way(target) is not None
+        return next((w for w in self.ways if isinstance(w, ByEvent) and w.usable(target)), None)
 
     # -- names -----------------------------------------------------------------------------------
 
@@ -180,26 +172,11 @@ class Syscall(NeedsFeature):
 
     # -- running ---------------------------------------------------------------------------------
 
-    def share(self, match: Match, scope: ExpandScope, uses: Collection[str]) -> Match:
-        way = self.way(scope.target)
-        return way.share(match, uses, scope.target) if way is not None else match
-
-    def together(self, matches: Sequence[Match], scope: ExpandScope) -> Sequence[Match]:
-        way = self.way(scope.target)
-        return way.together(matches, scope.target) if way is not None else matches
-
     def context(self, match: Match, scope: ExpandScope) -> ProbeContext:
         way = self.way(scope.target)
         if way is None:
             raise self.cannot(scope.target)
         return way.context(match, self.name, scope.target)
-
-    def attach(
-        self, matches: Sequence[Match], program: str, scope: ExpandScope
-    ) -> Sequence[ProbeSpec]:
-        way = self.way(scope.target)
-        assert way is not None
-        return way.attach(matches, program)
 
     # -- listing ---------------------------------------------------------------------------------
 
@@ -243,7 +220,7 @@ def fields_of(call: str, target: Target) -> tuple[TracepointField, ...] | None:
     found = target.tracepoint_format(_CATEGORY, _ENTER + call)
     if found is None:
         return None
-    return tuple([field for field in found if field.offset >= _FIRST])
+    return tuple([field for field in found if field.offset >= syscall_context.EVENT])
 
 
 def _call(match: Match) -> str:
