@@ -281,6 +281,24 @@ def bpf(layout: Layout, about: str = "", **values: int | Buffer | None) -> int:
     return result
 
 
+def read_info(fd: int, about: str, info: Attributes | bytearray) -> None:
+    """Has the kernel write what it knows of an object (BPF_OBJ_GET_INFO_BY_FD) into ``info``.
+
+    Args:
+        fd: the object's descriptor.
+        about: what the object is, for the error.
+        info: all of it may be filled; what is asked for stands in it.
+
+    Raises:
+        KernelError: refused, or the descriptor is of another kind.
+    """
+    if isinstance(info, Attributes):
+        size, buffer = info.layout.size, info.buffer
+    else:
+        size, buffer = len(info), info
+    bpf(OBJ_GET_INFO_BY_FD, about, bpf_fd=fd, info_len=size, info=buffer)
+
+
 def error(command: str, errno: int, about: str = "") -> KernelError:
     """The exception for a failed bpf(2) command, with a hint where privilege is the reason."""
     from prybee.linux.privileges import bpf_hint

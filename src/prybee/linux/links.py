@@ -22,13 +22,13 @@ from prybee.linux.attributes import (
     LINK_CREATE_UPROBE_MULTI,
     LINK_DETACH,
     LINK_INFO,
-    OBJ_GET_INFO_BY_FD,
     OBJ_PIN,
     RAW_TRACEPOINT_OPEN,
     Attributes,
     address,
     bpf,
     error,
+    read_info,
 )
 from prybee.linux.objects import KernelObject
 from prybee.linux.switched_off import OFF
@@ -61,7 +61,7 @@ class Link(KernelObject):
         """
         # The kernel checks the length against its own structure; 64 covers the union.
         buffer = bytearray(64)
-        bpf(OBJ_GET_INFO_BY_FD, self.target, bpf_fd=self.fd, info_len=len(buffer), info=buffer)
+        read_info(self.fd, self.target, buffer)
         return LINK_INFO.decode(buffer)
 
     def detach(self) -> None:

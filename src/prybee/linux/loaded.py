@@ -12,11 +12,11 @@ from prybee.diagnostics import KernelError
 from prybee.linux.attributes import (
     BTF_GET_FD_BY_ID,
     BTF_INFO,
-    OBJ_GET_INFO_BY_FD,
     PROG_GET_NEXT_ID,
     PROG_INFO,
     Attributes,
     bpf,
+    read_info,
 )
 from prybee.linux.programs import LoadedBtf, Program
 
@@ -82,13 +82,7 @@ def _ids(program: Program, info: dict[str, int | bytes]) -> list[int]:
     request = Attributes(
         PROG_INFO, nr_func_info=count, func_info=records, func_info_rec_size=_FUNC_INFO
     )
-    bpf(
-        OBJ_GET_INFO_BY_FD,
-        f"program {program.name}",
-        bpf_fd=program.fd,
-        info_len=PROG_INFO.size,
-        info=request.buffer,
-    )
+    read_info(program.fd, f"program {program.name}", request)
     return [type_ for _insn, type_ in iter_unpack("<II", records)]
 
 
@@ -100,13 +94,7 @@ def _types(number: int) -> Btf:
         while True:
             data = bytearray(size)
             request = Attributes(BTF_INFO, btf=data, btf_size=size)
-            bpf(
-                OBJ_GET_INFO_BY_FD,
-                f"types {number}",
-                bpf_fd=loaded.fd,
-                info_len=BTF_INFO.size,
-                info=request.buffer,
-            )
+            read_info(loaded.fd, f"types {number}", request)
             if request["btf_size"] <= size:
                 return Btf(bytes(data[: request["btf_size"]]))
             size = request["btf_size"]

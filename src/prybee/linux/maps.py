@@ -24,11 +24,11 @@ from prybee.linux.attributes import (
     MAP_GET_FD_BY_ID,
     MAP_INFO,
     OBJ_GET,
-    OBJ_GET_INFO_BY_FD,
     OBJ_PIN,
     Attributes,
     bpf,
     error,
+    read_info,
 )
 from prybee.linux.objects import KernelObject, allow_locked_memory, object_name
 from prybee.linux.switched_off import OFF
@@ -550,5 +550,5 @@ def map_info(fd: int) -> dict[str, int | bytes]:
     """
     _ = MAP_INFO.fields
     buffer = bytearray(MAP_INFO.size)
-    bpf(OBJ_GET_INFO_BY_FD, "a map", bpf_fd=fd, info_len=len(buffer), info=buffer)
+    read_info(fd, "a map", buffer)
     return MAP_INFO.decode(buffer)

@@ -18,7 +18,6 @@ from prybee.linux.attributes import (
     BTF_INFO,
     BTF_LOAD,
     ENABLE_STATS,
-    OBJ_GET_INFO_BY_FD,
     PROG_GET_FD_BY_ID,
     PROG_INFO,
     PROG_LOAD,
@@ -26,6 +25,7 @@ from prybee.linux.attributes import (
     Attributes,
     bpf,
     error,
+    read_info,
 )
 from prybee.linux.objects import KernelObject, allow_locked_memory, object_name
 
@@ -124,8 +124,7 @@ class LoadedBtf(KernelObject):
         """The name of a module; ``vmlinux``; empty for what a program brought along."""
         text = bytearray(_MODULE_NAME)
         info = Attributes(BTF_INFO, name=text, name_len=len(text))
-        length = BTF_INFO.size
-        bpf(OBJ_GET_INFO_BY_FD, "types", bpf_fd=self.fd, info_len=length, info=info.buffer)
+        read_info(self.fd, "types", info)
         return bytes(text).partition(b"\0")[0].decode("utf-8", "replace")
 
 
@@ -311,8 +310,7 @@ class Program(KernelObject):
         """
         _ = PROG_INFO.fields
         buffer = bytearray(PROG_INFO.size)
-        about = f"program {self.name}"
-        bpf(OBJ_GET_INFO_BY_FD, about, bpf_fd=self.fd, info_len=len(buffer), info=buffer)
+        read_info(self.fd, f"program {self.name}", buffer)
         return PROG_INFO.decode(buffer)
 
     @property
@@ -336,13 +334,7 @@ class Program(KernelObject):
             return b""
         code = bytearray(size)
         request = Attributes(PROG_INFO, xlated_prog_len=size, xlated_prog_insns=code)
-        bpf(
-            OBJ_GET_INFO_BY_FD,
-            f"program {self.name}",
-            bpf_fd=self.fd,
-            info_len=PROG_INFO.size,
-            info=request.buffer,
-        )
+        read_info(self.fd, f"program {self.name}", request)
         return bytes(code)
 
     def _describe(self) -> str:
