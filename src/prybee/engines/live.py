@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 
 from prybee.linux.switched_off import OFF
+from prybee.plan.plan import loaded_program
 from prybee.plan.target import Target, TracepointField
 
 TYPE_CHECKING = False
@@ -326,10 +327,10 @@ class LiveTarget(Target):
 
     def module_btf(self, module: str) -> Btf | None:
         """Types of a kernel module, those of the kernel included; None without them."""
-        if module not in self._modules and module.startswith("bpf:"):
+        if module not in self._modules and (program := loaded_program(module)) is not None:
             from prybee.linux import loaded
 
-            self._modules[module] = loaded.types(int(module[len("bpf:") :]))
+            self._modules[module] = loaded.types(program)
         if module not in self._modules:
             from prybee.btf import Btf, BtfError
 

@@ -9,6 +9,7 @@ from prybee.diagnostics import KernelError, NotSupported, PrybeeError
 from prybee.linux import uapi
 from prybee.linux.maps import Map
 from prybee.linux.programs import LoadedBtf, LoadRefused, Program
+from prybee.plan.plan import loaded_program
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -152,8 +153,9 @@ def load_program(
 
 def _module(spec: ProgramSpec) -> LoadedBtf | Program:
     """The kernel's types of the module that a program is for, or the program."""
-    if spec.attach_module.startswith("bpf:"):
-        return Program.from_id(int(spec.attach_module[len("bpf:") :]))
+    program = loaded_program(spec.attach_module)
+    if program is not None:
+        return Program.from_id(program)
     found = LoadedBtf.of_module(spec.attach_module)
     if found is None:
         raise NotSupported(

@@ -57,6 +57,15 @@ class ScriptMap(Data):
     counter: int = -1
 
 
+# What stands before the id of a loaded program, where modules are named otherwise.
+_LOADED = "bpf:"
+
+
+def loaded_program(module: str) -> int | None:
+    """The id of the loaded program that ``bpf:ID`` stands for; None for a module of the kernel."""
+    return int(module.removeprefix(_LOADED)) if module.startswith(_LOADED) else None
+
+
 class ProgramSpec(Data):
     """A program to load.
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from prybee.diagnostics import did_you_mean
 from prybee.language.registry import ExpandScope, Match, ProbeContext, ProbeSyntaxError
+from prybee.plan.plan import loaded_program
 from prybee.probes import loaded_programs
 from prybee.probes.lacking import NeedsFeature
 from prybee.probes.loaded_programs import PROGRAMS
@@ -321,7 +322,7 @@ class Fentry(KernelFunction):
 
     def context(self, match: Match, scope: ExpandScope) -> ProbeContext:
         module, function = map(str, match.data[:2])
-        if not loaded_programs.is_program(module):
+        if loaded_program(module) is None:
             return super().context(match, scope)
         return loaded_programs.context(
             match.name, self.name, module, function, scope.target, self.returns

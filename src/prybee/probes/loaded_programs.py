@@ -28,11 +28,6 @@ if TYPE_CHECKING:
 PROGRAMS = "bpf"
 
 
-def is_program(module: str) -> bool:
-    """Whether what stands for a module is a loaded program."""
-    return module.startswith(f"{PROGRAMS}:")
-
-
 def found(arguments: Sequence[str], target: Target) -> list[tuple[str, str]]:
     """(``bpf:ID``, function) of what ``ID:FUNCTION``, or ``FUNCTION`` alone, stands for."""
     number = arguments[0] if len(arguments) == 2 else "*"
