@@ -14,7 +14,7 @@ from prybee.plan import plan as p
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from prybee.diagnostics import PrybeeError
     from prybee.engines.live import LiveTarget
@@ -89,6 +89,18 @@ def attach(
     return _WAYS[type(way)](way, program, machine)
 
 
+def collected(made: Iterable[Link]) -> list[Link]:
+    """Links as they are made: all of them, or none where one of them cannot be."""
+    done: list[Link] = []
+    try:
+        # Those made before a failure stay in the list.
+        done.extend(made)
+    except BaseException:
+        close_all(done)
+        raise
+    return done
+
+
 def detach(attached: Sequence[Link]) -> None:
     """Closes links, so that no program runs when this returns."""
     # The events of tracepoints and uprobes take long to close, and run nothing without their links.
@@ -151,26 +163,25 @@ def _wherever(
     program: Program, pid: int, cpu: int, open_one: Callable[[int, int], PerfEvent]
 ) -> list[Link]:
     """Links to the events of each thread of a process, or of each CPU (``cpu`` -1), or of one."""
-    made: list[Link] = []
-    gone: KernelError | None = None
     if pid >= 0 and cpu < 0:
         # An event follows one thread, wherever it runs; inheriting covers those it starts.
         places = [(thread, -1) for thread in _threads(pid)]
     else:
         places = [(pid, each) for each in (cpus.online() if cpu < 0 else (cpu,))]
-    try:
+    gone: list[KernelError] = []
+
+    def links_there() -> Iterator[Link]:
         for place in places:
             try:
-                made.append(_linked(program, open_one(*place)))
+                yield _linked(program, open_one(*place))
             except KernelError as error:
                 if error.errno != ESRCH:
                     raise
-                gone = error  # A thread that ended meanwhile.
-        if gone is not None and not made:
-            raise gone
-    except BaseException:
-        close_all(made)
-        raise
+                gone.append(error)  # A thread that ended meanwhile.
+
+    made = collected(links_there())
+    if gone and not made:
+        raise gone[-1]
     return made
 
 
@@ -199,15 +210,12 @@ def _kprobe(way: p.KprobeAttach, program: Program, machine: Machine) -> list[Lin
         places = [("", 0, address + way.offset) for address in addresses]
     else:
         places = [(way.function, way.offset, way.address)]
-    made: list[Link] = []
-    try:
-        for function, offset, address in places:
-            event = PerfEvent.kprobe(function, offset, address=address, returns=way.returns)
-            made.append(_linked(program, event, keep_event=True))
-    except BaseException:
-        close_all(made)
-        raise
-    return made
+
+    def link(function: str, offset: int, address: int) -> Link:
+        event = PerfEvent.kprobe(function, offset, address=address, returns=way.returns)
+        return _linked(program, event, keep_event=True)
+
+    return collected(link(*place) for place in places)
 
 
 def _uprobe_multi(way: p.UprobeMultiAttach, program: Program, _: Machine) -> list[Link]:

@@ -9,11 +9,12 @@ from __future__ import annotations
 from errno import EINVAL, ESRCH
 
 from prybee.diagnostics import KernelError
+from prybee.engines.attaching import collected
 from prybee.linux import links
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from prybee.diagnostics import PrybeeError
     from prybee.engines.live import LiveTarget
@@ -47,35 +48,26 @@ def attach_many(
         by_address += [(address, function, cookie) for address in addresses]
         if not addresses:
             by_name.append((function.rpartition(":")[2], function, cookie))
-    made: list[Link] = []
-    try:
-        for places in (by_name, by_address):
-            if places:
-                _attach(way, program, places, made, missed)
-        if not made:
-            raise missed[0][1]
-    except BaseException:
-        for link in made:
-            link.close()
-        raise
+    made = collected(
+        link
+        for places in (by_name, by_address)
+        if places
+        for link in _links(way, program, places, missed)
+    )
+    if not made:
+        raise missed[0][1]
     return made
 
 
-def _attach(
-    way: KprobeMultiAttach,
-    program: Program,
-    places: Sequence[Place],
-    made: list[Link],
-    missed: Missed,
-) -> None:
+def _links(
+    way: KprobeMultiAttach, program: Program, places: Sequence[Place], missed: Missed
+) -> Iterator[Link]:
     names = [place for place, _, _ in places if isinstance(place, str)]
     addresses = [place for place, _, _ in places if isinstance(place, int)]
     cookies = [cookie for _, _, cookie in places] if way.cookies else ()
     try:
-        made.append(
-            links.kprobe_multi(
-                program, names, addresses=addresses, returns=way.returns, cookies=cookies
-            )
+        yield links.kprobe_multi(
+            program, names, addresses=addresses, returns=way.returns, cookies=cookies
         )
     except KernelError as error:
         if error.errno not in _NOT_THERE:
@@ -86,5 +78,5 @@ def _attach(
             missed.append((name, KernelError(what, error.errno, _UNTRACED)))
             return
         half = len(places) // 2
-        _attach(way, program, places[:half], made, missed)
-        _attach(way, program, places[half:], made, missed)
+        yield from _links(way, program, places[:half], missed)
+        yield from _links(way, program, places[half:], missed)
