@@ -69,11 +69,19 @@ class Kind(Function):
         return Scalar(handler.const(int(self.holds(call.args[0]))), BOOL)
 
 
-class KernelFunction(Function):
+class Question(Function):
+    """What asks of the kernel: ``constant`` is the answer, None where the question is no good."""
+
+    asks = True
+
+    def lower(self, call: tree.Call, handler: Handler) -> Operand:
+        return Scalar(handler.const(int(bool(self.constant(call, handler.script.checker)))), BOOL)
+
+
+class KernelFunction(Question):
     """``kfunc_exist()`` and ``kfunc_allowed()``."""
 
     arguments = (1, 1)
-    asks = True
 
     def __init__(self, name: str, summary: str, callable_: bool) -> None:
         self.name = name
@@ -102,12 +110,8 @@ class KernelFunction(Function):
             return None
         return self.answer(call, checker.target.btf)
 
-    def lower(self, call: tree.Call, handler: Handler) -> Operand:
-        holds = self.answer(call, handler.script.target.btf)
-        return Scalar(handler.const(int(holds)), BOOL)
 
-
-class FieldExists(Function):
+class FieldExists(Question):
     """``field_exists()``: kernels rename what structs have."""
 
     name = "field_exists"
@@ -116,7 +120,6 @@ class FieldExists(Function):
     arguments = (2, 2)
     raw_arguments = True
     names_from = 1
-    asks = True
 
     def check(self, call: tree.Call, checker: Checker) -> Type:
         if path_of(call.args[1]) is None:
@@ -164,11 +167,8 @@ class FieldExists(Function):
                 return False
         return True
 
-    def lower(self, call: tree.Call, handler: Handler) -> Operand:
-        return Scalar(handler.const(int(bool(self.constant(call, handler.script.checker)))), BOOL)
 
-
-class FunctionExists(Function):
+class FunctionExists(Question):
     """``func_exists()``: kernels rename functions, too, and inline them."""
 
     name = "func_exists"
@@ -177,7 +177,6 @@ class FunctionExists(Function):
     arguments = (1, 1)
     raw_arguments = True
     names_from = 0
-    asks = True
 
     def check(self, call: tree.Call, checker: Checker) -> Type:
         path = path_of(call.args[0])
@@ -192,9 +191,6 @@ class FunctionExists(Function):
     def constant(self, call: tree.Call, checker: Checker) -> bool | None:
         path = path_of(call.args[0])
         return None if path is None else has_function(checker.target, path[0])
-
-    def lower(self, call: tree.Call, handler: Handler) -> Operand:
-        return Scalar(handler.const(int(bool(self.constant(call, handler.script.checker)))), BOOL)
 
 
 def path_of(node: tree.Expression | tree.TypeExpression) -> list[str] | None:
