@@ -27,7 +27,13 @@ NO_STATUS = 125
 
 _PORTS = ("stdout", "stderr", "status")
 # Of the host's environment the command sees these.
-PASSED = ("PATH", "HOME", "TERM", "LANG", "LC_ALL", "PYTHONPATH", "CI")
+_PASSED = ("PATH", "HOME", "TERM", "LANG", "LC_ALL", "PYTHONPATH", "CI")
+
+
+def seen(more: Mapping[str, str] | None) -> dict[str, str]:
+    """The environment that a command in a guest sees: some of this one, and ``more``."""
+    passed = {name: os.environ[name] for name in _PASSED if name in os.environ}
+    return {**passed, **(more or {})}
 
 
 def run(
@@ -70,14 +76,13 @@ def run(
     root = roots.fetch(machine) if machine.root else Path("/")
     # What of this machine's files a guest with a root of its own sees.
     views = {f"/lib/modules/{kernel.release}": kernel.modules, str(ROOT): ROOT}
-    passed = {name: os.environ[name] for name in PASSED if name in os.environ}
     shares = {f"share{number}": os.path.abspath(path) for number, path in enumerate(writable)}
     image = initramfs.build(
         kernel,
         busybox(root) if machine.root else programs.busybox,
         command,
         os.path.abspath(folder or os.getcwd()),
-        machine.environment({**passed, **(environment or {})}),
+        machine.environment(seen(environment)),
         shares,
         views if machine.root else {},
         {} if machine.root else programs.tools(),

@@ -24,7 +24,7 @@ from tests.vm.archive import ArchiveError, cache, locked
 from tests.vm.machines import split
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 ROOT = Path(__file__).parents[2]
 # What is worked in, of the project.
@@ -63,12 +63,11 @@ def run(
     """
     sinks = {b"o": stdout or sys.stdout.buffer, b"e": stderr or sys.stderr.buffer}
     state = _start(version, memory)
-    passed = {name: os.environ[name] for name in guest.PASSED if name in os.environ}
     removed, archive = _changes(version, state, [*(ROOT / name for name in FOLDERS), *send])
     request = {
         "command": list(command),
         "folder": os.getcwd(),
-        "environment": split(version)[0].environment({**passed, **(environment or {})}),
+        "environment": split(version)[0].environment(guest.seen(environment)),
         "removed": removed,
     }
     deadline = time.monotonic() + timeout
@@ -167,26 +166,15 @@ def _answers(port: int, seconds: float = 5) -> bool:
         with socket.create_connection(("127.0.0.1", port), timeout=seconds) as connection:
             connection.sendall(b"\n")
             # The agent closes; without one the connection is reset or never answered.
-            return connection.recv(1) == b"" and _took(connection)
+            closed = connection.recv(1) == b""
+            return closed and not connection.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
     except OSError:
         return False
 
 
-def _took(connection: socket.socket) -> bool:
-    return connection.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR) == 0
-
-
-def _files(places: Iterator[Path] | Sequence[Path]) -> Iterator[tuple[Path, os.stat_result]]:
+def _files(places: Iterable[Path]) -> Iterator[tuple[Path, os.stat_result]]:
     for place in places:
-        paths = [place]
-        if place.is_dir():
-            paths = [
-                Path(folder) / name
-                for folder, folders, names in os.walk(place)
-                if not _without(folders)
-                for name in names
-            ]
-        for path in paths:
+        for path in _below(place) if place.is_dir() else [place]:
             try:
                 found = path.stat()
             except OSError:
@@ -194,10 +182,11 @@ def _files(places: Iterator[Path] | Sequence[Path]) -> Iterator[tuple[Path, os.s
             yield path, found
 
 
-def _without(folders: list[str]) -> bool:
-    """Keeps os.walk() out of what is made from the rest."""
-    folders[:] = [name for name in folders if name not in ("__pycache__", "_build", "results")]
-    return False
+def _below(folder: Path) -> Iterator[Path]:
+    """The files in a folder, without what is made from the rest."""
+    for inside, folders, names in os.walk(folder):
+        folders[:] = [name for name in folders if name not in ("__pycache__", "_build", "results")]
+        yield from [Path(inside) / name for name in names]
 
 
 def _changes(
@@ -241,6 +230,3 @@ def _frames(connection: socket.socket, deadline: float) -> Iterator[tuple[bytes,
                 break
             yield held[:1], held[5 : 5 + size]
             held = held[5 + size :]
-
-
-__all__ = ["down", "run", "stand"]
