@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from prybee.compiler.ir import Module
 from prybee.language.lower import globals as global_data
-from prybee.language.lower import loops, walks
+from prybee.language.lower import loops
 from prybee.language.lower.globals import GlobalData
 from prybee.language.lower.handler import Handler
 from prybee.language.lower.maps import Global, Hash, PerCpu, Storage, key_size
@@ -252,7 +252,11 @@ class ScriptLowering:
         handler = Handler(self, variant, module)
         probe = variant.probe
         body = probe.body
-        ours = walks.wanted(handler, variant)
+        ours = not self.can("helper:for_each_map_elem")
+        if ours:
+            from prybee.language.lower import walks
+
+            ours = walks.wanted(variant)
         if ours:
             # Programs of no other type can be run by user space.
             variant.context.program_type = "raw_tracepoint"
@@ -277,7 +281,8 @@ class ScriptLowering:
         if not handler.b.terminated:
             handler.b.span = None
             handler.b.ret(variant.context.return_value)
-        walks.finish(handler)
+        if ours:
+            walks.finish(handler)
         return module
 
     def _filter(self, handler: Handler, variant: Variant, pid: int) -> None:

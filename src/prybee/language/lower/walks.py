@@ -54,13 +54,9 @@ def loops(body: tree.Block) -> list[tree.For]:
     ]
 
 
-def wanted(h: Handler, variant: Variant) -> bool:
-    """Whether a handler's walks are ours."""
-    return (
-        not h.script.can("helper:for_each_map_elem")
-        and variant.context.provider in RUN_BY_US
-        and bool(loops(variant.probe.body))
-    )
+def wanted(variant: Variant) -> bool:
+    """Whether a handler's walks are ours, where the kernel has none."""
+    return variant.context.provider in RUN_BY_US and bool(loops(variant.probe.body))
 
 
 def begin(h: Handler, body: tree.Block) -> None:
