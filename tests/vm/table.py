@@ -90,9 +90,15 @@ class Lines:
                 self.rest.write(line + b"\n")
                 continue
             try:
-                self.results.add(json.loads(text.removeprefix(MARK)))
+                said = json.loads(text.removeprefix(MARK))
             except ValueError:
                 self.rest.write(line + b"\n")
+                continue
+            self.results.add(said)
+            if said.get("outcome") == "failed":
+                # Whoever watches the file need not wait for the summary.
+                self.rest.write(f"\n{said['name']}: {said['why']}\n".encode())
+                self.rest.flush()
         return len(data)
 
     def flush(self) -> None:
