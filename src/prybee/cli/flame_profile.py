@@ -48,10 +48,11 @@ def run(given: argparse.Namespace, opened: object) -> int:
         UsageError: options that make no sense.
         PrybeeError: it cannot be traced.
     """
-    from prybee.cli import flame
+    from prybee.cli import flame_draw, flame_files
+    from prybee.flame import outputs
 
     kind: Kind = given.kind
-    suffix = flame.suffix(given.output, "folded")
+    output = flame_draw.of(given.output, outputs.FOLDED)
     if given.pid and given.cmd:
         raise UsageError(f"prybee flame {kind.name}: either -p or -c")
     if given.pid is not None and not os.path.exists(f"/proc/{given.pid}"):
@@ -63,8 +64,8 @@ def run(given: argparse.Namespace, opened: object) -> int:
     if not profile.weights:
         print("nothing was seen", file=sys.stderr)
     title = given.title or f"{kind.help[0].upper()}{kind.help[1:]}"
-    flame.save(profile, suffix, given.output, title)
-    return flame.report(profile.quality, given.strict)
+    flame_draw.save(profile, output, given.output, title)
+    return flame_files.report(profile.quality, given.strict)
 
 
 def _trace(given: argparse.Namespace, kind: Kind, profile: Profile) -> int:

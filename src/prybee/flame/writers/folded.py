@@ -31,6 +31,16 @@ def lines(profile: Profile, annotate: Collection[str] = ()) -> Iterator[str]:
         yield f"{text} {number(merged[text])}"
 
 
+def write(profile: Profile, title: str = "") -> Iterator[str]:
+    """The whole text, in parts; all names have their annotations.
+
+    Args:
+        profile: what is written.
+        title: has no place here.
+    """
+    return (line + "\n" for line in lines(profile, ANNOTATIONS))
+
+
 def number(weight: float) -> str:
     """A weight: without a fraction if it has none."""
     return str(int(weight)) if weight == int(weight) else f"{weight:.6f}".rstrip("0")

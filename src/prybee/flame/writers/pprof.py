@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gzip
 
-from prybee.flame.profile import INLINED
+from prybee.flame.profile import INLINED, FormatError
 from prybee.flame.writers.varint import encode
 
 TYPE_CHECKING = False
@@ -16,13 +16,20 @@ if TYPE_CHECKING:
 # Field numbers of the messages.
 SAMPLE_TYPE, SAMPLE, MAPPING, LOCATION, FUNCTION, STRING_TABLE = 1, 2, 3, 4, 5, 6
 _VARINT, _BYTES = 0, 2
+# The largest value of a sample, and a weight that would have too many of them.
+_MOST = (1 << 63) - 1
+_TOO_LARGE = 1 << 70
 
 
-def write(profile: Profile) -> bytes:
+def write(profile: Profile, title: str = "") -> bytes:
     """The whole file.
 
     Args:
         profile: what is written; weights lose their fractions.
+        title: has no place here.
+
+    Raises:
+        FormatError: a weight that is far too large.
     """
     strings: dict[str, int] = {"": 0}
 
@@ -40,7 +47,7 @@ def write(profile: Profile) -> bytes:
             locations.setdefault(each, len(locations) + 1)
             for each in _locations(stack, [frame.kind == INLINED for frame in frames])
         ]
-        parts.append(_message(SAMPLE, _packed(1, ids) + _packed(2, [round(weight)])))
+        parts += [_message(SAMPLE, _packed(1, ids) + _packed(2, [part])) for part in _parts(weight)]
     for frame in frames:
         if frame.module:
             modules.setdefault(frame.module, len(modules) + 1)
@@ -70,6 +77,18 @@ def _locations(stack: tuple[int, ...], inlined: list[bool]) -> list[tuple[int, .
         else:
             found.append((frame,))
     return found[::-1]
+
+
+def _parts(weight: float) -> list[int]:
+    """A weight as numbers of 64 bits with a sign: samples of equal stacks count together."""
+    if abs(weight) >= _TOO_LARGE:  # Also what is infinite.
+        raise FormatError(f"pprof has no weight of {weight:g}")
+    left = round(weight)
+    parts = []
+    while abs(left) > _MOST:
+        parts.append(_MOST if left > 0 else -_MOST)
+        left -= parts[-1]
+    return [*parts, left]
 
 
 def _number(field: int, value: int) -> bytes:

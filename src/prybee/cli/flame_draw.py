@@ -1,0 +1,128 @@
+"""``prybee flame draw``: a picture of stacks, or a file for another viewer."""
+
+from __future__ import annotations
+
+import argparse
+from functools import partial
+
+from prybee.cli import flame_files
+from prybee.cli.options import UsageError
+from prybee.flame import outputs
+from prybee.flame.profile import FormatError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from contextlib import ExitStack
+    from typing import Any
+
+    from prybee.flame.outputs import Output
+    from prybee.flame.profile import Profile
+
+
+def options(commands: argparse._SubParsersAction[Any]) -> None:
+    """Adds the command."""
+    parser = commands.add_parser("draw", help="a flame graph, or a file for another viewer")
+    flame_files.input_options(parser)
+    flame_files.perf_options(parser)
+    ends = ", ".join(f".{each.name}" for each in outputs.OUTPUTS)
+    parser.add_argument(
+        "-o",
+        "--output",
+        metavar="FILE",
+        help=f"the end of its name says the format: {ends}; default: SVG on standard output",
+    )
+    parser.add_argument("--title", default="")
+    look_options(parser)
+    parser.set_defaults(run=_draw)
+
+
+def look_options(parser: argparse.ArgumentParser) -> None:
+    """Adds how a picture looks: flamegraph.pl's options."""
+    from prybee.flame.palettes import NAMES
+
+    # What is not given is not there: the picture knows what is usual.
+    group = parser.add_argument_group("how it looks")
+    look = partial(group.add_argument, default=argparse.SUPPRESS)
+    look("--subtitle")
+    look("--notes", help="a comment in the file")
+    look("--width", type=int, help="pixels (1200)")
+    look("--height", type=int, help="of a row, pixels (16)")
+    look("--minwidth", help="of a frame: pixels, or N%% (0.1)")
+    look("--fonttype")
+    look("--fontsize", type=float)
+    look("--fontwidth", type=float, help="as a part of the size")
+    look("--encoding")
+    look("--countname", help="what is counted (samples)")
+    look("--nametype")
+    look("--colors", choices=NAMES)
+    look("--bgcolors", help="yellow, blue, green, grey or #rrggbb")
+    look("--hash", action="store_true", help="colours by the names' letters")
+    look("--random", action="store_true", help="colours of chance")
+    look("--inverted", action="store_true", help="the root at the top: an icicle")
+    group.add_argument("--reverse", action="store_true", help="merge from the leaves")
+    look("--negate", action="store_true", help="growth is blue")
+    look("--total", type=float, help="what is 100%%")
+    look("--factor", type=float, help="multiply shown counts")
+    look("--nameattr", metavar="FILE", help="attributes of functions")
+
+
+def look(given: argparse.Namespace) -> dict[str, Any]:
+    """What was given of :func:`look_options`, without ``reverse``."""
+    from prybee.flame import drawing
+    from prybee.flame.writers.svg import Options
+
+    found = {name: value for name, value in vars(given).items() if name in Options._fields}
+    if "nameattr" in found:
+        with open(found["nameattr"], encoding="utf-8") as file:
+            found["nameattr"] = drawing.attributes(file)
+    return found
+
+
+def _draw(given: argparse.Namespace, opened: ExitStack) -> int:
+    from prybee.flame import drawing
+
+    output = of(given.output)
+    if output is not outputs.SVG:
+        profile = flame_files.read(given, opened)
+        save(profile, output, given.output, given.title)
+        return flame_files.report(profile.quality, given.strict)
+    picture, quality = drawing.draw(
+        flame_files.inputs(given, opened),
+        given.format,
+        reverse=given.reverse,
+        reading=flame_files.reading(given),
+        **look(given),
+    )
+    status = flame_files.report(quality, given.strict)
+    flame_files.write(given.output, picture)
+    return status
+
+
+def of(output: str | None, usual: Output = outputs.SVG) -> Output:
+    """The format that a file's name tells.
+
+    Args:
+        output: the name; None for standard output.
+        usual: the format there.
+
+    Raises:
+        UsageError: it tells none that is known.
+    """
+    if output is None or output == "-":
+        return usual
+    try:
+        return outputs.of(output)
+    except FormatError as error:
+        raise UsageError(f"prybee flame: {error}") from None
+
+
+def save(profile: Profile, output: Output, name: str | None, title: str) -> None:
+    """Writes a profile.
+
+    Args:
+        profile: what is written.
+        output: the format.
+        name: of the file; None for standard output.
+        title: of pages and pictures.
+    """
+    flame_files.write(name, outputs.content(profile, output, title))
