@@ -8,7 +8,7 @@ import pytest
 
 from prybee.diagnostics import ScriptError
 from prybee.language.frontend import Compilation
-from prybee.plan.plan import MapSpec
+from prybee.plan.plan import MapSpec, TracepointAttach
 from tests.fixtures.table_target import TableTarget, field
 from tests.language.running import compile_text
 
@@ -58,13 +58,44 @@ def test_arguments_split_by_layout() -> None:
     ]
 
 
-def test_the_probes_name_needs_a_program_each() -> None:
-    assert [served for _name, served in programs("t:syscalls:* { @[probe] = count() }")] == [
-        [OPEN],
-        [READ],
-        [WRITE],
+def test_the_probes_name_is_found_by_a_cookie() -> None:
+    plan = compiled("t:syscalls:* { @[probe] = count() } begin { print(probe) }").plan
+    assert [program.name.rpartition("_")[0] for program in plan.programs] == [
+        "tracepoint_syscalls_sys_enter_open",
+        "begin",
     ]
-    assert len(programs("macro p() { probe } t:syscalls:* { @[p()] = count() }")) == 3
+    assert [probe.attach for probe in plan.probes[:3]] == [
+        TracepointAttach("syscalls", "sys_enter_open", 0),
+        TracepointAttach("syscalls", "sys_enter_read", 1),
+        TracepointAttach("syscalls", "sys_enter_write", 2),
+    ]
+    # The names, each in as many bytes as the longest takes.
+    table = b"".join(name.encode().ljust(40, b"\0") for name in (OPEN, READ, WRITE))
+    (data,) = (each.initial for each in plan.maps if each.name == "globals")
+    assert table in data
+    assert len(programs("macro p() { probe } t:syscalls:* { @[p()] = count() }")) == 1
+    assert (
+        len(programs("fn p(): uint64 { @[probe] = count(); return 1 } t:syscalls:* { p() }")) == 1
+    )
+    # What depends on more than the name, and what is one attach point, needs no cookie.
+    split = compiled("t:syscalls:* { @[probe] = args.__syscall_nr }").plan
+    assert [(p.name, p.attach.cookie) for p in split.probes] == [(OPEN, 0), (READ, 0), (WRITE, 1)]
+    assert [p.attach.cookie for p in compiled("t:syscalls:* { @[probetype] = 1 }").plan.probes] == [
+        0,
+        0,
+        0,
+    ]
+
+
+def test_without_cookies_the_probes_name_needs_a_program_each() -> None:
+    old = TableTarget(tracepoints=EVENTS, features=("ringbuf",))
+    plan = compile_text("t:syscalls:* { @[probe] = count() }", old).plan
+    assert [(probe.name, probe.attach.cookie) for probe in plan.probes] == [
+        (OPEN, 0),
+        (READ, 0),
+        (WRITE, 0),
+    ]
+    assert len({probe.program for probe in plan.probes}) == 3
 
 
 def test_lists_and_several_providers() -> None:
@@ -205,12 +236,17 @@ def test_limits() -> None:
     assert refusal("config = { max_probes = 2 } t:syscalls:* { }") == [
         "Can't attach to 3 probes because it exceeds the current limit of 2 probes."
     ]
-    assert refusal("config = { max_bpf_progs = 2 } t:syscalls:* { print(probe) }") == [
+    text = "config = { max_bpf_progs = 2 } t:syscalls:* { print(probe) }"
+    old = TableTarget(tracepoints=EVENTS, features=("ringbuf",))
+    with pytest.raises(ScriptError) as failure:
+        compile_text(text, old)
+    assert [d.message for d in failure.value.diagnostics] == [
         (
             "Your program is trying to generate more than 3 BPF programs, which exceeds the "
             "current limit of 2"
         )
     ]
+    compiled(text)
     compiled("config = { max_bpf_progs = 1 } t:syscalls:* { @ = count() }")
     compiled("t:syscalls:* { }", environment={"BPFTRACE_MAX_PROBES": "3"})
 

@@ -90,6 +90,23 @@ def test_a_pattern() -> None:
             assert "@[vfs_read]: " in trace.finish(limit=PATIENCE)
 
 
+@pytest.mark.parametrize("without", ["", "kprobe_multi", "cookies"])
+def test_names_of_many(without: str) -> None:
+    """``probe`` is the very function's, by whatever links: its cookie tells which it is."""
+    options = ("--no-feature", without) if without else ()
+    script = (
+        "kprobe:vfs_read, kprobe:vfs_open, kprobe:vfs_statx* /pid == cpid/ { @[probe, func]++; } "
+        "kretprobe:vfs_read, kretprobe:vfs_open /pid == cpid/ { @[probe, func]++; }"
+    )
+    done = run("-q", *options, "-e", script, *READ, limit=PATIENCE)
+    assert done.returncode == 0, done.stderr
+    pairs = re.findall(r"@\[(k\w+:(\w+)), (\w+)\]", done.stdout)
+    assert {full for full, _name, _func in pairs} >= {
+        f"{kind}:{name}" for kind in ("kprobe", "kretprobe") for name in ("vfs_read", "vfs_open")
+    }
+    assert [name for _full, name, _func in pairs] == [func for _full, _name, func in pairs]
+
+
 @session
 def test_both_ends() -> None:
     """One program and one link for what is entered and left."""

@@ -79,6 +79,24 @@ def test_without_such_links() -> None:
     assert len(plan("k:vfs_read* { @ = arg0; }", "kprobe").programs) == 1
 
 
+def test_names_by_cookies() -> None:
+    """One program for all: what it is run for is told by the link."""
+    script = "k:vfs_* { @[probe] = count(); }"
+    (probe,) = plan(script, *ALL, "helper:get_attach_cookie").probes
+    assert probe.attach == KprobeMultiAttach((*READS, "vfs_write"), cookies=(0, 1, 2))
+    one_by_one = plan(script, "kprobe", "helper:get_attach_cookie")
+    assert len(one_by_one.programs) == 1
+    assert [probe.attach for probe in one_by_one.probes] == [
+        KprobeAttach("vfs_read", cookie=0),
+        KprobeAttach("vfs_readv", cookie=1),
+        KprobeAttach("vfs_write", cookie=2),
+    ]
+    # Without cookies each has its own, by links for one.
+    old = plan(script, *ALL)
+    assert len(old.programs) == 3
+    assert [type(probe.attach) for probe in old.probes] == [KprobeAttach] * 3
+
+
 def test_places_inside_a_function_stand_alone() -> None:
     script = "k:vfs_read, k:vfs_read+4, k:vfs_write { @ = arg0; }"
     assert ways(script, *ALL) == [
@@ -103,6 +121,38 @@ def test_both_ends_by_one_program(script: str, names: tuple[str, ...], count: in
     (program,) = made.programs
     assert program.attach_type == "trace_kprobe_session"
     assert program.relocations[0].symbol == "bpf_session_is_return"
+
+
+NAMED = [
+    "k:vfs_read* { @p[probe] = 1; } kr:vfs_read* { @ = retval; }",
+    "k:vfs_read* { @ = arg0; } kr:vfs_read* { @p[probe] = 1; }",
+    "k:vfs_read* { @p[probe] = 1; } kr:vfs_read* { @[probe] = 1; }",
+]
+
+
+@pytest.mark.parametrize("script", NAMED)
+def test_both_ends_with_names(script: str) -> None:
+    features = (*ALL, "kfunc:bpf_session_is_return", "helper:get_attach_cookie")
+    (probe,) = plan(script, *features).probes
+    assert probe.attach == KprobeMultiAttach(READS, session=True, cookies=(0, 1))
+
+
+def test_programs_with_several_links_are_no_session() -> None:
+    """Where functions are attached to one by one, and yet the kernel says that it has sessions."""
+    features = ("kprobe", "kprobe_session", "helper:get_func_ip", "kfunc:bpf_session_is_return")
+    made = plan("k:vfs_read* { @ = arg0; } kr:vfs_read* { @ = retval; }", *features)
+    assert len(made.probes) == 4
+    assert len(made.programs) == 2
+
+
+def test_other_orders_are_no_session() -> None:
+    """Cookies that count the same functions otherwise."""
+    script = "k:vfs_read* { @[probe] = 1; } kr:vfs_readv, kr:vfs_read { @[probe] = 1; }"
+    features = (*ALL, "kfunc:bpf_session_is_return", "helper:get_attach_cookie")
+    assert [probe.attach for probe in plan(script, *features).probes] == [
+        KprobeMultiAttach(READS, cookies=(0, 1)),
+        KprobeMultiAttach(READS[::-1], returns=True, cookies=(0, 1)),
+    ]
 
 
 APART = [

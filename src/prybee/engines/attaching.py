@@ -122,7 +122,7 @@ def _tracepoint(way: p.TracepointAttach, program: Program, machine: Machine) -> 
             )
         raise NotSupported(name, "this kernel has no such event")
     event = PerfEvent.tracepoint(number, name, cpu=cpus.online()[0])
-    return [_linked(program, event, keep_event=True)]
+    return [_linked(program, event, way.cookie, keep_event=True)]
 
 
 def _raw_tracepoint(way: p.RawTracepointAttach, program: Program, _: Machine) -> list[Link]:
@@ -213,7 +213,7 @@ def _kprobe(way: p.KprobeAttach, program: Program, machine: Machine) -> list[Lin
 
     def link(function: str, offset: int, address: int) -> Link:
         event = PerfEvent.kprobe(function, offset, address=address, returns=way.returns)
-        return _linked(program, event, keep_event=True)
+        return _linked(program, event, way.cookie, keep_event=True)
 
     return collected(link(*place) for place in places)
 

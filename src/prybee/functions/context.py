@@ -8,9 +8,10 @@ from prybee.functions.in_memory import InMemory
 from prybee.functions.symbols import hit_address, store_usym
 from prybee.language import tree
 from prybee.language.lower.loops import context
-from prybee.language.lower.operands import Scalar, Text
+from prybee.language.lower.operands import Place, Scalar, Text
 from prybee.language.registry import Function, ProbeSyntaxError
 from prybee.language.types import (
+    BPF,
     INT64,
     NONE,
     UINT64,
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from prybee.language.checker import Checker
     from prybee.language.lower.handler import Handler
     from prybee.language.lower.operands import Operand
+    from prybee.language.registry import ProbeContext
 
 # Probe types that prybee itself triggers.
 _SPECIAL = frozenset(("begin", "end", "self"))
@@ -233,7 +235,10 @@ def _function_address(handler: Handler) -> int | None:
 
 
 class ProbeText(Function):
-    """``probe`` and ``probetype``: constants of each attach point."""
+    """``probe`` and ``probetype``: constants of each attach point.
+
+    A program that serves several finds its name by the cookie of the link that it runs for.
+    """
 
     variable = True
 
@@ -246,12 +251,25 @@ class ProbeText(Function):
         return (probe_type(provider) if self.only_type else name).encode()
 
     def check(self, call: tree.Call, checker: Checker) -> Type:
-        found = self._text(checker.context.name, checker.context.provider)
-        return StringType(len(found) + 1)
+    def _texts(self, found: ProbeContext) -> list[bytes]:
+        names = found.names if found.names and not self.only_type else (found.name,)
+        return [self._text(name, found.provider) for name in names]
+
+        return StringType(max(map(len, self._texts(checker.context))) + 1)
 
     def lower(self, call: tree.Call, handler: Handler) -> Operand:
-        found = self._text(handler.context.name, handler.context.provider)
-        return Text(found, StringType(len(found) + 1))
+        texts = self._texts(handler.context)
+        size = max(map(len, texts)) + 1
+        if len(texts) == 1:
+            return Text(texts[0], StringType(size))
+        stride = (size + 7) // 8 * 8
+        table = handler.script.globals.constant(b"".join([t.ljust(stride, b"\0") for t in texts]))
+        b = handler.b
+        cookie = b.call("get_attach_cookie", [context(handler)])
+        # The kernel gives what the links were made with; the verifier wants to see its range.
+        known = b.select(b.icmp("ult", cookie, len(texts)), cookie, handler.const(0))
+        name = b.ptr_add(handler.global_pointer(table), b.mul(known, stride))
+        return Place(name, 0, StringType(size), BPF)
 
 
 FUNCTIONS = (

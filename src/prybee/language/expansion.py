@@ -50,8 +50,11 @@ _USES = {
     "skboutput": "args",
     "socket_cookie": "args",
 }
-# Functions whose value depends on the very attach point: one program for each.
+# Functions whose value depends on the very attach point: one program for each, but where its name
+# is found by a cookie.
 _NAMES = frozenset(("probe", "uaddr"))
+_BY_COOKIE = frozenset(("probe",))
+_COOKIES = "helper:get_attach_cookie"
 
 _MORE_PROBES = (
     "You can increase the limit through the BPFTRACE_MAX_PROBES environment variable, but BE "
@@ -366,12 +369,14 @@ def expand(expansion: Expansion, registry: Registry) -> list[ProbeBlock]:
 def _expand_block(
     block: ProbeBlock, scope: ExpandScope, functions: Sequence[tree.Subprogram]
 ) -> None:
-    uses, by_name = _uses(block.probe, functions)
+    uses, names = _uses(block.probe, functions)
+    cookies = len(block.found) > 1 and names == _BY_COOKIE and scope.target.has(_COOKIES)
     groups: dict[object, tuple[Provider, list[Match], list[Span]]] = {}
     for found in block.found:
         provider, match = found.provider, found.match
         match = provider.share(match, scope, uses)
-        key = (provider.names[0], match.key, match.name if by_name else "")
+        apart = names and not (cookies and provider.has_cookies(scope))
+        key = (provider.names[0], match.key, match.name if apart else "")
         group = groups.get(key)
         if group is None:
             group = groups[key] = (provider, [], [])
@@ -384,9 +389,19 @@ def _expand_block(
         except ProbeSyntaxError as failure:
             error = Diagnostic(ERROR, str(failure), spans[0], failure.hints)
             raise ScriptError([error]) from None
+        if names and len(matches) > 1:
+            matches, context.names = _told_apart(matches)
         block.variants.append(Variant(block.probe, block.index, context, matches))
         block.providers.append(provider)
         block.spans.append(spans)
+
+
+def _told_apart(matches: Sequence[Match]) -> tuple[list[Match], tuple[str, ...]]:
+    """Matches with cookies that tell their names apart, and the names by these cookies."""
+    # A probe may have several matches (USDT probes have one for each form of their arguments).
+    numbers: dict[str, int] = {}
+    told = [match.replace(cookie=numbers.setdefault(match.name, len(numbers))) for match in matches]
+    return told, tuple(numbers) if len(numbers) > 1 else ()
 
 
 def _registers(node: tree.Call, name: str) -> Iterator[str]:
@@ -397,10 +412,12 @@ def _registers(node: tree.Call, name: str) -> Iterator[str]:
         yield from [f"reg:{each.value}" for each in node.args if isinstance(each, tree.String)]
 
 
-def _uses(probe: tree.Probe, functions: Sequence[tree.Subprogram]) -> tuple[frozenset[str], bool]:
-    """What of its context a handler looks at, and whether it wants its attach point's name."""
+def _uses(
+    probe: tree.Probe, functions: Sequence[tree.Subprogram]
+) -> tuple[frozenset[str], frozenset[str]]:
+    """What of its context a handler looks at, and what depends on its very attach point."""
     uses: set[str] = set()
-    by_name = False
+    names: set[str] = set()
     parts: list[tree.Node] = [probe.body, *functions]
     if probe.predicate is not None:
         parts.append(probe.predicate)
@@ -412,10 +429,10 @@ def _uses(probe: tree.Probe, functions: Sequence[tree.Subprogram]) -> tuple[froz
                 continue
             name = node.name.removeprefix("__builtin_")
             if name in _NAMES:
-                by_name = True
+                names.add(name)
             elif name in _USES:
                 uses.add(_USES[name])
                 uses.update(_registers(node, name))
             elif name.startswith("arg") and name[3:].isdecimal():
                 uses.add("arg")
-    return frozenset(uses), by_name
+    return frozenset(uses), frozenset(names)

@@ -97,11 +97,13 @@ class Match(Data):
 
     ``name`` is the full name as listed and as ``probe`` gives it.  ``key`` says what the program
     depends on: matches with equal keys can share one program.  ``data`` is the provider's own.
+    ``cookie`` is a number that the program gets at this match, where that tells it from others.
     """
 
     name: str
     key: tuple[object, ...]
     data: tuple[object, ...] = ()
+    cookie: int = 0
 
 
 class ProbeContext:
@@ -125,6 +127,8 @@ class ProbeContext:
     # Whether the handler runs in the context of a task that the event is about.
     provider = ""
     return_value = 0
+    # Full names of all that the program serves, by their cookies, where these tell which it is.
+    names: tuple[str, ...] = ()
     # Whether a program may serve both ends of a function (``language.sessions``).
     session = False
     # Whether the kernel acts on what the handler returns (a hook that may refuse), ...
@@ -283,6 +287,10 @@ class Provider:
     def places(self, match: Match) -> tuple[tuple[str, int], ...]:
         """The places in files where a match is: paths, and offsets in the files."""
         return ()
+    def has_cookies(self, scope: ExpandScope) -> bool:
+        """Whether links to its probes can have a cookie, which a program may ask for."""
+        return False
+
 
     def attach(
         self, matches: Sequence[Match], program: str, scope: ExpandScope

@@ -46,21 +46,29 @@ def join(probes: Sequence[ProbeSpec], programs: Programs, target: Target) -> lis
             users[function] = users.get(function, 0) + 1
         if places and contexts[probe.program].session:
             ends.setdefault(places, []).append(probe)
+    served: dict[str, int] = {}
+    for probe in probes:
+        served[probe.program] = served.get(probe.program, 0) + 1
     gone: dict[str, ProbeSpec | None] = {}
     for functions, pair in ends.items():
         if len(pair) != 2 or any(users[function] != 2 for function in functions):
             continue
+        if any(served[probe.program] > 1 for probe in pair):
+            continue
         # The order of several handlers at one place is not ours to choose with such programs.
         pair.sort(key=_returns)
         entry, exit_ = pair
-        if _returns(entry) or not _returns(exit_) or _cookies(entry) != _cookies(exit_):
+        if _returns(entry) or not _returns(exit_) or not _alike(entry, exit_):
             continue
         if not (target.has("kprobe_session") and target.has(f"kfunc:{_IS_RETURN}")):
             break
         if _join(entry.program, exit_.program, programs):
-            way = entry.attach
+            # Cookies are those of the handler that wants them.
+            told = exit_ if _cookies(exit_) and not _cookies(entry) else entry
+            way = told.attach
             many = way.functions if isinstance(way, KprobeMultiAttach) else tuple(functions)
-            both = KprobeMultiAttach(many, session=True, cookies=_cookies(entry))
+            cookies = tuple(_cookies(told).values())
+            both = KprobeMultiAttach(many, session=True, cookies=cookies)
             gone[entry.name] = entry.replace(name=f"{entry.name}, {exit_.name}", attach=both)
             gone[exit_.name] = None
     joined = [gone.get(probe.name, probe) for probe in probes]
@@ -80,8 +88,18 @@ def _returns(probe: ProbeSpec) -> bool:
     return isinstance(way, KprobeAttach | KprobeMultiAttach) and way.returns
 
 
-def _cookies(probe: ProbeSpec) -> tuple[int, ...]:
-    return probe.attach.cookies if isinstance(probe.attach, KprobeMultiAttach) else ()
+def _alike(entry: ProbeSpec, exit_: ProbeSpec) -> bool:
+    """Whether one link can give both handlers the cookies that they want."""
+    wanted = [cookies for cookies in (_cookies(entry), _cookies(exit_)) if cookies]
+    return wanted[1:] in ([], wanted[:1])
+
+
+def _cookies(probe: ProbeSpec) -> dict[str, int]:
+    """The cookies of a link's functions; empty without any."""
+    way = probe.attach
+    if not isinstance(way, KprobeMultiAttach):
+        return {}
+    return dict(zip(way.functions, way.cookies, strict=False))
 
 
 def _join(entry: str, exit_: str, programs: Programs) -> bool:

@@ -70,6 +70,7 @@ helper:map_lookup_percpu_elem | a map that is read by key is kept for all CPUs t
 max() that are read by key are refused |
 helper:get_current_task_btf | the running task is read through its address |
 helper:get_func_ip | func is refused where many functions share a program |
+helper:get_attach_cookie | a handler that uses probe is one program for each attach point |
 helper:probe_read_kernel | needed (Linux 5.5) |
 helper:probe_read_user | needed (Linux 5.5) |
 """
@@ -79,7 +80,7 @@ _KINDS = {
 }
 # For programs that others have compiled: the language's need none of these.
 _OF_OTHERS = """
-    probe_read_str task_pt_regs ktime_get_coarse_ns get_attach_cookie get_stackid find_vma seq_write
+    probe_read_str task_pt_regs ktime_get_coarse_ns get_stackid find_vma seq_write
     snprintf strncmp get_task_stack copy_from_user cgrp_storage_get task_storage_get
 """
 

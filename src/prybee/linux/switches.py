@@ -36,6 +36,7 @@ ALIASES = {
 # What goes with a feature: none of these is there without it.
 _WITH: dict[str, tuple[str, ...]] = {
     "kprobe": ("kprobe_multi", "kprobe_session"),
+    "kprobe_multi": ("kprobe_session",),
     "ringbuf": ("map:ringbuf", "helper:ringbuf_output"),
     "btf": ("module_btf", "rawtracepoint", "iter", "fentry", "lsm", "fmod_ret"),
     "perf_link": ("helper:get_attach_cookie",),

@@ -101,8 +101,11 @@ class SpecialAttach(AttachSpec):
 
 
 class TracepointAttach(AttachSpec):
+    """An event of the kernel. ``cookie`` is what the program gets from bpf_get_attach_cookie."""
+
     category: str
     event: str
+    cookie: int = 0
 
 
 class RawTracepointAttach(AttachSpec):
@@ -176,6 +179,7 @@ class KprobeAttach(AttachSpec):
     offset: int = 0
     address: int = 0
     returns: bool = False
+    cookie: int = 0
 
 
 class KprobeMultiAttach(AttachSpec):

@@ -21,19 +21,27 @@ _MOST_COMPARED = 2000
 class Place:
     """A place in a file to attach to. ``name`` is the full name of the probe it belongs to.
 
-    ``counted`` is 1, or 0 where another place of that probe counts for it already.
+    ``counted`` is 1, or 0 where another place of that probe counts for it already.  ``cookie`` is
+    what the program is given there.
     """
 
-    __slots__ = ("counted", "name", "offset", "path", "semaphore")
+    __slots__ = ("cookie", "counted", "name", "offset", "path", "semaphore")
 
     def __init__(
-        self, name: str, path: str, offset: int, semaphore: int = 0, counted: int = 1
+        self,
+        name: str,
+        path: str,
+        offset: int,
+        semaphore: int = 0,
+        counted: int = 1,
+        cookie: int = 0,
     ) -> None:
         self.name = name
         self.path = path
         self.offset = offset
         self.semaphore = semaphore
         self.counted = counted
+        self.cookie = cookie
 
 
 def target_files(
@@ -141,11 +149,12 @@ def _in_file(place: Place, scope: ExpandScope) -> Place:
     if elf is None or not elf.start:
         return place
     semaphore = place.semaphore + elf.start if place.semaphore else 0
-    return Place(place.name, elf.container, place.offset + elf.start, semaphore, place.counted)
+    offset = place.offset + elf.start
+    return Place(place.name, elf.container, offset, semaphore, place.counted, place.cookie)
 
 
 def _one(place: Place, program: str, returns: bool, pid: int) -> ProbeSpec:
-    way = UprobeAttach(place.path, place.offset, returns, place.semaphore, pid=pid)
+    way = UprobeAttach(place.path, place.offset, returns, place.semaphore, place.cookie, pid)
     return ProbeSpec(place.name, program, way, count=place.counted)
 
 
@@ -153,12 +162,13 @@ def _many(path: str, places: Sequence[Place], program: str, returns: bool, pid: 
     names = list(dict.fromkeys(place.name for place in places))
     name = names[0] if len(names) == 1 else f"{names[0]} and {len(names) - 1} more"
     semaphores = tuple(place.semaphore for place in places)
+    cookies = tuple(place.cookie for place in places)
     way = UprobeMultiAttach(
         path,
         tuple(place.offset for place in places),
         returns,
         semaphores if any(semaphores) else (),
-        (),
+        cookies if any(cookies) else (),
         pid,
     )
     return ProbeSpec(name, program, way, count=sum(place.counted for place in places))

@@ -37,6 +37,10 @@ class Reached(NeedsFeature):
         way = self.way(scope.target)
         return way.together(matches, scope.target) if way is not None else matches
 
+    def has_cookies(self, scope: ExpandScope) -> bool:
+        way = self.way(scope.target)
+        return way is not None and way.cookies
+
     def attach(
         self, matches: Sequence[Match], program: str, scope: ExpandScope
     ) -> Sequence[ProbeSpec]:

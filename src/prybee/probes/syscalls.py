@@ -68,6 +68,8 @@ class ByTrampoline(Trampolines):
 class ByEvent(Way):
     """The call's own event."""
 
+    cookies = True
+
     def usable(self, target: Target) -> bool:
         return has_events(target)
 
@@ -80,7 +82,11 @@ class ByEvent(Way):
     def attach(self, matches: Sequence[Match], program: str) -> Sequence[ProbeSpec]:
         prefix = _EXIT if self.returns else _ENTER
         return [
-            ProbeSpec(match.name, program, TracepointAttach(_CATEGORY, prefix + _call(match)))
+            ProbeSpec(
+                match.name,
+                program,
+                TracepointAttach(_CATEGORY, prefix + _call(match), match.cookie),
+            )
             for match in matches
         ]
 

@@ -128,13 +128,18 @@ class Tracepoint(ProbeType):
         fields = None if shared else scope.target.tracepoint_format(category, event)
         return TracepointContext(match, category, event, fields or ())
 
+    def has_cookies(self, scope: ExpandScope) -> bool:
+        return True
+
     def attach(
         self, matches: Sequence[Match], program: str, scope: ExpandScope
     ) -> Sequence[ProbeSpec]:
-        return [
-            ProbeSpec(match.name, program, TracepointAttach(*map(str, match.data)))
-            for match in matches
-        ]
+        specs = []
+        for match in matches:
+            category, event = map(str, match.data)
+            way = TracepointAttach(category, event, match.cookie)
+            specs.append(ProbeSpec(match.name, program, way))
+        return specs
 
     def search(
         self, arguments: Sequence[str], scope: ExpandScope

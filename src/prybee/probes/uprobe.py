@@ -176,6 +176,9 @@ class Uprobe(ProbeType):
     def places(self, match: Match) -> tuple[tuple[str, int], ...]:
         return (_placed(match),)
 
+    def has_cookies(self, scope: ExpandScope) -> bool:
+        return True
+
     def share(self, match: Match, scope: ExpandScope, uses: Collection[str]) -> Match:
         path, offset = _placed(match)
         # What depends on the very function; a result's type does where the function is named.
@@ -213,7 +216,7 @@ class Uprobe(ProbeType):
     def attach(
         self, matches: Sequence[Match], program: str, scope: ExpandScope
     ) -> Sequence[ProbeSpec]:
-        places = [Place(match.name, *_placed(match)) for match in matches]
+        places = [Place(match.name, *_placed(match), cookie=match.cookie) for match in matches]
         multi = scope.target.has("uprobe_multi")
         return binaries.probe_specs(places, program, scope, multi, self.returns)
 

@@ -164,6 +164,9 @@ class Usdt(ProbeType):
         assert isinstance(where, tuple)
         return tuple((path, offset) for offset, _semaphore in where)
 
+    def has_cookies(self, scope: ExpandScope) -> bool:
+        return True
+
     def context(self, match: Match, scope: ExpandScope) -> ProbeContext:
         specific = len(match.key) > 1
         arguments, problem, address = match.key[1:] if specific else ((), "", 0)
@@ -188,7 +191,9 @@ class Usdt(ProbeType):
             assert isinstance(path, str)
             assert isinstance(where, tuple)
             for offset, semaphore in where:
-                places.append(Place(match.name, path, offset, semaphore, int(bool(counted))))
+                places.append(
+                    Place(match.name, path, offset, semaphore, int(bool(counted)), match.cookie)
+                )
                 counted = False
         multi = scope.target.has("uprobe_multi")
         return binaries.probe_specs(places, program, scope, multi)

@@ -44,6 +44,8 @@ class Way:
 
     # What the kernel must have (names of ``linux.features``).
     feature = ""
+    # Whether its links can have cookies.
+    cookies = False
 
     def __init__(self, returns: bool, note: str = "") -> None:
         self.returns = returns
@@ -90,6 +92,7 @@ class Breakpoints(Way):
     """kprobes: any instruction, with the registers there; many functions by one link."""
 
     feature = "kprobe"
+    cookies = True
 
     def takes_long(self, count: int, target: Target) -> str:
         if count < _MANY_SINGLE or target.has("kprobe_multi"):
@@ -153,15 +156,16 @@ class Breakpoints(Way):
             return [ProbeSpec(match.name, program, self._place(match)) for match in matches]
         functions = tuple([_symbol(match) for match in matches])
         name = f"{matches[0].name} and {len(matches) - 1} more"
-        way = KprobeMultiAttach(functions, self.returns)
+        cookies = tuple([match.cookie for match in matches])
+        way = KprobeMultiAttach(functions, self.returns, False, cookies if any(cookies) else ())
         return [ProbeSpec(name, program, way, count=len(matches))]
 
     def _place(self, match: Match) -> KprobeAttach:
         function, rest = map(str, match.data[1:])
         offset = parse(rest[1:])[0] if rest else 0
         if function[0].isdigit():
-            return KprobeAttach("", 0, parse(function)[0] + offset, self.returns)
-        return KprobeAttach(_symbol(match), offset, 0, self.returns)
+            return KprobeAttach("", 0, parse(function)[0] + offset, self.returns, match.cookie)
+        return KprobeAttach(_symbol(match), offset, 0, self.returns, match.cookie)
 
 
 def _address(match: Match, target: Target) -> int:
