@@ -347,8 +347,10 @@ def test_helper_numbers_are_the_kernels() -> None:
         image = struct.pack("<BBhi", 0x85, 0, 0, number) + bytes.fromhex("9500000000000000")
         with pytest.raises(kernel.Refused) as refused:
             kernel.Program(image)
-        found = re.search(r"call bpf_(\w+)#", refused.value.log)
-        assert found is not None
+        if number > 120 and f"invalid func unknown#{number}" in refused.value.log:
+            continue  # younger than this kernel
+        found = re.search(r"(?:call|func) bpf_(\w+)#", refused.value.log)
+        assert found is not None, refused.value.log
         assert found[1] == helper_name(number)
 
 

@@ -234,6 +234,7 @@ def test_variable_index_of_the_stack() -> None:
         agree(build, [n])
 
 
+@pytest.mark.needs("atomics")
 @pytest.mark.parametrize("kind", [I32, I64], ids=str)
 @pytest.mark.parametrize("fetch", [True, False])
 def test_atomics(kind: Type, fetch: bool) -> None:

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from prybee.compiler.builder import Builder
 from prybee.compiler.ir import FRAME, I1, I8, I16, I32, I64, INVERSE, MAP, MAP_VALUE, Ptr
 from tests.compiler.harness import agree
+from tests.patience import FACTOR
 
 if TYPE_CHECKING:
     from prybee.compiler.builder import Variable
@@ -392,7 +393,7 @@ def builder_of(tree: list[Any], large: bool = False) -> Any:
 arguments = st.lists(numbers.map(lambda n: n & (1 << 64) - 1), min_size=12, max_size=12)
 relaxed = settings(
     deadline=None,
-    max_examples=150,
+    max_examples=round(150 / FACTOR),
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )
 
@@ -410,7 +411,7 @@ def test_random_straight_lines(tree: list[Any], args: list[int]) -> None:
 
 
 @given(statements(1), arguments)
-@settings(relaxed, max_examples=40)
+@settings(relaxed, max_examples=round(40 / FACTOR))
 def test_random_programs_for_older_kernels(tree: list[Any], args: list[int]) -> None:
     """Without cpu v4 and without 32-bit jumps."""
     agree(builder_of(tree), args, features={"v4": False, "jmp32": False})

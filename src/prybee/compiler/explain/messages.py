@@ -301,6 +301,8 @@ TABLE: tuple[Meaning, ...] = (
         'set the license in the config block: config = {{ license = "GPL" }}',
     ),
     Meaning(
+        # Before 5.13 there are none, and what says that a call is of one is reserved.
+        r"BPF_CALL uses reserved fields|"
         r"kernel btf_id (?P<id>\d+) is not a function|kernel function btf_id (?P<id2>\d+)|"
         r"calling kernel function (?P<func>\w+) is not allowed|"
         r"kfunc '(?P<kfunc>\w+)' is (?:referenced|not)",
