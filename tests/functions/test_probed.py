@@ -5,12 +5,15 @@ from __future__ import annotations
 import ctypes
 import os
 import signal
+import subprocess
 import threading
 from typing import Any
 
 import pytest
 
 from prybee.engines.kernel import KernelEngine
+from prybee.engines.live import LiveTarget
+from tests.functions.scripts import complaints
 from tests.language.running import compile_text, decode
 
 pytestmark = pytest.mark.live
@@ -72,11 +75,33 @@ def test_reading_through_a_symbol() -> None:
     assert found["@"] == environ
 
 
-def test_where_a_return_is_from() -> None:
-    body = '@f[1] = func; @r = retval; @here = (uint64)uaddr("getppid");'
-    found = hit(own("uretprobe:libc:getppid", body))
+class Older(LiveTarget):
+    """A kernel that attaches single probes, whose programs cannot ask where they are."""
+
+    OFF = frozenset(("modern", "uprobe_multi", "helper:get_func_ip"))
+
+    def has(self, feature: str) -> bool:
+        return feature not in self.OFF and super().has(feature)
+
+
+RETURN = own("uretprobe:libc:getppid", '@f[1] = func; @r = retval; @h = (uint64)uaddr("getppid");')
+
+
+@pytest.mark.parametrize("target", [LiveTarget, Older])
+def test_where_a_return_is_from(target: type[LiveTarget]) -> None:
+    found = hit(RETURN, target=target())
     assert found["@r"] == os.getppid()
-    assert found["@f"][1] & (1 << 64) - 1 == found["@here"] == address("getppid")
+    assert found["@f"][1] & (1 << 64) - 1 == found["@h"] == address("getppid")
+
+
+def test_where_a_return_is_from_is_not_told() -> None:
+    class Typeless(Older):
+        btf = own_btf = None  # type: ignore[assignment]
+
+    assert complaints(RETURN, target=Typeless()) == 2 * [
+        "this kernel does not tell where a function began that returns (bpf_get_func_ip of "
+        "uprobes, Linux 6.6), and without the kernel's types it cannot be read"
+    ]
 
 
 def test_uaddr_of_every_match_of_a_pattern() -> None:
@@ -86,13 +111,13 @@ def test_uaddr_of_every_match_of_a_pattern() -> None:
 
 @pytest.mark.needs("kfunc:bpf_task_from_pid")
 def test_comm_of_other_processes() -> None:
-    with open(f"/proc/{os.getppid()}/comm") as file:
-        parent = file.read().rstrip("\n")
-    body = "@parent = comm(ppid); @self = comm(pid); @none = comm(999999999);"
     with open("/proc/self/comm") as file:
         name = file.read().rstrip("\n")
-    found = hit(own("tracepoint:syscalls:sys_enter_getppid", body))
-    assert found == {"@parent": parent, "@self": name, "@none": "N/A"}
+    with subprocess.Popen(["sleep", "60"]) as child:
+        body = f"@child = comm({child.pid}); @self = comm(pid); @none = comm(999999999);"
+        found = hit(own("tracepoint:syscalls:sys_enter_getppid", body))
+        child.kill()
+    assert found == {"@child": "sleep", "@self": name, "@none": "N/A"}
 
 
 def test_names_of_system_calls() -> None:

@@ -48,17 +48,26 @@ def gone_within(process: subprocess.Popen[bytes], seconds: float) -> tuple[bytes
 # -- signals -------------------------------------------------------------------------------------
 
 
-def our_own(pid: int) -> None:
-    """Wait until the interpreter has started, and prybee has taken SIGINT from it."""
-    caught = False
-    for _ in range(5000):
-        status = Path(f"/proc/{pid}/status").read_text()
-        mask = int(re.search(r"^SigCgt:\s*(\w+)", status, re.M)[1], 16)  # type: ignore[index]
-        now = bool(mask >> (signal.SIGINT - 1) & 1)
-        if caught and not now:
+def our_own(process: subprocess.Popen[bytes]) -> None:
+    """Wait until the interpreter has started, and prybee has taken SIGINT from it.
+
+    The interpreter ignores SIGPIPE from its start on, and then catches SIGINT at once.
+    """
+    end = time.monotonic() + 20
+    taken = 0
+    while time.monotonic() < end:
+        status = Path(f"/proc/{process.pid}/status").read_text()
+        ignored, caught = (
+            int(re.search(rf"^{name}:\s*(\w+)", status, re.M)[1], 16)  # type: ignore[index]
+            for name in ("SigIgn", "SigCgt")
+        )
+        started = ignored >> (signal.SIGPIPE - 1) & 1 and not caught >> (signal.SIGINT - 1) & 1
+        taken = taken + 1 if started else 0
+        if taken == 10:
             return
-        caught = now
         time.sleep(0.001)
+    process.kill()
+    process.communicate()
     raise AssertionError("the command does not begin")
 
 
@@ -68,7 +77,7 @@ def test_signals_during_the_start(number: signal.Signals) -> None:
     """At whatever moment it comes: an end within a second, without a word about Python."""
     for delay in (0.0, 0.02, 0.05, 0.1, 0.15, 0.2, 0.25, 0.3):
         process = start("-e", QUIET)
-        our_own(process.pid)
+        our_own(process)
         time.sleep(delay)
         process.send_signal(number)
         out, err = gone_within(process, 3)
