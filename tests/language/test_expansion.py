@@ -246,7 +246,14 @@ def test_limits() -> None:
             "current limit of 2"
         )
     ]
+    assert failure.value.diagnostics[0].hints == (
+        "You can increase the limit through the BPFTRACE_MAX_BPF_PROGS environment variable.",
+        "a narrower pattern takes fewer of them, and so does a handler without 'probe'",
+    )
     compiled(text)
+    # Of both limits, that of programs is told.
+    with pytest.raises(ScriptError, match="BPF programs"):
+        compile_text(text.replace("{ max", "{ max_probes = 1; max", 1), old)
     compiled("config = { max_bpf_progs = 1 } t:syscalls:* { @ = count() }")
     compiled("t:syscalls:* { }", environment={"BPFTRACE_MAX_PROBES": "3"})
 

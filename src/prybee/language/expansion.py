@@ -27,12 +27,15 @@ from prybee.language.types import NAMED
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Collection, Iterator, Sequence
 
     from prybee.diagnostics import Source
     from prybee.language.frontend import CompileOptions
     from prybee.language.registry import Registry
     from prybee.plan.target import Target
+
+    # Matches that share a program, where each was written, and whose they are.
+    _Group = tuple[Provider, list[Match], list[Span]]
 
 # What a handler may look at that depends on its attach point: name in the script → the word that
 # Provider.share() knows.
@@ -138,7 +141,7 @@ class Expansion:
         """Find the matches of all probes; those without any are left out of :attr:`blocks`.
 
         Raises:
-            ScriptError: unknown probe types, malformed or missing probes, too many of them.
+            ScriptError: unknown probe types, malformed or missing probes.
         """
         self._warnings = warnings
         self.functions = program.subprograms
@@ -167,7 +170,6 @@ class Expansion:
         if not self.blocks:
             # What was left out, and why, explains it.
             raise ScriptError([*warnings, self._no_blocks(program)])
-        self._limit()
 
     def _wanted(self, probes: list[tree.Probe]) -> list[tree.Probe]:
         """Those that take part: tests and benchmarks only where they are asked for, and then
@@ -310,7 +312,12 @@ class Expansion:
                 )
             )
 
-    def _limit(self) -> None:
+    def limit(self) -> None:
+        """Refuse more probes than the settings allow.
+
+        Raises:
+            ScriptError: there are.
+        """
         wanted = sum(len(block.found) for block in self.blocks)
         limit = self.config.max_probes
         if wanted > limit:
@@ -344,34 +351,45 @@ def expand(expansion: Expansion, registry: Registry) -> list[ProbeBlock]:
     The tree must be resolved: which builtins a handler uses decides.
 
     Raises:
-        ScriptError: more programs than the settings allow.
+        ScriptError: more programs, or more probes, than the settings allow.
     """
     programs = 0
     limit = expansion.config.max_bpf_progs
+    shared = []
+    # Programs are counted first: more of them take more than more probes do.
     for block in expansion.blocks:
-        _expand_block(block, expansion.scope, expansion.functions)
-        programs += len(block.variants)
+        uses, names = _uses(block.probe, expansion.functions)
+        groups = _groups(block, expansion.scope, uses, names)
+        shared.append((block, groups, bool(names)))
+        programs += len(groups)
         if programs > limit:
-            raise ScriptError(
-                [
-                    Diagnostic(
-                        ERROR,
-                        f"Your program is trying to generate more than {programs} BPF programs, "
-                        f"which exceeds the current limit of {limit}",
-                        block.probe.span(expansion.source),
-                        (_MORE_PROGRAMS,),
-                    )
-                ]
-            )
+            raise _too_many(block, expansion.source, programs, limit, names)
+    expansion.limit()
+    for block, groups, named in shared:
+        _expand_block(block, groups, named, expansion.scope)
     return expansion.blocks
 
 
-def _expand_block(
-    block: ProbeBlock, scope: ExpandScope, functions: Sequence[tree.Subprogram]
-) -> None:
-    uses, names = _uses(block.probe, functions)
+def _too_many(
+    block: ProbeBlock, source: Source, programs: int, limit: int, names: Collection[str]
+) -> ScriptError:
+    message = (
+        f"Your program is trying to generate more than {programs} BPF programs, which exceeds the "
+        f"current limit of {limit}"
+    )
+    fewer = "a narrower pattern takes fewer of them"
+    if names:
+        fewer += f", and so does a handler without '{min(names)}'"
+    span = block.probe.span(source)
+    return ScriptError([Diagnostic(ERROR, message, span, (_MORE_PROGRAMS, fewer))])
+
+
+def _groups(
+    block: ProbeBlock, scope: ExpandScope, uses: frozenset[str], names: frozenset[str]
+) -> list[_Group]:
+    """The matches of a block by the programs that they can share."""
     cookies = len(block.found) > 1 and names == _BY_COOKIE and scope.target.has(_COOKIES)
-    groups: dict[object, tuple[Provider, list[Match], list[Span]]] = {}
+    groups: dict[object, _Group] = {}
     for found in block.found:
         provider, match = found.provider, found.match
         match = provider.share(match, scope, uses)
@@ -382,14 +400,20 @@ def _expand_block(
             group = groups[key] = (provider, [], [])
         group[1].append(match)
         group[2].append(found.span)
-    for provider, shared, spans in groups.values():
+    return list(groups.values())
+
+
+def _expand_block(
+    block: ProbeBlock, groups: Sequence[_Group], named: bool, scope: ExpandScope
+) -> None:
+    for provider, shared, spans in groups:
         matches = provider.together(shared, scope)
         try:
             context = provider.context(matches[0], scope)
         except ProbeSyntaxError as failure:
             error = Diagnostic(ERROR, str(failure), spans[0], failure.hints)
             raise ScriptError([error]) from None
-        if names and len(matches) > 1:
+        if named and len(matches) > 1:
             matches, context.names = _told_apart(matches)
         block.variants.append(Variant(block.probe, block.index, context, matches))
         block.providers.append(provider)
