@@ -8,6 +8,10 @@ if TYPE_CHECKING:
 
 
 def numbered(lines: Iterable[bytes]) -> Iterator[tuple[int, str]]:
-    """(number, text) of each line, from 1, without its end; any bytes are kept."""
+    """(number, text) of each line, from 1, without its end; any bytes are kept.
+
+    The mark that Windows puts at the beginning of a text is no part of it.
+    """
     for number, line in enumerate(lines, 1):
-        yield number, line.decode(errors="surrogateescape").rstrip("\n")
+        text = line.decode(errors="surrogateescape").rstrip("\r\n")
+        yield number, text.removeprefix("\ufeff") if number == 1 else text

@@ -41,8 +41,13 @@ def demangle_legacy(name: str) -> str | None:
         rest = rest[digits.end() + length :]
         if part.startswith("_$"):
             part = part[1:]
-        parts.append(_ESCAPE.sub(_unescape, part))
+        parts.append(unescape(part))
     return "::".join(parts) + _suffix(match[2] or "") if parts else None
+
+
+def unescape(part: str) -> str:
+    """One part of a legacy name without its escapes (``$LT$`` is ``<``)."""
+    return _ESCAPE.sub(_unescape, part)
 
 
 def _unescape(match: re.Match[str]) -> str:
