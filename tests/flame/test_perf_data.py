@@ -58,8 +58,8 @@ def file(*content: bytes) -> bytes:
     return head + attr + struct.pack("<QQ", 0, 0) + data
 
 
-def folded(data: bytes, **options: bool) -> list[str]:
-    return list(lines(read([data], **options)))
+def folded(data: bytes, *, pid: bool = False, tid: bool = False) -> list[str]:
+    return list(lines(read([data], pid=pid, tid=tid)))
 
 
 def test_samples() -> None:

@@ -14,26 +14,33 @@ if TYPE_CHECKING:
     from typing import Any
 
 
-def read(files: Sequence[BufferedReader], kind: str | None, reading: Mapping[str, Any]) -> Profile:
+def read(
+    files: Sequence[BufferedReader],
+    kind: str | None,
+    reading: Mapping[str, Any],
+    *,
+    samples: bool = False,
+) -> Profile:
     """The stacks of all files in one profile.
 
     Args:
         files: what is read.
         kind: their format; None to find each one's.
         reading: options of the reader for ``perf script``; the others have none.
+        samples: keep them one by one, where all files tell them.
 
     Raises:
         FormatError: a format that is not known.
     """
     whole: Profile | None = None
     for file in files:
-        one = _profile(file, _format(file, kind), reading)
+        format_ = _format(file, kind)
+        own = {**reading, "samples": True} if samples and format_.samples else reading
+        one = _profile(file, format_, own)
         if whole is None:
             whole = one
             continue
-        for stack, weight in one.stacks():
-            whole.add([whole.frame(each.name, each.kind, each.module) for each in stack], weight)
-        whole.quality.join(one.quality)
+        whole.join(one)
     return whole if whole is not None else Profile()
 
 
@@ -120,7 +127,8 @@ def _format(file: BufferedReader, name: str | None) -> formats.Format:
 
 
 def _profile(file: BufferedReader, format_: formats.Format, reading: Mapping[str, Any]) -> Profile:
-    return format_.read(file, **(reading if format_.name == "perf" else {}))
+    own = {name: value for name, value in reading.items() if name == "samples"}
+    return format_.read(file, **(reading if format_.name == "perf" else own))
 
 
 def _folded(profile: Profile) -> tuple[list[bytes], list[float]]:

@@ -30,11 +30,13 @@ class Format(Data):
         name: as it is given on the command line.
         what: where it comes from.
         reader: module with the reader.
+        samples: the reader has the option ``samples``, which keeps them one by one.
     """
 
     name: str
     what: str
     reader: str
+    samples: bool = False
 
     def probe(self, head: bytes) -> bool | None:
         """Whether a text that begins so is of the format; None if that cannot be told.
@@ -53,16 +55,16 @@ class Format(Data):
 
 # In the order of asking: those that are easily told apart are asked first.
 FORMATS = (
-    Format("perf.data", "the file of `perf record`", "prybee.flame.perf_data.reader"),
+    Format("perf.data", "the file of `perf record`", "prybee.flame.perf_data.reader", True),
     Format("pprof", "pprof's profile.proto, gzipped or not", "prybee.flame.readers.pprof"),
-    Format("speedscope", "speedscope's JSON", "prybee.flame.readers.speedscope"),
-    Format("perf", "the text of `perf script`", "prybee.flame.readers.perf_script"),
+    Format("speedscope", "speedscope's JSON", "prybee.flame.readers.speedscope", True),
+    Format("perf", "the text of `perf script`", "prybee.flame.readers.perf_script", True),
     Format(
         "bpftrace",
         "maps with stacks, as prybee and bpftrace print them",
         "prybee.flame.readers.bpftrace",
     ),
-    Format("chrome", "Chrome's trace events", "prybee.flame.readers.chrome_trace"),
+    Format("chrome", "Chrome's trace events", "prybee.flame.readers.chrome_trace", True),
     Format("faulthandler", "Python's faulthandler", "prybee.flame.readers.faulthandler"),
     Format("jstack", "thread dumps of a JVM", "prybee.flame.readers.jstack"),
     Format("gdb", "backtraces of gdb and eu-stack", "prybee.flame.readers.gdb"),

@@ -12,6 +12,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+    from prybee.flame.samples import Samples
+
 # What a frame is, beside a function of a program in user space.
 PLAIN = ""
 KERNEL = "kernel"
@@ -92,6 +94,8 @@ class Profile:
         weights: stack to weight. A stack is a tuple of indexes into ``frames``, the root first.
             Its order is that of the input.
         quality: what is missing.
+        samples: the same one by one, with times, threads, CPUs and labels; None where they are not
+            known or nobody asked for them. Their weights' sums are ``weights``.
     """
 
     def __init__(self, unit: str = "samples") -> None:
@@ -99,6 +103,7 @@ class Profile:
         self.frames: list[Frame] = []
         self.weights: dict[tuple[int, ...], float] = {}
         self.quality = Quality()
+        self.samples: Samples | None = None
         self._numbers: dict[Frame, int] = {}
 
     def frame(self, name: str, kind: str = PLAIN, module: str = "") -> int:
@@ -120,6 +125,24 @@ class Profile:
         frames = self.frames
         for stack, weight in self.weights.items():
             yield [frames[number] for number in stack], weight
+
+    def join(self, other: Profile) -> None:
+        """Adds what another profile has. Samples are kept if both have them."""
+        numbers = [self.frame(each.name, each.kind, each.module) for each in other.frames]
+        for stack, weight in other.weights.items():
+            self.add([numbers[frame] for frame in stack], weight)
+        self.quality.join(other.quality)
+        if self.samples is not None and other.samples is not None:
+            self.samples.join(other.samples, numbers)
+        else:
+            self.samples = None
+
+    def empty(self) -> Profile:
+        """A profile with the same frames and unit, and nothing else."""
+        other = Profile(self.unit)
+        other.frames = self.frames.copy()
+        other._numbers = self._numbers.copy()
+        return other
 
     @property
     def total(self) -> float:

@@ -9,6 +9,7 @@ from prybee.flame.perf_data import records
 from prybee.flame.perf_data.records import MAGIC, PerfData, PerfDataError
 from prybee.flame.perf_data.symbols import Symbols
 from prybee.flame.profile import Frame, Profile
+from prybee.flame.samples import Samples
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -30,7 +31,12 @@ def probe(head: bytes) -> bool | None:
 
 
 def read(
-    lines: Iterable[bytes], *, pid: bool = False, tid: bool = False, event_filter: str = ""
+    lines: Iterable[bytes],
+    *,
+    pid: bool = False,
+    tid: bool = False,
+    event_filter: str = "",
+    samples: bool = False,
 ) -> Profile:
     """Reads samples.
 
@@ -38,6 +44,7 @@ def read(
         lines: the data, in any pieces.
         pid, tid: the process's frame tells them.
         event_filter: only samples of this event; empty for the first.
+        samples: also one by one, with times, threads and CPUs.
 
     Raises:
         PerfDataError: the file cannot be read.
@@ -50,17 +57,23 @@ def read(
         if event_filter not in names:
             raise PerfDataError(f"no event '{event_filter}' (there are {', '.join(names)})")
         event = file.events[names.index(event_filter)]
-    return _Reader(file, event, pid, tid).read()
+    return _Reader(file, event, pid, tid, samples).read()
 
 
 class _Reader:
     """The state between records."""
 
-    def __init__(self, file: PerfData, event: records.Event, pid: bool, tid: bool) -> None:
+    def __init__(
+        self, file: PerfData, event: records.Event, pid: bool, tid: bool, samples: bool
+    ) -> None:
         self.file = file
         self.event = event
         self.show = "tid" if tid else "pid" if pid else ""
         self.profile = Profile()
+        if samples:
+            self.profile.samples = Samples()
+        # Those that have no names yet: their keys as below, weights and places.
+        self.waiting: list[tuple[tuple[int, int, tuple[int, ...]], int, tuple[int, int]]] = []
         self.symbols = Symbols(file.release, file.build_ids())
         self.comms: dict[int, str] = {}
         # Of each process as it is now: frames of addresses.
@@ -71,6 +84,8 @@ class _Reader:
         """All records."""
         file, profile = self.file, self.profile
         chain = records.callchain_reader(self.event, file.data)
+        place = records.place_reader(self.event, file.data)
+        keeping = profile.samples is not None
         # Samples that are alike are named once, which also is the only time they are looked at.
         alike: dict[tuple[int, int, tuple[int, ...]], int] = {}
         several = len(file.events) > 1
@@ -82,6 +97,8 @@ class _Reader:
                     pid, tid, period, addresses = chain(at)
                     key = (pid, tid, addresses)
                     alike[key] = alike.get(key, 0) + period
+                    if keeping:
+                        self.waiting.append((key, period, place(at)))
                 elif kind in (records.MMAP, records.MMAP2, records.COMM, records.FORK):
                     # What an address was, it may not be any more.
                     self._name(alike)
@@ -126,17 +143,31 @@ class _Reader:
 
     def _name(self, alike: dict[tuple[int, int, tuple[int, ...]], int]) -> None:
         """Adds samples to the profile, with their names as of now."""
-        for (pid, tid, addresses), weight in alike.items():
+        samples = self.profile.samples
+        numbers = {}
+        for key, weight in alike.items():
+            pid, tid, addresses = key
             stack = self._stack(pid, addresses)
             if not stack:
                 self.profile.quality.stackless += 1
             stack.append(self._root(pid, tid))
             stack.reverse()
             self.profile.add(stack, weight)
+            if samples is not None:
+                thread = samples.thread_number(pid, tid, self._comm(pid, tid))
+                numbers[key] = samples.stack_number(stack), thread
         alike.clear()
+        if samples is not None:
+            for key, period, (time, cpu) in self.waiting:
+                number, thread = numbers[key]
+                samples.add(number, period, time=time, thread=thread, cpu=cpu)
+            self.waiting.clear()
+
+    def _comm(self, pid: int, tid: int) -> str:
+        return self.comms.get(tid) or self.comms.get(pid) or (":" + str(tid) if tid else "swapper")
 
     def _root(self, pid: int, tid: int) -> int:
-        name = self.comms.get(tid) or self.comms.get(pid) or (":" + str(tid) if tid else "swapper")
+        name = self._comm(pid, tid)
         if self.show == "tid":
             name += f"-{pid}/{tid}"
         elif self.show:

@@ -269,6 +269,20 @@ def callchain_reader(
     return read
 
 
+def place_reader(event: Event, data: bytes) -> Callable[[int], tuple[int, int]]:
+    """A function: where a sample begins → (time in ns, CPU), each -1 where there is none."""
+    kind = event.sample_type
+    time_at = place_of(kind, TIME) if kind & TIME else -1
+    cpu_at = place_of(kind, CPU) if kind & CPU else -1
+    number, word = Struct("<q").unpack_from, Struct("<I").unpack_from
+
+    def read(at: int) -> tuple[int, int]:
+        time = number(data, at + time_at)[0] if time_at >= 0 else -1
+        return time, word(data, at + cpu_at)[0] if cpu_at >= 0 else -1
+
+    return read
+
+
 def _read_size(form: int, data: bytes, at: int) -> int:
     """The size of a counter's values (enum perf_event_read_format)."""
     times = 8 * ((form & 1) + (form >> 1 & 1))

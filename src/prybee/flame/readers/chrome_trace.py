@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+from math import inf
 
 from prybee.flame.profile import Profile
+from prybee.flame.samples import Samples
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -18,28 +20,50 @@ def probe(head: bytes) -> bool | None:
     return begin in (b"{", b"[") and b'"ph"' in head
 
 
-def read(lines: Iterable[bytes]) -> Profile:
+def read(lines: Iterable[bytes], *, samples: bool = False) -> Profile:
     """Reads complete events (``X``), and pairs of beginnings and ends (``B``, ``E``).
 
     The weight is in microseconds.
+
+    Args:
+        lines: of the text.
+        samples: also one by one: the times in which nothing begins or ends.
     """
     profile = Profile("us")
+    names: dict[tuple[Any, Any], str] = {}
     try:
         events = json.loads(b"".join(lines))
         if isinstance(events, dict):
             events = events["traceEvents"]
+        if samples:
+            profile.samples = Samples(spans=True)
+            names = _names(events)
         threads: dict[tuple[Any, Any], list[tuple[float, float, str]]] = {}
         for number, (thread, span) in enumerate(_spans(events, profile), 1):
-            if span[1] < 0:
+            if not (0 <= span[1] < inf and -inf < span[0] < inf):
                 profile.quality.reject(number, "a span that ends before it begins")
                 continue
             threads.setdefault(thread, []).append(span)
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         profile.quality.reject(1, f"no trace events: {error!r}")
         return profile
-    for spans in threads.values():
-        _nest(profile, spans)
+    for thread, spans in threads.items():
+        if profile.samples is None:
+            _nest(profile, spans)
+        else:
+            pid, tid = (each if isinstance(each, int) else 0 for each in thread)
+            name = names.get(thread, "" if thread[1] == tid else str(thread[1]))
+            _keep(profile, profile.samples, profile.samples.thread_number(pid, tid, name), spans)
     return profile
+
+
+def _names(events: Any) -> dict[tuple[Any, Any], str]:
+    """Names of threads, as metadata events (``M``) tell them."""
+    return {
+        (event.get("pid"), event.get("tid")): str((event.get("args") or {}).get("name") or "")
+        for event in events
+        if event.get("ph") == "M" and event.get("name") == "thread_name"
+    }
 
 
 def _spans(events: Any, profile: Profile) -> Iterable[tuple[Any, tuple[float, float, str]]]:
@@ -60,10 +84,14 @@ def _spans(events: Any, profile: Profile) -> Iterable[tuple[Any, tuple[float, fl
             yield thread, (begun, event["ts"] - begun, name)
 
 
+def _outer_first(span: tuple[float, float, str]) -> tuple[float, float]:
+    """Of spans that begin together the longer is outside."""
+    return span[0], -span[1]
+
+
 def _nest(profile: Profile, spans: list[tuple[float, float, str]]) -> None:
     """Adds a thread's spans: what is inside of another stands on it."""
-    # Of spans that begin together the longer is outside.
-    spans.sort(key=lambda span: (span[0], -span[1]))
+    spans.sort(key=_outer_first)
     path: list[tuple[float, int]] = []  # Ends, and frames.
     for begin, duration, name in spans:
         while path and path[-1][0] <= begin:
@@ -73,3 +101,34 @@ def _nest(profile: Profile, spans: list[tuple[float, float, str]]) -> None:
             profile.add([frame for _, frame in path], -duration)
         path.append((begin + duration, profile.frame(name.replace(";", ":"))))
         profile.add([frame for _, frame in path], duration)
+
+
+def _keep(
+    profile: Profile, samples: Samples, thread: int, spans: list[tuple[float, float, str]]
+) -> None:
+    """Adds a thread's spans as the times between their beginnings and ends."""
+    spans.sort(key=_outer_first)
+    path: list[tuple[float, int]] = []
+    now = 0.0
+
+    def until(end: float) -> None:
+        nonlocal now
+        if path and end > now:
+            stack = [frame for _, frame in path]
+            profile.add(stack, end - now)
+            number = samples.stack_number(stack)
+            samples.add(number, end - now, time=round(now * 1000), thread=thread)
+        now = max(now, end)
+
+    def close(begin: float) -> None:
+        while path and path[-1][0] <= begin:
+            until(path[-1][0])
+            path.pop()
+
+    for begin, duration, name in spans:
+        close(begin)
+        until(begin)
+        # What outlives the span that it is in ends with it.
+        end = min(begin + duration, path[-1][0] if path else begin + duration)
+        path.append((end, profile.frame(name.replace(";", ":"))))
+    close(inf)

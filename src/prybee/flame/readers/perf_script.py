@@ -13,6 +13,7 @@ import re
 
 from prybee.data import Data
 from prybee.flame.profile import INLINED, JIT, KERNEL, PLAIN, Profile
+from prybee.flame.samples import Samples
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -26,6 +27,8 @@ _HEADER = re.compile(
     rb"(?:\s+\d+\.\d+:)?(?:\s+(\d+))?\s+(\S+?):(?:\s+(.*)|)$",
     re.DOTALL,
 )
+# The CPU and the time of such a line.
+_WHEN = re.compile(rb"(?:\s+\[(\d+)\])?(?:\s+[-.\w]{4,6})?\s+(\d+)\.(\d+):\s")
 _FRAME = re.compile(rb"\s*([0-9a-fA-F]+)\s+(|\S.*?\s+)\(((?:[^()]|\(deleted\)|\([^()]*\))*)\)\s*$")
 _JIT = re.compile(rb"/perf-\d+\.map$|^\[JIT\]|/jitted-\d+-\d+\.so$")
 # Kept although a bracket begins there: C++'s anonymous namespaces, Go's methods of pointers.
@@ -133,18 +136,21 @@ def probe(head: bytes) -> bool | None:
     return None if event else False
 
 
-def read(lines: Iterable[bytes], options: Options | None = None, **kept: Any) -> Profile:
+def read(
+    lines: Iterable[bytes], options: Options | None = None, *, samples: bool = False, **kept: Any
+) -> Profile:
     """Reads samples.
 
     Args:
         lines: of the text, with their ends.
         options: what is kept.
-        **kept: the same, one by one.
+        samples: also one by one, with times, threads and CPUs.
+        **kept: what is kept, option by option.
 
     Returns:
         The profile; the root of each stack is the process.
     """
-    return _Reader(options or Options(**kept)).read(lines)
+    return _Reader(options or Options(**kept), samples).read(lines)
 
 
 class _Sample:
@@ -156,14 +162,16 @@ class _Sample:
         self.wanted = wanted
         self.java = java
         self.frame = frame  # The only one, of the form that has it in the same line.
+        self.when = (0, -1, -1)  # Thread, time and CPU, where samples are kept.
 
 
 class _Reader:
     """What is known between lines."""
 
-    def __init__(self, options: Options) -> None:
+    def __init__(self, options: Options, samples: bool) -> None:
         self.options = options
         self.profile = Profile()
+        self.samples = _Samples() if samples else None
         self.event = options.event_filter.encode()
         self.processes: dict[tuple[bytes, bytes, bytes], tuple[int, bool]] = {}
 
@@ -173,6 +181,7 @@ class _Reader:
         frames = caches[False]
         totals: dict[tuple[int, ...], int] = {}
         quality = self.profile.quality
+        samples = self.samples
         sample: _Sample | None = None
         stack: list[int] = []
         number = 0
@@ -203,6 +212,8 @@ class _Reader:
                     stack.append(sample.process)
                     key = tuple(stack)
                     totals[key] = totals.get(key, 0) + sample.weight
+                    if samples is not None:
+                        samples.add(key, sample)
                 sample = None
             stack = []
             if begun is not None:
@@ -214,6 +225,8 @@ class _Reader:
             stack.append(sample.process)
             key = tuple(stack)
             totals[key] = totals.get(key, 0) + sample.weight
+            if samples is not None:
+                samples.add(key, sample)
         self._finish(totals)
         return self.profile
 
@@ -229,7 +242,10 @@ class _Reader:
             known = self.processes[comm, pid, tid] = self._process(comm, pid or b"?", tid)
         process, java = known
         frame = rest if rest and _FRAME.match(b"\t" + rest) else b""
-        return _Sample(process, int(period or 1), event == self.event, java, frame)
+        sample = _Sample(process, int(period or 1), event == self.event, java, frame)
+        if self.samples is not None and sample.wanted:
+            sample.when = self.samples.when(line, matched)
+        return sample
 
     def _process(self, comm: bytes, pid: bytes, tid: bytes) -> tuple[int, bool]:
         """The number of a process's frame, and whether it is a JVM."""
@@ -252,3 +268,32 @@ class _Reader:
                 end = next((place for place, frame in enumerate(key) if frame in last), len(key))
                 key = key[: end + 1]
             self.profile.add(key[::-1], weight)
+            if self.samples is not None:
+                self.samples.kept.stacks.append(key[::-1])
+        if self.samples is not None:
+            self.profile.samples = self.samples.kept
+
+
+class _Samples:
+    """The samples one by one; stacks are numbered as they come and told at the end."""
+
+    def __init__(self) -> None:
+        self.kept = Samples()
+        self.numbers: dict[tuple[int, ...], int] = {}
+
+    def when(self, line: bytes, matched: re.Match[bytes]) -> tuple[int, int, int]:
+        """Thread, time and CPU, as the line about an event tells them."""
+        pid, tid = int(matched[2] or 0), int(matched[3])
+        thread = self.kept.thread_number(pid, tid, matched[1].decode(errors="replace"))
+        found = _WHEN.match(line, matched.end(3))
+        if found is None:
+            return thread, -1, -1
+        fraction = found[3][:9]
+        time = int(found[2]) * 10**9 + int(fraction) * 10 ** (9 - len(fraction))
+        return thread, time, int(found[1]) if found[1] else -1
+
+    def add(self, key: tuple[int, ...], sample: _Sample) -> None:
+        """Adds a sample with its stack, the leaf first."""
+        thread, time, cpu = sample.when
+        number = self.numbers.setdefault(key, len(self.numbers))
+        self.kept.add(number, sample.weight, time=time, thread=thread, cpu=cpu)
