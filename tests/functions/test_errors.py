@@ -142,6 +142,17 @@ def test_acting_needs_unsafe(statement: str) -> None:
     assert any(text.endswith("is unsafe. To use you need the --unsafe flag") for text in messages)
 
 
+def test_names_of_others_where_the_kernel_does_not_look_for_them(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    from prybee.functions import process
+
+    monkeypatch.setattr(process, "_TASK_OF", "no_such_function")
+    assert complaints("profile:hz:9 { $a = comm(1); }") == [
+        "comm(PID) cannot be asked of this kernel"
+    ]
+
+
 def test_tracepoints_have_their_own_hints() -> None:
     probe = "tracepoint:syscalls:sys_enter_openat"
     assert complaints(f"{probe} {{ $a = ctx; }}") == ["Use args instead of ctx in tracepoint"]

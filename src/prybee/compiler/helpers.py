@@ -108,7 +108,7 @@ EFFECTS: dict[str, tuple[str, str, Type]] = {
     "get_numa_node_id": ("", PURE, I64),
     "get_current_pid_tgid": ("", PURE, I64),
     "get_current_uid_gid": ("", PURE, I64),
-    "get_current_comm": ("Ws", QUERY, I64),
+    "get_current_comm": ("ws", QUERY, I64),
     "get_current_task": ("", PURE, I64),
     "get_current_task_btf": ("", PURE, _BTF),
     "get_current_cgroup_id": ("", PURE, I64),

@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 COMM = StringType(tasks.COMM_SIZE)
 _MODES = ("curr_ns", "init")
 _LOW = 0xFFFFFFFF
+# The kernel's own search for a process, since 6.2.
+_TASK_OF = "bpf_task_from_pid"
 
 
 def process_id(h: Handler, thread: bool = False, initial: bool = False) -> Value:
@@ -142,6 +144,13 @@ class Comm(Function):
                 )
             elif tasks.offset(checker.target.btf, "comm") is None:
                 _no_types(call, checker)
+            elif (own := checker.target.own_btf) is None or not own.function(_TASK_OF):
+                checker.error(
+                    call,
+                    "comm(PID) cannot be asked of this kernel",
+                    f"kernels that have {_TASK_OF}() (6.2) know the process of any id; comm, "
+                    "pcomm and leader_comm name those that are at hand on all kernels",
+                )
         return COMM
 
     def lower(self, call: tree.Call, handler: Handler) -> Operand:
@@ -151,7 +160,7 @@ class Comm(Function):
         if field is not None:
             return field
         buffer = handler.b.slot(COMM.size, 8, "comm")
-        handler.b.call("get_current_comm", [buffer, COMM.size])
+        _ask(handler, buffer, 0, COMM.size)
         return Place(buffer, 0, COMM, BPF)
 
     def lower_into(
@@ -172,10 +181,14 @@ class Comm(Function):
             if pad and type_.capacity > COMM.size:
                 b.zero(pointer, offset + COMM.size, type_.capacity - COMM.size)
             return True
-        # The helper clears what is behind the name (strscpy_pad).
-        size = type_.capacity if pad else COMM.size
-        b.call("get_current_comm", [b.ptr_add(pointer, offset), size])
+        _ask(handler, pointer, offset, type_.capacity if pad else COMM.size)
         return True
+
+
+def _ask(h: Handler, pointer: Value, offset: int, size: int) -> None:
+    """The helper clears what is behind the name, but not in all kernels (Linux 5.19 to 6.1)."""
+    h.b.zero(pointer, offset, size)
+    h.b.call("get_current_comm", [h.b.ptr_add(pointer, offset), size])
 
 
 def _field(h: Handler) -> Place | None:
@@ -192,7 +205,7 @@ def _field(h: Handler) -> Place | None:
 def _comm_of(h: Handler, pid: Value) -> Place:
     """The name of the process with a number; ``N/A`` where there is none."""
     buffer = h.b.slot(COMM.size, 8, "comm")
-    task = h.b.kfunc("bpf_task_from_pid", [pid], Ptr(BTF))
+    task = h.b.kfunc(_TASK_OF, [pid], Ptr(BTF))
 
     def copy() -> None:
         place = tasks.at(h, Place(task, 0, COMM, KERNEL, trusted=True), "comm", COMM)
