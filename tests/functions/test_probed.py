@@ -98,10 +98,11 @@ def test_where_a_return_is_from_is_not_told() -> None:
     class Typeless(Older):
         btf = own_btf = None  # type: ignore[assignment]
 
-    assert complaints(RETURN, target=Typeless()) == 2 * [
+    message = (
         "this kernel does not tell where a function began that returns (bpf_get_func_ip of "
         "uprobes, Linux 6.6), and without the kernel's types it cannot be read"
-    ]
+    )
+    assert complaints(RETURN, target=Typeless()) == [message, message]
 
 
 def test_uaddr_of_every_match_of_a_pattern() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from prybee.compiler.ir import I64
 from prybee.functions.arguments import aliased, literal_text, text_of
 from prybee.functions.in_memory import InMemory
-from prybee.functions.symbols import hit_address, store_usym
+from prybee.functions.symbols import check_address, hit_address, store_usym
 from prybee.language import tree
 from prybee.language.lower.loops import context
 from prybee.language.lower.operands import Place, Scalar, Text
@@ -191,6 +191,7 @@ class TracedFunction(InMemory):
     def check(self, call: tree.Call, checker: Checker) -> Type:
         provider = checker.context.provider
         if provider in _USER_FUNCTION:
+            check_address(call, checker)
             return UsymType()
         if provider not in _KERNEL_FUNCTION:
             checker.error(call, f"The func builtin can not be used with '{provider}' probes")
@@ -250,11 +251,11 @@ class ProbeText(Function):
     def _text(self, name: str, provider: str) -> bytes:
         return (probe_type(provider) if self.only_type else name).encode()
 
-    def check(self, call: tree.Call, checker: Checker) -> Type:
     def _texts(self, found: ProbeContext) -> list[bytes]:
         names = found.names if found.names and not self.only_type else (found.name,)
         return [self._text(name, found.provider) for name in names]
 
+    def check(self, call: tree.Call, checker: Checker) -> Type:
         return StringType(max(map(len, self._texts(checker.context))) + 1)
 
     def lower(self, call: tree.Call, handler: Handler) -> Operand:

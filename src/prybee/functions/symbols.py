@@ -16,7 +16,7 @@ from prybee.functions.in_memory import InMemory
 from prybee.functions.process import process_id
 from prybee.language.lower.loops import context
 from prybee.language.lower.operands import Place, Scalar
-from prybee.language.registry import Function
+from prybee.language.registry import Function, ProbeSyntaxError
 from prybee.language.types import (
     KERNEL,
     UINT64,
@@ -69,7 +69,16 @@ def hit_address(h: Handler) -> Value:
         offset = h.context.register("pc")
         if offset is not None:
             return h.b.load(I64, context(h), offset)
-    return h.b.call("get_func_ip", [context(h)])
+    found = h.context.function_address(h)
+    return found if found is not None else h.b.call("get_func_ip", [context(h)])
+
+
+def check_address(call: tree.Call, checker: Checker) -> None:
+    """Complains where :func:`hit_address` cannot be told."""
+    try:
+        checker.context.check_address(checker)
+    except ProbeSyntaxError as failure:
+        checker.error(call, str(failure), *failure.hints)
 
 
 class KernelSymbol(Function):
@@ -217,6 +226,8 @@ class UserAddress(Function):
                 "name one of them, without wildcards",
             )
         else:
+            if probed.relocated:
+                check_address(call, checker)
             size = symbol.size if symbol.size in (1, 2, 4, 8) else 8
             return PointerType(int_type(size, False), USER)
         return UINT64

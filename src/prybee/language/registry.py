@@ -190,6 +190,13 @@ class ProbeContext:
         """What to say where ``args`` has no member ``name``, and hints; empty for the usual."""
         return ()
 
+    def check_address(self, checker: Checker) -> None:
+        """Whether programs can tell the run-time address of the traced function.
+
+        Raises:
+            ProbeSyntaxError: they cannot.
+        """
+
     def function_address(self, handler: Handler) -> Value | None:
         """The run-time address of the traced function; None where programs ask the kernel."""
         return None
@@ -280,6 +287,10 @@ class Provider:
         """``matches``, which :meth:`share` gave one key, now that it is known how many they are."""
         return matches
 
+    def has_cookies(self, scope: ExpandScope) -> bool:
+        """Whether links to its probes can have a cookie, which a program may ask for."""
+        return False
+
     def context(self, match: Match, scope: ExpandScope) -> ProbeContext:
         """The context of the handler for matches with this one's key."""
         raise NotImplementedError
@@ -287,10 +298,6 @@ class Provider:
     def places(self, match: Match) -> tuple[tuple[str, int], ...]:
         """The places in files where a match is: paths, and offsets in the files."""
         return ()
-    def has_cookies(self, scope: ExpandScope) -> bool:
-        """Whether links to its probes can have a cookie, which a program may ask for."""
-        return False
-
 
     def attach(
         self, matches: Sequence[Match], program: str, scope: ExpandScope

@@ -22,7 +22,7 @@ from prybee.language.types import (
     is_scalar,
 )
 from prybee.machines import program_registers
-from prybee.probes import binaries
+from prybee.probes import binaries, returning
 from prybee.probes.program_function import ProgramFunction, Unknown
 from prybee.probes.provider import meant
 from prybee.probes.registered import EntryRegisters, RegisterContext, context_pointer
@@ -235,6 +235,14 @@ class ReturnContext(UprobeContext):
             return self.function.result(known, checker)
         except PrybeeError:
             return None
+
+    def check_address(self, checker: Checker) -> None:
+        # Links for many functions tell, as they came with what tells.
+        if not self.attach_type:
+            returning.check(checker.target)
+
+    def function_address(self, handler: Handler) -> Value | None:
+        return None if self.attach_type else returning.address(handler)
 
     def retval_type(self, checker: Checker) -> Type | None:
         self.known()
