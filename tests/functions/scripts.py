@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 from prybee.diagnostics import ScriptError
+from prybee.functions import search
 from prybee.language import tree
 from tests.language.running import TARGET, Loaded, compile_text
 
@@ -43,4 +46,10 @@ def loads(text: str, **options: Any) -> int:
         return len(loaded.programs)
 
 
-__all__ = ["TARGET", "complaints", "loads", "type_of", "values"]
+def need_search() -> None:
+    """Skip the running test where the kernel searches for no text that is not known before."""
+    if TARGET.btf is None or not TARGET.btf.function(search._KFUNC):
+        pytest.skip(f"this kernel lacks {search._KFUNC}()")
+
+
+__all__ = ["TARGET", "complaints", "loads", "need_search", "type_of", "values"]

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.functions.scripts import values
+from tests.functions.scripts import need_search, values
 
 pytestmark = pytest.mark.live
 
@@ -31,7 +31,6 @@ def expected(a: str, b: str, n: int) -> dict[str, Any]:
         "order": compared(x, y, n),
         "order_text": compared(x, y, n),
         "length": len(x),
-        "find": x.find(y) if y in x else -2,
         "find_text": x.find(y) if y in x else -2,
         "inside": y in x,
         "joined": a + b,
@@ -46,19 +45,32 @@ def expressions(a: str, b: str, n: int) -> dict[str, str]:
         "order": f"memcmp($a, $b, {n})",
         "order_text": f'memcmp($a, "{b}", {n})',
         "length": "strlen($a)",
-        "find": "strstr($a, $b)",
         "find_text": f'strstr($a, "{b}")',
-        "inside": "strcontains($a, $b)",
+        "inside": f'strcontains($a, "{b}")',
         "joined": "str_concat($a, $b)",
         "cut": f"str(&$a, {n})",
     }
 
 
+def variables(a: str, b: str) -> str:
+    return f'let $a: string[24] = "{a}"; let $b: string[40] = "{b}";'
+
+
+# Compiling one of them takes a second in an emulated guest.
 @settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @given(cases)
 def test_texts(case: tuple[str, str, int]) -> None:
     a, b, n = case
-    before = f'let $a: string[24] = "{a}"; let $b: string[40] = "{b}";'
-    assert values(expressions(a, b, n), before) == expected(a, b, n)
+    assert values(expressions(a, b, n), variables(a, b)) == expected(a, b, n)
+
+
+@settings(
+    max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(texts, texts)
+def test_texts_that_are_not_known_before(a: str, b: str) -> None:
+    need_search()
+    found = values({"find": "strstr($a, $b)", "inside": "strcontains($a, $b)"}, variables(a, b))
+    assert found == {"find": a.find(b) if b in a else -2, "inside": b in a}

@@ -14,7 +14,7 @@ from prybee.engines.live import LiveTarget
 from prybee.language.frontend import Compilation, CompileOptions, compile_script
 from prybee.language.registry import Registry
 from prybee.linux.maps import Map
-from prybee.linux.programs import LoadedBtf, Program
+from prybee.linux.programs import LoadedBtf, LoadRefused, Program
 from prybee.linux.ringbuf import RingBuffer
 from prybee.plan import layouts
 from prybee.plan.plan import MapSpec, Plan, RecordSpec, ScriptMap, SpecialAttach
@@ -65,7 +65,7 @@ class Loaded:
                         assert TARGET.btf is not None
                         name = program.attach_to
                         btf_id = TARGET.btf.function(name) or TARGET.btf.find(name, "typedef")
-                    self.programs[program.name] = Program.load(
+                    self.programs[program.name] = _load(
                         program.type,
                         bytes(image),
                         program.name,
@@ -161,6 +161,21 @@ class Loaded:
             ]
             return {slot: count for slot, count in enumerate(sums) if count}
         return _merge(described.value, [decode(described.value, part) for part in parts])
+
+
+def _load(*words: Any, **options: Any) -> Program:
+    """Loads a program; one that is refused comes with the end of what the verifier says of it."""
+    try:
+        return Program.load(*words, **options)
+    except LoadRefused as refused:
+        if not refused.log:
+            try:
+                return Program.load(*words, **{**options, "log_level": 1})
+            except LoadRefused as again:
+                refused.log = again.log
+        if hasattr(refused, "add_note"):
+            refused.add_note(refused.log[-600:])
+        raise
 
 
 def _create(spec: MapSpec) -> Map:
