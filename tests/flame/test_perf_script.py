@@ -47,7 +47,18 @@ def test_headers(header: str, expected: str) -> None:
     [
         ("7f00 f+0x12 (/bin/a)", "f"),
         ("7f00 a::b(int, char*) (/bin/a)", "a::b"),
-        ("7f00 (anonymous namespace)::f(int) (/bin/a)", None),
+        ("7f00 (anonymous namespace)::f(int) (/bin/a)", "(anonymous namespace)::f"),
+        ("7f00 (bash) (/bin/a)", None),
+        (
+            "7f00 std::function<void (int)>::operator()(int) const (/a)",
+            "std::function<void (int)>::operator()",
+        ),
+        ("7f00 main::{lambda(int)#1}::operator->(int) (/a)", "main::{lambda(int)#1}::operator->"),
+        (
+            "7f00 _$LT$std..fs..File$u20$as$u20$std..io..Read$GT$::read::h5d84059cf335c8e6 (/a)",
+            "<std::fs::File as std::io::Read>::read",
+        ),
+        ("7f00 a::_$u7b$$u7b$closure$u7d$$u7d$::h5d84059cf335c8e6+0x2 (/a)", "a::{{closure}}"),
         ("7f00 a::(anonymous namespace)::f(int) (/bin/a)", "a::(anonymous namespace)::f"),
         ("7f00 net.(*conn).Read (/bin/go)", "net.(*conn).Read"),
         ("7f00 [unknown] (/lib/x.so)", "[x.so]"),
@@ -56,7 +67,7 @@ def test_headers(header: str, expected: str) -> None:
         ("7f00 f (/bin/a (deleted))", "f"),
         ("7f00  (/lib/x.so)", "[x.so]"),
         ("7f00 inner->outer (/bin/a)", "inner;outer"),
-        ('7f00 it\'s "quoted" (/bin/a)', "its quoted"),
+        ('7f00 it\'s "quoted" (/bin/a)', 'it\'s "quoted"'),
     ],
 )
 def test_frames(frame: str, name: str | None) -> None:

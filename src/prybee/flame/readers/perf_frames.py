@@ -22,7 +22,9 @@ if TYPE_CHECKING:
 
 FRAME = re.compile(rb"\s*([0-9a-fA-F]+)\s+(|\S.*?\s+)\(((?:[^()]|\(deleted\)|\([^()]*\))*)\)\s*$")
 # Files of the kernel: perf's names for it in brackets, and what it was built from.
-_KERNEL = re.compile(rb"\[(?!vdso\]|vsyscall\]|heap\]|stack)|.*(\.ko(\.\w+)?|\bvmlinux[-._\w]*)$")
+_KERNEL = re.compile(
+    rb"\[(?!unknown\]|vdso\]|vsyscall\]|heap\]|stack|anon)|.*(\.ko(\.\w+)?|\bvmlinux[-._\w]*)$"
+)
 _JIT = re.compile(rb"/perf-\d+\.map$|^\[JIT\]|/jitted-[^/]*\.so$|^\[JIT app cache\]")
 _COMPAT_KERNEL = {
     "perl": re.compile(rb"(\[|.*vmlinux$)(?!unknown\])"),

@@ -1,42 +1,33 @@
 """Reads the text of ``perf script``, all shapes since 2015.
 
-A sample is a line about the event, then a line per frame, the leaf first, and an empty line. The
-same few frame lines come again and again (4 to 11 % of them are distinct in real captures), so each
-is looked at once and then found by its bytes; a second level, without the address, catches the same
-function at many addresses.
+A sample is a line about the event, then a line per frame, the leaf first, and an empty line.
 """
 
 from __future__ import annotations
 
-import os
 import re
 
 from prybee.data import Data
-from prybee.flame.profile import INLINED, JIT, KERNEL, PLAIN, Profile
+from prybee.flame.profile import Profile
+from prybee.flame.readers.perf_frames import FRAME, Frames, with_marks, with_sources
 from prybee.flame.samples import Samples
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
     from typing import Any
 
 # comm, pid/tid or tid, [cpu], flags, time, period, event; what was not asked for is not there. The
 # comm may hold anything, so it ends where the rest can follow.
 _HEADER = re.compile(
-    rb"\s*(\S.*?)\s+(?:(\d+)/)?(\d+)(?:\s+\[\d+\])?(?:\s+[-.\w]{4,6}(?=\s+\d+\.\d+:))?"
+    rb"\s*(\S.*?)\s+(?:(-?\d+)/)?(-?\d+)(?:\s+\[\d+\])?(?:\s+[-.\w]{4,6}(?=\s+\d+\.\d+:))?"
     rb"(?:\s+\d+\.\d+:)?(?:\s+(\d+))?\s+(\S+?):(?:\s+(.*)|)$",
     re.DOTALL,
 )
 # The CPU and the time of such a line.
 _WHEN = re.compile(rb"(?:\s+\[(\d+)\])?(?:\s+[-.\w]{4,6})?\s+(\d+)\.(\d+):\s")
-_FRAME = re.compile(rb"\s*([0-9a-fA-F]+)\s+(|\S.*?\s+)\(((?:[^()]|\(deleted\)|\([^()]*\))*)\)\s*$")
-_JIT = re.compile(rb"/perf-\d+\.map$|^\[JIT\]|/jitted-\d+-\d+\.so$")
-# Kept although a bracket begins there: C++'s anonymous namespaces, Go's methods of pointers.
-_ARGUMENTS = re.compile(r"\((?!anonymous namespace\)).*")
-_GO_METHOD = re.compile(r"\.\(.*\)\.")
-_OFFSET = re.compile(rb"\+0x[0-9a-f]+$")
-# So many lines are kept by their bytes; a capture with more has addresses that hardly come again.
-_REMEMBERED = 1 << 18
+# Other records, which `perf script --show-mmap-events` and the like print, and how much is lost.
+_OTHER = re.compile(rb"\bPERF_RECORD_(?:LOST(?:_SAMPLES)?\b.*?(\d+)|\w+)")
 
 
 class Options(Data):
@@ -44,90 +35,34 @@ class Options(Data):
 
     Attributes:
         pid, tid: the process's frame tells them.
-        kernel, jit: such frames are marked.
         addrs: a frame without a name tells its address.
+        inline: functions that were inlined are frames, as the programs' debug information has them.
+        context: with that, names are followed by their places in the source.
+        srcline: such places are in the text (``-F +srcline``) and are put behind names.
         event_filter: only samples of this event; empty for the first event that comes.
         skip_after: names of functions above which (towards the root) everything is dropped.
         compat: ``perl`` for what stackcollapse-perf.pl does and should not: a last sample without
-            an empty line behind it is lost, a frame without any name is one space.
+            an empty line behind it is lost, a frame without any name is one space, arguments begin
+            at the first bracket. ``inferno`` for what inferno-collapse-perf does: samples without a
+            stack are lost, events are the same whatever is behind a colon in their names.
     """
 
     pid: bool = False
     tid: bool = False
-    kernel: bool = False
-    jit: bool = False
     addrs: bool = False
+    inline: bool = False
+    context: bool = False
+    srcline: bool = False
     event_filter: str = ""
     skip_after: tuple[str, ...] = ()
     compat: str = ""
-
-
-class _Frames(dict[bytes, "tuple[int, ...] | None"]):
-    """Frame lines to numbers of frames, the leaf first; None for what is no frame."""
-
-    def __init__(self, profile: Profile, options: Options, java: bool) -> None:
-        self.profile = profile
-        self.options = options
-        self.java = java
-        self.known: dict[bytes, tuple[int, ...]] = {}
-
-    def __missing__(self, line: bytes) -> tuple[int, ...] | None:
-        _, _, symbol = line.strip().partition(b" ")
-        found = self.known.get(symbol) if not self.options.addrs else None
-        if found is None:
-            matched = _FRAME.match(line)
-            if matched is None:
-                return None
-            found = self._numbers(matched[1], matched[2], matched[3])
-            if not self.options.addrs:
-                self.known[symbol] = found
-        if len(self) < _REMEMBERED:
-            self[line] = found
-        return found
-
-    def _numbers(self, address: bytes, symbol: bytes, module: bytes) -> tuple[int, ...]:
-        if symbol.startswith(b"("):
-            return ()  # A process name in the place of a function.
-        kind = PLAIN
-        if (module[:1] == b"[" or module.endswith(b"vmlinux")) and module != b"[unknown]":
-            kind = KERNEL
-        elif _JIT.search(module):
-            kind = JIT
-        where = module.decode(errors="surrogateescape")
-        names = _OFFSET.sub(b"", symbol.rstrip()).decode(errors="surrogateescape").split("->")
-        numbers = []
-        for position, name in enumerate(names):
-            what = self._tidy(name, address, where)
-            # Of several, all but the outermost are inlined into it.
-            numbers.append(self.profile.frame(what, INLINED if position else kind, where))
-        numbers.reverse()
-        return tuple(numbers)
-
-    def _tidy(self, name: str, address: bytes, module: str) -> str:
-        if not name:
-            if self.options.compat == "perl":
-                return " "
-            name = "[unknown]"
-        if name == "[unknown]":
-            if module not in ("[unknown]", "//anon", "anon"):
-                name = f"[{os.path.basename(module)}]"
-            if self.options.addrs:
-                name = f"{name[:-1]} <{address.decode()}>]" if name[-1] == "]" else name
-            return name
-        name = name.replace(";", ":")
-        if not _GO_METHOD.search(name):
-            name = _ARGUMENTS.sub("", name)
-        name = name.replace('"', "").replace("'", "")
-        if self.java and "/" in name and name.startswith("L"):
-            name = name[1:]
-        return name
 
 
 def probe(head: bytes) -> bool | None:
     """Whether a text begins as that of ``perf script`` does."""
     event = False
     for line in head.splitlines()[:200]:
-        if event and _FRAME.match(line):
+        if event and FRAME.match(line):
             return True
         if line.strip() and line[:1] != b"#":
             event = _HEADER.match(line) is not None
@@ -174,14 +109,39 @@ class _Reader:
         self.samples = _Samples() if samples else None
         self.event = options.event_filter.encode()
         self.processes: dict[tuple[bytes, bytes, bytes], tuple[int, bool]] = {}
+        self.totals: dict[tuple[int, ...], int] = {}
 
     def read(self, lines: Iterable[bytes]) -> Profile:
         """All samples of the lines."""
-        caches = [_Frames(self.profile, self.options, java) for java in (False, True)]
+        options = self.options
+        inlining = None
+        if options.srcline:
+            lines = with_sources(lines)
+        if options.inline:
+            from prybee.flame.inlining import Inlining
+
+            inlining = Inlining()
+            lines = with_marks(lines)
+        caches = [
+            Frames(
+                self.profile,
+                addrs=options.addrs,
+                java=java,
+                compat=options.compat,
+                inlining=inlining,
+                context=options.context,
+            )
+            for java in (False, True)
+        ]
+        self._samples_of(lines, caches)
+        if inlining is not None:
+            inlining.close()
+        return self.profile
+
+    def _samples_of(self, lines: Iterable[bytes], caches: Sequence[Frames]) -> None:
+        """Adds the samples of the lines."""
         frames = caches[False]
-        totals: dict[tuple[int, ...], int] = {}
         quality = self.profile.quality
-        samples = self.samples
         sample: _Sample | None = None
         stack: list[int] = []
         number = 0
@@ -202,18 +162,15 @@ class _Reader:
                     stack += found  # Someone took the space at its beginning away.
                     continue
                 if begun is None:
-                    quality.reject(number, line.decode(errors="replace").rstrip())
+                    if (lost := _OTHER.search(line)) is not None:
+                        quality.lost += int(lost[1] or 0)
+                    else:
+                        quality.reject(number, line.decode(errors="replace").rstrip())
                     continue
             # The sample before is whole: an empty line ends it, or the next one's beginning.
             if sample is not None:
                 if sample.wanted:
-                    if not stack:
-                        quality.stackless += 1
-                    stack.append(sample.process)
-                    key = tuple(stack)
-                    totals[key] = totals.get(key, 0) + sample.weight
-                    if samples is not None:
-                        samples.add(key, sample)
+                    self._end(sample, stack)
                 sample = None
             stack = []
             if begun is not None:
@@ -222,26 +179,35 @@ class _Reader:
                 if begun.frame:
                     stack += frames[b"\t" + begun.frame] or ()
         if sample is not None and sample.wanted and self.options.compat != "perl":
-            stack.append(sample.process)
-            key = tuple(stack)
-            totals[key] = totals.get(key, 0) + sample.weight
-            if samples is not None:
-                samples.add(key, sample)
-        self._finish(totals)
-        return self.profile
+            self._end(sample, stack)
+        self._finish()
+
+    def _end(self, sample: _Sample, stack: list[int]) -> None:
+        """Adds a sample with its stack, the leaf first."""
+        if not stack:
+            self.profile.quality.stackless += 1
+            if self.options.compat == "inferno":
+                return
+        stack.append(sample.process)
+        key = tuple(stack)
+        self.totals[key] = self.totals.get(key, 0) + sample.weight
+        if self.samples is not None:
+            self.samples.add(key, sample)
 
     def _header(self, line: bytes) -> _Sample | None:
         matched = _HEADER.match(line)
         if matched is None:
             return None
         comm, pid, tid, period, event, rest = matched.groups()
+        if self.options.compat == "inferno":
+            event = event.partition(b":")[0]
         if not self.event:
             self.event = event
         known = self.processes.get((comm, pid, tid))
         if known is None:
             known = self.processes[comm, pid, tid] = self._process(comm, pid or b"?", tid)
         process, java = known
-        frame = rest if rest and _FRAME.match(b"\t" + rest) else b""
+        frame = rest if rest and FRAME.match(b"\t" + rest) else b""
         sample = _Sample(process, int(period or 1), event == self.event, java, frame)
         if self.samples is not None and sample.wanted:
             sample.when = self.samples.when(line, matched)
@@ -256,14 +222,14 @@ class _Reader:
             name += f"-{pid.decode()}"
         return self.profile.frame(name), comm.startswith(b"java")
 
-    def _finish(self, totals: dict[tuple[int, ...], int]) -> None:
+    def _finish(self) -> None:
         """Turns the stacks around, and leaves out what is above the functions to skip after."""
         last = {
             number
             for number, frame in enumerate(self.profile.frames)
             if frame.name in self.options.skip_after
         }
-        for key, weight in totals.items():
+        for key, weight in self.totals.items():
             if last:
                 end = next((place for place, frame in enumerate(key) if frame in last), len(key))
                 key = key[: end + 1]
