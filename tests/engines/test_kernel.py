@@ -598,22 +598,3 @@ def test_a_profile_that_fails_on_one_cpu_is_off_on_all() -> None:
         with syscalls.replaced(Failing("perf_event_open", 1)):
             report = engine.attach()
         assert report.count == (0 if len(LiveTarget().online_cpus) > 1 else 1)
-
-
-def test_a_key_too_long_for_an_old_kernel(monkeypatch: pytest.MonkeyPatch) -> None:
-    from errno import E2BIG
-
-    from prybee.diagnostics import KernelError
-    from prybee.engines import loading
-    from prybee.plan.plan import MapSpec
-
-    def refuse(*_: object) -> None:
-        raise KernelError("bpf(BPF_MAP_CREATE)", E2BIG)
-
-    monkeypatch.setattr(loading.Map, "create", refuse)
-    with pytest.raises(KernelError) as caught:
-        loading.create_map(MapSpec("m", "hash", 1024, 8, 4096, script_name="@"))
-    assert caught.value.hint == (
-        "older kernels take keys of 512 bytes at most, and this one has 1024: "
-        "make max_strlen smaller (config = { max_strlen = 256 })"
-    )

@@ -317,6 +317,10 @@ class KernelEngine:
         """
         if script_map.storage != "global":
             kernel_map = self.maps[script_map.spec]
+            if script_map.key_behind:
+                from prybee.engines import digests
+
+                return digests.items(kernel_map, script_map)
             if kernel_map.per_cpu:
                 return kernel_map.cpu_items()
             items = kernel_map.items()
@@ -343,6 +347,10 @@ class KernelEngine:
             items = self.map_items(script_map)
             return items[0][1] if items else None
         kernel_map = self.maps[script_map.spec]
+        if script_map.key_behind:
+            from prybee.engines import digests
+
+            return digests.value_of(kernel_map, script_map, key)
         value = kernel_map.lookup(key)
         if value is None or not script_map.per_cpu:
             return value
@@ -380,6 +388,11 @@ class KernelEngine:
         """
         if script_map.storage != "global":
             kernel_map = self.maps[script_map.spec]
+            if script_map.key_behind:
+                from prybee.engines import digests
+
+                digests.zero(kernel_map, script_map)
+                return
             zeros = bytes(kernel_map.stride * kernel_map.cpus)
             kernel_map.update_many([(key, zeros) for key, _ in kernel_map.items()])
             return

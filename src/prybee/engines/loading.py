@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from errno import E2BIG
 from struct import Struct
 
 from prybee.diagnostics import KernelError, NotSupported, PrybeeError
@@ -26,9 +25,6 @@ _MAP_FD = 1
 _MAP_VALUE = 2
 _KFUNC_CALL = 2
 
-# Keys of hash maps were bounded by the stack of programs, MAX_BPF_STACK (kernel/bpf/hashtab.c).
-_OLD_KEY_SIZE = 512
-
 _put = Struct("<i").pack_into
 _REGISTERS = 1
 _IMMEDIATE = 4
@@ -41,26 +37,25 @@ def create_map(spec: MapSpec) -> Map:
     Raises:
         KernelError: the kernel refused; the map is named as the script does.
     """
+    inner = create_map(spec.inner) if spec.inner is not None else None
     try:
         made = Map.create(
-            spec.type, spec.key_size, spec.value_size, spec.max_entries, spec.flags, spec.name
-        )
+            spec.type, spec.key_size, spec.value_size, spec.max_entries, spec.flags, spec.name,
+            inner=inner,
+        )  # fmt: skip
     except KernelError as error:
         if not spec.script_name:
             raise
         size = spec.max_entries * (spec.key_size + spec.value_size)
-        hint = error.hint
-        if error.errno == E2BIG and spec.key_size > _OLD_KEY_SIZE:
-            hint = (
-                f"older kernels take keys of {_OLD_KEY_SIZE} bytes at most, and this one has "
-                f"{spec.key_size}: make max_strlen smaller (config = {{ max_strlen = 256 }})"
-            )
         raise KernelError(
             f"creating map {spec.script_name} ({spec.type}, {spec.max_entries} entries, "
             f"{size} bytes)",
             error.errno,
-            hint,
+            error.hint,
         ) from None
+    finally:
+        if inner is not None:
+            inner.close()
     if spec.initial:
         try:
             made.update(bytes(4), spec.initial.ljust(made.stride, b"\0") * made.cpus)

@@ -29,7 +29,8 @@ def run(engine: KernelEngine, program: Program) -> None:
         number = (wanted - 1) // 2
         walk = plan.walks[number]
         if wanted % 2:
-            keys[number] = iter([key for key, _ in engine.maps[walk.map].items()])
+            walked = next(each for each in plan.script_maps if each.spec == walk.map)
+            keys[number] = iter([key for key, _ in engine.map_items(walked)])
         key = next(keys[number], None)
         if key is None:
             words[resume] = 2 * number + 2

@@ -204,7 +204,7 @@ class Length(Function):
 
 def _count(h: Handler, map_: storage.Storage) -> Value:
     """Entries of a hash map: what walking over it with an empty callback returns."""
-    if not h.script.can("helper:for_each_map_elem") and isinstance(map_, storage.Hash):
+    if not h.script.walks_in_kernel and isinstance(map_, storage.Hash):
         return map_.length(h)
     from prybee.compiler.builder import Builder
 

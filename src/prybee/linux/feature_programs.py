@@ -197,6 +197,12 @@ def _map(name: str) -> Answer:
         return Answer(YES)
 
 
+def _large_keys() -> Answer:
+    # Once bounded by MAX_BPF_STACK (kernel/bpf/hashtab.c).
+    with Map.create("hash", 520, 4, 1, name="prybee_probe"):
+        return Answer(YES)
+
+
 def _map_batch() -> Answer:
     from prybee.linux import syscalls
     from prybee.linux.attributes import MAP_BATCH, Attributes
@@ -257,6 +263,7 @@ PROBES: dict[str, Callable[[], Answer]] = {
     "btf": _has_btf,
     "module_btf": _module_btf,
     "ringbuf": lambda: _map("ringbuf"),
+    "large_keys": _large_keys,
     "map_batch": _map_batch,
     "map_mmap": _map_mmap,
 }

@@ -58,6 +58,7 @@ hardware | probes | hardware counters
 watchpoint | probes | watchpoint
 iter | probes | iter
 ringbuf | maps | ring buffer shared by all CPUs
+large_keys | maps | keys of more than 512 bytes
 map_batch | maps | many elements by one call
 map_mmap | maps | arrays as shared memory
 perf_link | links | perf events attached by links, with cookies

@@ -53,6 +53,7 @@ hardware | hardware is refused | use software:cpu-clock or profile
 watchpoint | watchpoint is refused |
 iter | iter is refused | use an interval probe, or read /proc
 ringbuf | a perf buffer for each CPU; records are put in order by their time |
+large_keys | maps with long keys are kept by digests of them |
 map_batch | elements are read one by one |
 map_mmap | needed (Linux 5.5) |
 perf_link | probes attach in the old way, through the perf event itself |

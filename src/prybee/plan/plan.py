@@ -20,7 +20,7 @@ class MapSpec(Data):
 
     ``type`` is the UAPI name in lower case (``percpu_hash``, ``ringbuf``).  ``initial`` is the
     content of a one-element array (global data), zero-padded.  ``share`` is what each CPU's part
-    of a perf buffer takes, in bytes.
+    of a perf buffer takes, in bytes.  ``inner`` is what the maps of a map of maps are like.
     """
 
     name: str
@@ -33,6 +33,7 @@ class MapSpec(Data):
     # Counted as a user's map: failures name it as the script does.
     script_name: str = ""
     share: int = 0
+    inner: MapSpec | None = None
 
 
 class ScriptMap(Data):
@@ -55,6 +56,8 @@ class ScriptMap(Data):
     written: int = -1
     # Where in the global data programs count the elements (u64); -1: they do not.
     counter: int = -1
+    # Bytes of the key, which lies behind the value, where the map is by digests (plan/digests.py).
+    key_behind: int = 0
 
 
 # What stands before the id of a loaded program, where modules are named otherwise.

@@ -86,7 +86,7 @@ def prepare(h: Handler, body: tree.Block) -> None:
 def _calls_back(h: Handler, node: tree.For) -> bool:
     """Whether the body of a ``for`` becomes a callback."""
     over_range = isinstance(node.iterable, tree.Range)
-    return h.script.can("helper:loop" if over_range else "helper:for_each_map_elem")
+    return h.script.can("helper:loop") if over_range else h.script.walks_in_kernel
 
 
 def captured_place(h: Handler, symbol: VariableSymbol) -> tuple[Value, int] | None:

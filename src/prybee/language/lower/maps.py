@@ -11,6 +11,8 @@ aggregation that handlers read by key is kept in a hash map for all CPUs, and ad
 That a map is read so is found out on the way: :class:`ReadByKey` asks for a new start.
 So does :class:`Counted`, where ``len()`` cannot walk over the map (before 5.13): then new elements
 are told from known ones as they are stored, and counted in global data.
+
+Where the kernel takes no long keys, maps that have them are by digests (:mod:`.digests`).
 """
 
 from __future__ import annotations
@@ -47,6 +49,12 @@ if TYPE_CHECKING:
 
 
 BPF_NOEXIST = 1
+
+# The longest key that the maps of every kernel take (MAX_BPF_STACK), in bytes.
+SHORT_KEY = 512
+
+# Values that are kept in buckets, whose numbers are in the key.
+BUCKETED = (HistType, LhistType, TseriesType)
 
 
 def key_size(type_: Type, buckets: bool) -> int:
@@ -268,7 +276,7 @@ class Hash(Storage):
         self.shared = shared
         # Where in the global data elements are counted; -1: they are not.
         self.counter = -1
-        self.buckets = isinstance(value_type, HistType | LhistType | TseriesType)
+        self.buckets = isinstance(value_type, BUCKETED)
 
     @property
     def value_size(self) -> int:
@@ -296,24 +304,34 @@ class Hash(Storage):
         """Where in the key a histogram's bucket number is."""
         return key_size(self.key_type or UINT64, True) - 8
 
+    def kernel_key(self, h: Handler, key: Value) -> Value:
+        """What the kernel is given for a key, as a pointer."""
+        return key
+
+    def kernel_value(self, h: Handler, key: Value, value: Value) -> Value:
+        """What the kernel is given for a value, as a pointer."""
+        return value
+
     def lookup(self, h: Handler, key: Value | None) -> Value:
         """The value's address, or NULL."""
         assert key is not None
-        return h.b.call("map_lookup_elem", [h.b.map_ref(self.spec), key])
+        return h.b.call("map_lookup_elem", [h.b.map_ref(self.spec), self.kernel_key(h, key)])
 
     def update(self, h: Handler, key: Value | None, value: Value) -> None:
         """Store the value at a pointer; a full map is counted."""
         assert key is not None
         counter = h.script.counters.update(self.name, h.b.span)
+        place, content = self.kernel_key(h, key), self.kernel_value(h, key, value)
 
         def store() -> None:
-            result = h.b.call("map_update_elem", [h.b.map_ref(self.spec), key, value, 0])
+            result = h.b.call("map_update_elem", [h.b.map_ref(self.spec), place, content, 0])
             h.when(h.b.icmp("slt", result, 0), lambda: h.count(counter, result), likely=False)
 
         if self.counter < 0:
             store()
             return
-        new = h.b.call("map_update_elem", [h.b.map_ref(self.spec), key, value, BPF_NOEXIST])
+        stored = [h.b.map_ref(self.spec), place, content, BPF_NOEXIST]
+        new = h.b.call("map_update_elem", stored)
         h.choose(h.b.icmp("eq", new, 0), lambda: self._count(h, 1), store)
 
     def _count(self, h: Handler, number: int) -> None:
@@ -370,6 +388,7 @@ class Hash(Storage):
         assert key is not None
         if not h.script.can("helper:map_lookup_percpu_elem"):
             raise ReadByKey(self.name)
+        key = self.kernel_key(h, key)
         merged = Merge(h, self.value_type)
         index = h.b.variable(I64, "cpu")
         head, inside, after = h.block("cpus"), h.block("cpu"), h.block("merged")
@@ -438,7 +457,9 @@ class Hash(Storage):
     ) -> None:
         """Take the first value in, which another CPU may do at the same time."""
         assert key is not None
-        result = h.b.call("map_update_elem", [h.b.map_ref(self.spec), key, zeros, BPF_NOEXIST])
+        place, content = self.kernel_key(h, key), self.kernel_value(h, key, zeros)
+        stored = [h.b.map_ref(self.spec), place, content, BPF_NOEXIST]
+        result = h.b.call("map_update_elem", stored)
         if self.counter >= 0:
             h.when(h.b.icmp("eq", result, 0), lambda: self._count(h, 1))
         counter = h.script.counters.update(self.name, h.b.span)
@@ -449,7 +470,8 @@ class Hash(Storage):
 
     def delete(self, h: Handler, key: Value | None) -> Value:
         assert key is not None
-        result = h.b.call("map_delete_elem", [h.b.map_ref(self.spec), key])
+        place = self.kernel_key(h, key)
+        result = h.b.call("map_delete_elem", [h.b.map_ref(self.spec), place])
         done = h.b.icmp("eq", result, 0)
         if self.counter >= 0:
             h.when(done, lambda: self._count(h, -1))

@@ -7,7 +7,7 @@ from prybee.language.lower import globals as global_data
 from prybee.language.lower import loops
 from prybee.language.lower.globals import GlobalData
 from prybee.language.lower.handler import Handler
-from prybee.language.lower.maps import Global, Hash, PerCpu, Storage, key_size
+from prybee.language.lower.maps import BUCKETED, SHORT_KEY, Global, Hash, PerCpu, Storage, key_size
 from prybee.language.types import (
     AggregationType,
     HistType,
@@ -130,6 +130,11 @@ class ScriptLowering:
         """Whether the kernel can do ``feature``, which every modern one can."""
         return self._modern or self.target.has(feature)
 
+    @property
+    def walks_in_kernel(self) -> bool:
+        """Whether the kernel walks over maps, and finds keys in their places."""
+        return self.can("helper:for_each_map_elem") and self.can("large_keys")
+
     # -- maps ----------------------------------------------------------------------------------
 
     def _place(self, symbol: MapSymbol) -> None:
@@ -154,15 +159,19 @@ class ScriptLowering:
                 return
         spec = map_name(name)
         shared = name in self._shared
-        storage = Hash(name, spec, symbol.key_type, value, shared)
+        keyed = symbol.key_type if symbol.keyed else None
+        buckets = isinstance(value, BUCKETED)
+        size = (16 if buckets else 8) if keyed is None else key_size(keyed, buckets)
+        storage, behind = Hash(name, spec, symbol.key_type, value, shared), 0
+        if size > SHORT_KEY and not self.can("large_keys"):
+            from prybee.language.lower.digests import Digested
+            from prybee.plan.digests import SIZE
+
+            storage = Digested(name, spec, symbol.key_type, value, shared)
+            behind, size = size, SIZE
         self.storages[name] = storage
         if name in self._counted:
             storage.counter = self.globals.single(8).offset
-        keyed = symbol.key_type if symbol.keyed else None
-        if keyed is None:
-            size = 16 if storage.buckets else 8
-        else:
-            size = key_size(keyed, storage.buckets)
         entries = symbol.declared_entries or self.config.max_map_keys
         if not symbol.keyed and not storage.buckets:
             entries = 1
@@ -171,7 +180,8 @@ class ScriptLowering:
         kind = _KINDS.get(symbol.declared_kind) or ("percpu_hash" if aggregation else "hash")
         if shared:
             kind = kind.replace("percpu_", "")
-        self.maps.append(MapSpec(spec, kind, size, storage.value_size, entries, script_name=name))
+        room = storage.value_size + (behind + 7) // 8 * 8
+        self.maps.append(MapSpec(spec, kind, size, room, entries, script_name=name))
         self.script_maps.append(
             ScriptMap(
                 name,
@@ -180,6 +190,7 @@ class ScriptLowering:
                 spec,
                 per_cpu=aggregation,
                 counter=storage.counter,
+                key_behind=behind,
             )
         )
 
@@ -252,7 +263,7 @@ class ScriptLowering:
         handler = Handler(self, variant, module)
         probe = variant.probe
         body = probe.body
-        ours = not self.can("helper:for_each_map_elem")
+        ours = not self.walks_in_kernel
         if ours:
             from prybee.language.lower import walks
 
