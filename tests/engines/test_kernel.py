@@ -197,7 +197,11 @@ def test_timers_and_software_events() -> None:
         engine.load()
         assert engine.attach().failures == ()
         time.sleep(0.05)
-        bytearray(1 << 20)[::4096] = bytes(256)
+        pages = bytearray(1 << 20)
+        for at in range(0, len(pages) // 2, 4096):
+            # Not all in one tick: the kernel holds back an event that comes too often.
+            pages[at] = 1
+            time.sleep(0.001)
         time.sleep(0.01)
         engine.detach()
         assert word(engine.globals) > 20
@@ -498,7 +502,9 @@ def test_many_probes_attach_and_detach_together(monkeypatch: pytest.MonkeyPatch)
             kernel.asked.clear()
             assert engine.attach().failures == ()
             assert kernel.asked["perf_event_open"] == len(events)
-            assert sum(kernel.asked.values()) < 4 * len(events)
+            # Where events have no links, two calls take the place of one.
+            calls = 3 if features.probe("perf_link") else 4
+            assert sum(kernel.asked.values()) <= calls * len(events)
             engine.detach()
     assert max(closed) >= len(events)
 
