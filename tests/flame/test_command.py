@@ -84,7 +84,14 @@ def test_guess(perf: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -
         (["drow"], "invalid choice: 'drow'"),
         (["collapse", "--nonsense"], "unrecognized arguments: --nonsense"),
         (["draw", "/nonexistent"], "/nonexistent: No such file or directory"),
-        (["draw", "--colors", "pink"], "invalid choice: 'pink'"),
+        (["draw", "--colors", "pink"], "--colors pink: there is none of that name\nHINT: there are"),
+        (["draw", "--colors", "gren"], "did you mean 'green'?"),
+        (["draw", "--bgcolors", "bleu"], "did you mean 'blue'?"),
+        (["draw", "--bgcolors", "#12345"], "there are yellow, blue, green, grey, #rrggbb"),
+        (["draw", "--minwidth", "thin"], "neither a number of pixels nor a share"),
+        (["draw", "--width", "20"], "20 pixels are at the sides already"),
+        (["draw", "--fontsize", "0"], "--fontsize 0: it has to be more than 0"),
+        (["draw", "--notes", "a--b"], "no <, > or -- in it"),
     ],
 )
 def test_mistakes(words: list[str], said: str, capsys: pytest.CaptureFixture[str]) -> None:

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from functools import partial
 
 from prybee.cli import flame_files
 from prybee.cli.options import UsageError
 from prybee.flame import outputs
 from prybee.flame.profile import FormatError
+
+# The exit status where there was nothing to draw.
+NOTHING = 2
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -38,7 +42,7 @@ def options(commands: argparse._SubParsersAction[Any]) -> None:
 
 def look_options(parser: argparse.ArgumentParser) -> None:
     """Adds how a picture looks: flamegraph.pl's options."""
-    from prybee.flame.palettes import NAMES
+    from prybee.flame.palettes import BACKGROUNDS, NAMES
 
     # What is not given is not there: the picture knows what is usual.
     group = parser.add_argument_group("how it looks")
@@ -54,28 +58,42 @@ def look_options(parser: argparse.ArgumentParser) -> None:
     look("--encoding")
     look("--countname", help="what is counted (samples)")
     look("--nametype")
-    look("--colors", choices=NAMES)
-    look("--bgcolors", help="yellow, blue, green, grey or #rrggbb")
+    look("--colors", metavar="PALETTE", help=f"{', '.join(NAMES)} (hot)")
+    look("--bgcolors", metavar="COLOUR", help=f"{', '.join(BACKGROUNDS)} or #rrggbb")
     look("--hash", action="store_true", help="colours by the names' letters")
     look("--random", action="store_true", help="colours of chance")
+    group.add_argument(
+        "--cp", action="store_true",
+        help="the same colours from picture to picture, kept in a file",
+    )  # fmt: skip
+    group.add_argument("--cp-file", metavar="FILE", default="", help="that file (palette.map)")
     look("--inverted", action="store_true", help="the root at the top: an icicle")
+    look("--flamechart", action="store_true", help="in the order of the input: that of time")
     group.add_argument("--reverse", action="store_true", help="merge from the leaves")
     look("--negate", action="store_true", help="growth is blue")
     look("--total", type=float, help="what is 100%%")
     look("--factor", type=float, help="multiply shown counts")
     look("--nameattr", metavar="FILE", help="attributes of functions")
+    look("--compat-bugs", action="store_true", help="also the mistakes of flamegraph.pl")
 
 
 def look(given: argparse.Namespace) -> dict[str, Any]:
-    """What was given of :func:`look_options`, without ``reverse``."""
-    from prybee.flame import drawing
-    from prybee.flame.writers.svg import Options
+    """What was given of :func:`look_options`.
+
+    Raises:
+        FormatError: what makes no sense.
+    """
+    from prybee.flame import pictures
+    from prybee.flame.writers.svg import Options, check
 
     found = {name: value for name, value in vars(given).items() if name in Options._fields}
     if "nameattr" in found:
         with open(found["nameattr"], encoding="utf-8") as file:
-            found["nameattr"] = drawing.attributes(file)
-    return found
+            found["nameattr"] = pictures.attributes(file)
+    check(Options(**found))
+    if given.cp or given.cp_file:
+        found["palette"] = pictures.palette(given.cp_file or pictures.PALETTE_FILE)
+    return {**found, "reverse": given.reverse}
 
 
 def _draw(given: argparse.Namespace, opened: ExitStack) -> int:
@@ -83,19 +101,38 @@ def _draw(given: argparse.Namespace, opened: ExitStack) -> int:
 
     output = of(given.output)
     if output is not outputs.SVG:
-        profile = flame_files.read(given, opened)
+        profile = flame_files.read(given, opened, samples=output.samples)
         save(profile, output, given.output, given.title)
         return flame_files.report(profile.quality, given.strict)
-    picture, quality = drawing.draw(
+    own = look(given)
+    picture, quality, total = drawing.draw(
         flame_files.inputs(given, opened),
         given.format,
-        reverse=given.reverse,
         reading=flame_files.reading(given),
-        **look(given),
+        **own,
     )
     status = flame_files.report(quality, given.strict)
     flame_files.write(given.output, picture)
+    keep_colours(given, own)
+    if not total:
+        # There is a picture that says so, as flamegraph.pl has one.
+        print("ERROR: there are no stacks to draw", file=sys.stderr)
+        return NOTHING
     return status
+
+
+def keep_colours(given: argparse.Namespace, own: dict[str, Any]) -> None:
+    """Writes the colours of functions for the next picture, if that was asked for.
+
+    Args:
+        given: of :func:`look_options`.
+        own: what :func:`look` made of it; it has the colours of the picture by now.
+    """
+    from prybee.flame import pictures
+
+    if "palette" in own:
+        name = given.cp_file or pictures.PALETTE_FILE
+        flame_files.write(name, pictures.palette_lines(own["palette"]))
 
 
 def of(output: str | None, usual: Output = outputs.SVG) -> Output:

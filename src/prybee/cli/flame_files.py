@@ -7,6 +7,8 @@ import sys
 from contextlib import ExitStack
 from io import BufferedReader, FileIO
 
+from prybee.cli.flame_reading import given as reading
+from prybee.cli.flame_reading import options as perf_options
 from prybee.flame import outputs
 
 TYPE_CHECKING = False
@@ -31,23 +33,6 @@ def input_options(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def perf_options(parser: argparse.ArgumentParser) -> None:
-    """Adds the options of the reader for the text of ``perf script``."""
-    group = parser.add_argument_group("of perf script's text")
-    group.add_argument("--pid", action="store_true", help="the process's frame has its id")
-    group.add_argument("--tid", action="store_true", help="and the thread's: name-PID/TID")
-    group.add_argument("--addrs", action="store_true", help="addresses of unknown functions")
-    group.add_argument("--event-filter", metavar="EVENT", default="", help="default: the first")
-    group.add_argument(
-        "--skip-after", metavar="FUNCTION", action="append", default=[],
-        help="leave out what is called before it; may be given again",
-    )  # fmt: skip
-    group.add_argument(
-        "--compat", choices=["perl"], default="",
-        help="also the mistakes of stackcollapse-perf.pl",
-    )  # fmt: skip
-
-
 def write(output: str | None, parts: Iterable[str | bytes]) -> None:
     """Writes a file, or standard output.
 
@@ -66,23 +51,17 @@ def write(output: str | None, parts: Iterable[str | bytes]) -> None:
     outputs.save(output, parts)
 
 
-def reading(given: argparse.Namespace) -> dict[str, object]:
-    """What was given of :func:`perf_options`."""
-    return {
-        "pid": given.pid,
-        "tid": given.tid,
-        "addrs": given.addrs,
-        "event_filter": given.event_filter,
-        "skip_after": tuple(given.skip_after),
-        "compat": given.compat,
-    }
+def read(given: argparse.Namespace, opened: ExitStack, *, samples: bool = False) -> Profile:
+    """The profile in the files that were given.
 
-
-def read(given: argparse.Namespace, opened: ExitStack) -> Profile:
-    """The profile in the files that were given."""
+    Args:
+        given: of :func:`input_options` and :func:`perf_options`.
+        opened: closes the files.
+        samples: keep them one by one, where they are known.
+    """
     from prybee.flame import drawing
 
-    return drawing.read(inputs(given, opened), given.format, reading(given))
+    return drawing.read(inputs(given, opened), given.format, reading(given), samples=samples)
 
 
 def inputs(given: argparse.Namespace, opened: ExitStack) -> list[BufferedReader]:
@@ -118,4 +97,6 @@ def report(quality: Quality, strict: bool) -> int:
         print(f"WARNING: {quality.lost:,} samples were lost by the tracer", file=sys.stderr)
     if quality.stackless:
         print(f"{quality.stackless} samples have no stack", file=sys.stderr)
+    for note in quality.notes:
+        print(note, file=sys.stderr)
     return 1 if strict and not quality.whole else 0

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from prybee.flame import formats
-from prybee.flame.layout import BETWEEN, Stacks
 from prybee.flame.profile import ANNOTATIONS, Profile, Quality
 from prybee.flame.readers import folded
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from io import BufferedReader
     from typing import Any
 
@@ -51,14 +50,16 @@ def draw(
     reverse: bool,
     reading: Mapping[str, Any],
     **look: Any,
-) -> tuple[Iterator[str], Quality]:
-    """A picture of the stacks of all files, and what was not understood of them.
+) -> tuple[Iterator[str], Quality, float]:
+    """A picture of the stacks of all files, what was not understood of them, and their weight.
 
     Args:
         files, kind, reading: as for :func:`read`.
         reverse: the leaves are at the root.
         **look: options of the picture.
     """
+    from prybee.flame import pictures
+
     stacks: list[bytes] = []
     weights: list[float] = []
     before: list[float] = []
@@ -77,10 +78,7 @@ def draw(
             before = [*(before or weights), *(old or some)]
         stacks += found
         weights += some
-    if reverse:
-        stacks = [b";".join(reversed(stack.split(b";"))) for stack in stacks]
-    deltas = [new - old for new, old in zip(weights, before, strict=True)] if before else []
-    return _picture(stacks, weights, deltas, look), quality
+    return pictures.draw(stacks, weights, before, reverse=reverse, **look), quality, sum(weights)
 
 
 def picture(profile: Profile, **look: Any) -> Iterator[str]:
@@ -88,36 +86,11 @@ def picture(profile: Profile, **look: Any) -> Iterator[str]:
 
     Args:
         profile: what is drawn.
-        **look: options of the picture.
+        **look: options of the picture, and ``reverse``.
     """
-    return _picture(*_folded(profile), [], look)
+    from prybee.flame import pictures
 
-
-def _picture(
-    stacks: Sequence[bytes],
-    weights: Sequence[float],
-    deltas: Sequence[float],
-    look: Mapping[str, Any],
-) -> Iterator[str]:
-    from prybee.flame.writers import svg
-
-    keys = [stack.replace(b";", BETWEEN) for stack in stacks]
-    return svg.write(Stacks(keys, weights, deltas), svg.Options(**look))
-
-
-def attributes(lines: Iterable[str]) -> dict[str, dict[str, str]]:
-    """The file of ``--nameattr``: a function, then ``name=value`` with tabs between.
-
-    Raises:
-        FormatError: a line without a value.
-    """
-    found: dict[str, dict[str, str]] = {}
-    for number, line in enumerate(lines, 1):
-        function, *given = line.rstrip("\n").split("\t")
-        if not given or not all("=" in each for each in given):
-            raise formats.FormatError(f"line {number} of --nameattr is no FUNCTION<tab>NAME=VALUE…")
-        found[function] = {name: value for name, _, value in (e.partition("=") for e in given)}
-    return found
+    return pictures.draw(*_folded(profile), **look)
 
 
 def _format(file: BufferedReader, name: str | None) -> formats.Format:

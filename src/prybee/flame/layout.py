@@ -46,12 +46,20 @@ class Stacks:
         keys: names of the frames, root first, with ``BETWEEN`` between them.
         weights: of each.
         deltas: of each; none without a comparison.
+        kept: they stay in the order in which they are given, as in a flame chart: only frames of
+            stacks that follow one another are one.
     """
 
     def __init__(
-        self, keys: Sequence[bytes], weights: Sequence[float], deltas: Sequence[float] = ()
+        self,
+        keys: Sequence[bytes],
+        weights: Sequence[float],
+        deltas: Sequence[float] = (),
+        *,
+        kept: bool = False,
     ) -> None:
-        if any(one > other for one, other in pairwise(keys)):
+        self.kept = kept
+        if not kept and any(one > other for one, other in pairwise(keys)):
             order = sorted(range(len(keys)), key=keys.__getitem__)
             keys = [keys[n] for n in order]
             weights = [weights[n] for n in order]
@@ -72,10 +80,14 @@ def boxes(stacks: Stacks, least: float = 0, *, leaves: bool = False) -> Iterator
     Args:
         stacks: what is drawn.
         least: weight below which a frame is left out, with all above it.
-        leaves: a frame's delta is that of the stacks that end with it only.
+        leaves: of stacks that are kept in order: a frame has a delta only if it is the leaf of the
+            stack with which it begins, and that one's.
     """
+    if stacks.kept:
+        yield from _chart(stacks, least, leaves)
+        return
     keys, sums, deltas = stacks.keys, stacks.sums, stacks.deltas
-    yield Box("", 0, 0, stacks.total, deltas[-1] if deltas and not leaves else 0)
+    yield Box("", 0, 0, stacks.total, deltas[-1] if deltas else 0)
     waiting: list[tuple[int, int, int, int, float]] = [(0, len(keys), 0, 0, 0)]
     while waiting:
         low, high, length, depth, at = waiting.pop()
@@ -84,7 +96,7 @@ def boxes(stacks: Stacks, least: float = 0, *, leaves: bool = False) -> Iterator
             if weight > 0 and weight >= least:
                 whole = length + len(name)
                 behind = _behind(keys, first, last, whole)
-                delta = deltas[behind if leaves else last] - deltas[first] if deltas else 0
+                delta = deltas[last] - deltas[first] if deltas else 0
                 yield Box(name.decode(errors="replace"), depth + 1, at, at + weight, delta)
                 if behind < last:
                     begun = at + sums[behind] - sums[first]
@@ -122,3 +134,37 @@ def _children(
         low = last
     found.sort()
     return found
+
+
+def _chart(stacks: Stacks, least: float, leaves: bool) -> Iterator[Box]:
+    """The frames of stacks that stay in their order."""
+    keys, sums, deltas = stacks.keys, stacks.sums, stacks.deltas
+    # Name, depth, first stack, behind the last, and the delta of the first if it ends there.
+    found: list[tuple[bytes, int, int, int, float]] = []
+    opened: list[int] = []
+    path: list[bytes] = []
+
+    def close(depth: int, behind: int) -> None:
+        while len(opened) > depth:
+            place = opened.pop()
+            name, at, first, _, own = found[place]
+            found[place] = (name, at, first, behind, own)
+
+    for number, key in enumerate(keys):
+        names = key.split(BETWEEN)
+        common = 0
+        while common < len(path) and common < len(names) and path[common] == names[common]:
+            common += 1
+        close(common, number)
+        path = names
+        for depth in range(common, len(names)):
+            ends = deltas and depth == len(names) - 1
+            opened.append(len(found))
+            own = deltas[number + 1] - deltas[number] if ends else 0
+            found.append((names[depth], depth + 1, number, number, own))
+    close(0, len(keys))
+    yield Box("", 0, 0, stacks.total, deltas[-1] if deltas and not leaves else 0)
+    for name, depth, first, behind, own in found:
+        if sums[behind] - sums[first] > 0 and sums[behind] - sums[first] >= least:
+            delta = deltas[behind] - deltas[first] if deltas and not leaves else own
+            yield Box(name.decode(errors="replace"), depth, sums[first], sums[behind], delta)

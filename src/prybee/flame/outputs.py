@@ -26,12 +26,14 @@ class Output(Data):
         what: what it is.
         writer: module with the writer.
         others: other such ends.
+        samples: it shows samples one by one, where they are known.
     """
 
     name: str
     what: str
     writer: str
     others: tuple[str, ...] = ()
+    samples: bool = False
 
     @property
     def ends(self) -> tuple[str, ...]:
@@ -39,12 +41,19 @@ class Output(Data):
         return self.name, *self.others
 
 
+_WRITERS = "prybee.flame.writers"
 OUTPUTS = (
-    Output("svg", "a picture", "prybee.flame.writers.svg"),
-    Output("html", "a page that shows the profile by itself", "prybee.flame.writers.html"),
-    Output("folded", "a line for each stack", "prybee.flame.writers.folded"),
-    Output("speedscope.json", "for speedscope", "prybee.flame.writers.speedscope"),
-    Output("pb.gz", "for pprof", "prybee.flame.writers.pprof", ("pb", "pprof", "pprof.gz")),
+    Output("svg", "a picture", f"{_WRITERS}.svg"),
+    Output("html", "a page that shows the profile by itself", f"{_WRITERS}.html"),
+    Output("folded", "a line for each stack", f"{_WRITERS}.folded"),
+    Output("speedscope.json", "for speedscope", f"{_WRITERS}.speedscope"),
+    Output("pb.gz", "for pprof", f"{_WRITERS}.pprof", ("pb", "pprof")),
+    Output("firefox.json", "for profiler.firefox.com", f"{_WRITERS}.firefox", samples=True),
+    Output(
+        "trace.json", "Chrome's trace events", f"{_WRITERS}.chrome_trace", ("chrome.json",), True
+    ),
+    Output("pftrace", "for Perfetto", f"{_WRITERS}.perfetto", ("perfetto-trace",), True),
+    Output("md", "a summary in Markdown", f"{_WRITERS}.markdown"),
 )
 # What draws pictures and pages takes more than a title.
 SVG, HTML, FOLDED = OUTPUTS[:3]
@@ -79,7 +88,9 @@ def content(
 
         look.setdefault("countname", profile.unit)
         return drawing.picture(profile, title=title, **look)
-    written: str | bytes | Iterable[str] = import_module(output.writer).write(profile, title)
+    written: str | bytes | Iterable[str | bytes] = import_module(output.writer).write(
+        profile, title
+    )
     return [written] if isinstance(written, (str, bytes)) else written
 
 

@@ -5,17 +5,16 @@ from __future__ import annotations
 import gzip
 
 from prybee.flame.profile import INLINED, FormatError
-from prybee.flame.writers.varint import encode
+from prybee.flame.writers.protobuf import message, number, packed, text
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from prybee.flame.profile import Profile
 
 # Field numbers of the messages.
 SAMPLE_TYPE, SAMPLE, MAPPING, LOCATION, FUNCTION, STRING_TABLE = 1, 2, 3, 4, 5, 6
-_VARINT, _BYTES = 0, 2
+# Ours to pprof's type and unit; others are both.
+_UNITS = {"samples": ("samples", "count"), "ns": ("time", "nanoseconds")}
 # The largest value of a sample, and a weight that would have too many of them.
 _MOST = (1 << 63) - 1
 _TOO_LARGE = 1 << 70
@@ -33,38 +32,36 @@ def write(profile: Profile, title: str = "") -> bytes:
     """
     strings: dict[str, int] = {"": 0}
 
-    def string(text: str) -> int:
-        return strings.setdefault(text, len(strings))
+    def string(value: str) -> int:
+        return strings.setdefault(value, len(strings))
 
     modules: dict[str, int] = {}
     unit = profile.unit or "samples"
-    kind, count = ("samples", "count") if unit == "samples" else (unit, unit)
-    parts = [_message(SAMPLE_TYPE, _number(1, string(kind)) + _number(2, string(count)))]
+    kind, count = _UNITS.get(unit, (unit, unit))
+    parts = [message(SAMPLE_TYPE, number(1, string(kind)) + number(2, string(count)))]
     frames = profile.frames
+    inlined = [frame.kind == INLINED for frame in frames]
     locations: dict[tuple[int, ...], int] = {}
     for stack, weight in profile.weights.items():
         ids = [
-            locations.setdefault(each, len(locations) + 1)
-            for each in _locations(stack, [frame.kind == INLINED for frame in frames])
+            locations.setdefault(each, len(locations) + 1) for each in _locations(stack, inlined)
         ]
-        parts += [_message(SAMPLE, _packed(1, ids) + _packed(2, [part])) for part in _parts(weight)]
+        parts += [message(SAMPLE, packed(1, ids) + packed(2, [part])) for part in _parts(weight)]
     for frame in frames:
         if frame.module:
             modules.setdefault(frame.module, len(modules) + 1)
-    for module, number in modules.items():
-        parts.append(
-            _message(MAPPING, _number(1, number) + _number(5, string(module)) + _number(7, 1))
-        )
-    for each, number in locations.items():
+    for module, place in modules.items():
+        parts.append(message(MAPPING, number(1, place) + number(5, string(module)) + number(7, 1)))
+    for each, place in locations.items():
         mapping = modules.get(frames[each[-1]].module, 0)
-        own = _number(1, number) + (_number(2, mapping) if mapping else b"")
+        own = number(1, place) + (number(2, mapping) if mapping else b"")
         # Inlined ones first, the innermost at the beginning.
-        lines = b"".join(_message(4, _number(1, frame + 1)) for frame in reversed(each))
-        parts.append(_message(LOCATION, own + lines))
-    for number, frame in enumerate(frames):
+        lines = b"".join(message(4, number(1, frame + 1)) for frame in reversed(each))
+        parts.append(message(LOCATION, own + lines))
+    for place, frame in enumerate(frames, 1):
         name = string(frame.name)
-        parts.append(_message(FUNCTION, _number(1, number + 1) + _number(2, name)))
-    parts += [_message(STRING_TABLE, text.encode(errors="replace")) for text in strings]
+        parts.append(message(FUNCTION, number(1, place) + number(2, name)))
+    parts += [text(STRING_TABLE, each) for each in strings]
     return gzip.compress(b"".join(parts), mtime=0)
 
 
@@ -89,16 +86,3 @@ def _parts(weight: float) -> list[int]:
         parts.append(_MOST if left > 0 else -_MOST)
         left -= parts[-1]
     return [*parts, left]
-
-
-def _number(field: int, value: int) -> bytes:
-    return encode(field << 3 | _VARINT) + encode(value)
-
-
-def _message(field: int, data: bytes) -> bytes:
-    return encode(field << 3 | _BYTES) + encode(len(data)) + data
-
-
-def _packed(field: int, values: Iterable[int]) -> bytes:
-    # Negative numbers are of 64 bits.
-    return _message(field, b"".join(encode(value & (1 << 64) - 1) for value in values))

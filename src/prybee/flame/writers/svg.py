@@ -6,17 +6,21 @@ page's script is our own.
 
 from __future__ import annotations
 
+import math
 import os
 import random
-from html import escape as escape_marks
+import re
+from itertools import pairwise
 
 from prybee.data import Data
+from prybee.diagnostics import did_you_mean
 from prybee.flame import palettes
 from prybee.flame.layout import boxes
+from prybee.flame.profile import FormatError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from prybee.flame.layout import Box, Stacks
     from prybee.flame.palettes import Colour
@@ -26,6 +30,8 @@ _SMALLEST = 3  # characters that are worth a label
 # Characters that XML has no way to say (XML 1.0, 2.2).
 _UNSPEAKABLE = dict.fromkeys([*range(9), 11, 12, *range(14, 32), 0xFFFE, 0xFFFF], "\ufffd")
 _UNSPEAKABLE.update(dict.fromkeys(range(0xD800, 0xE000), "\ufffd"))
+_FLAT = re.compile(r"#[0-9a-fA-F]{6}$")
+_MINWIDTH = re.compile(r"\d*\.?\d+%?$")
 _ENDS = ("_[k]", "_[w]", "_[i]", "_[j]")
 
 
@@ -43,12 +49,16 @@ class Options(Data):
         colors: a palette's name.
         bgcolors: ``yellow``, ``blue``, ``green``, ``grey`` or ``#rrggbb``; empty for the palette's.
         hash, random: colours by the letters of the name, or of chance.
+        palette: colours of functions by their names, which come before all others; those that are
+            not there are added.
         inverted: the root is at the top.
+        flamechart: stacks are in the order of the input, which is that of time.
         negate: growth is blue.
         total: what is 100 %, if it is more than the sum.
         factor: by which weights are multiplied when they are shown.
         nameattr: attributes of frames by their names.
-        leaves: deltas only on the frames that stacks end with.
+        compat_bugs: the mistakes of flamegraph.pl: siblings in pieces, deltas on leaves only,
+            shares of rounded counts, texts as they are given.
     """
 
     title: str = ""
@@ -67,12 +77,46 @@ class Options(Data):
     bgcolors: str = ""
     hash: bool = False
     random: bool = False
+    palette: dict[str, Colour] | None = None
     inverted: bool = False
+    flamechart: bool = False
     negate: bool = False
     total: float = 0
     factor: float = 1
     nameattr: Mapping[str, Mapping[str, str]] = {}
-    leaves: bool = False
+    compat_bugs: bool = False
+
+
+def check(options: Options) -> None:
+    """Finds options that make no sense.
+
+    Raises:
+        FormatError: which, and what would.
+    """
+    if options.colors not in palettes.NAMES:
+        raise FormatError(_choice("--colors", options.colors, palettes.NAMES))
+    if options.bgcolors not in ("", *palettes.BACKGROUNDS) and not _FLAT.match(options.bgcolors):
+        raise FormatError(_choice("--bgcolors", options.bgcolors, palettes.BACKGROUNDS, "#rrggbb"))
+    if not _MINWIDTH.match(options.minwidth):
+        raise FormatError(
+            f"--minwidth {options.minwidth}: neither a number of pixels nor a share\n"
+            "HINT: 0.1, or 0.5%"
+        )
+    if options.width <= 2 * _SIDE:
+        raise FormatError(f"--width {options.width}: {2 * _SIDE} pixels are at the sides already")
+    for name in ("height", "fontsize", "fontwidth", "factor"):
+        value = getattr(options, name)
+        if not 0 < value < math.inf:
+            raise FormatError(f"--{name} {value:g}: it has to be more than 0")
+    # A comment has no way to say them (XML 1.0, 2.5).
+    if "<" in options.notes or ">" in options.notes or "--" in options.notes:
+        raise FormatError("--notes is a comment of the file: no <, > or -- in it")
+
+
+def _choice(option: str, given: str, known: Iterable[str], *more: str) -> str:
+    near = did_you_mean(given, known, limit=1)
+    hint = f"did you mean '{near[0]}'?" if near else f"there are {', '.join((*known, *more))}"
+    return f"{option} {given}: there is none of that name\nHINT: {hint}"
 
 
 def write(stacks: Stacks, options: Options | None = None) -> Iterator[str]:
@@ -92,16 +136,21 @@ class _Picture:
         self.options = options
         self.total = max(stacks.total, options.total)
         self.per_weight = (options.width - 2 * _SIDE) / self.total if self.total else 0
-        self.boxes = list(boxes(stacks, self._least(), leaves=options.leaves))
+        self.boxes = list(boxes(stacks, self._least(), leaves=options.compat_bugs))
+        # The root is what counts as everything.
+        self.boxes[0] = self.boxes[0].replace(end=self.total)
         self.compared = bool(stacks.deltas)
-        self.most = max([1.0, *(abs(box.delta) for box in self.boxes)])
+        changes: Iterable[float] = (box.delta for box in self.boxes)
+        if options.compat_bugs:
+            changes = (new - old for old, new in pairwise(stacks.deltas))
+        self.most = max([1.0, *map(abs, changes)])
         size = options.fontsize
         self.above = size * 3 + (size * 2 if options.subtitle else 0)
         self.below = size * 2 + 10
         deepest = max(box.depth for box in self.boxes)
         self.tall = (deepest + 1) * options.height + self.above + self.below
         self.chance = random.Random(0)
-        self.colours: dict[str, Colour] = {}
+        self.colours = {} if options.palette is None else options.palette
 
     def _least(self) -> float:
         text = self.options.minwidth
@@ -112,6 +161,9 @@ class _Picture:
     def parts(self) -> Iterator[str]:
         """Everything."""
         yield self._head()
+        if not self.total:
+            middle = f'x="{self.options.width / 2:.2f}" y="{self.options.fontsize * 3:g}"'
+            yield f'<text {middle} text-anchor="middle" >ERROR: there are no stacks</text>\n'
         yield '<g id="frames">\n'
         for box in self.boxes:
             yield self._frame(box)
@@ -123,8 +175,9 @@ class _Picture:
         left = _SIDE + box.start * self.per_weight
         right = _SIDE + box.end * self.per_weight
         if options.inverted:
-            top = self.above + box.depth * row
-            bottom = self.above + (box.depth + 1) * row - 1
+            first = options.fontsize * 3 if options.compat_bugs else self.above
+            top = first + box.depth * row
+            bottom = first + (box.depth + 1) * row - 1
         else:
             top = self.tall - self.below - (box.depth + 1) * row + 1
             bottom = self.tall - self.below - box.depth * row
@@ -134,7 +187,9 @@ class _Picture:
         colour = "rgb({},{},{})".format(*self._colour(box))
         label = self._label(shown, right - left) if box.depth else ""
         attributes = options.nameattr.get(box.name, {})
-        title = attributes.get("title") or escape(self._title(box, shown), quote=True)
+        title = self._title(box, shown)
+        if "title" in attributes:
+            title = self._given(attributes["title"])
         opening, closing = _group(attributes)
         middle = 3 + (top + bottom) / 2
         return (
@@ -145,18 +200,28 @@ class _Picture:
             f"{closing}\n"
         )
 
+    def _given(self, text: str) -> str:
+        """A text of the options, as XML has it."""
+        return text if self.options.compat_bugs else escape(text)
+
     def _title(self, box: Box, shown: str) -> str:
         options = self.options
-        samples = round((box.end - box.start) * options.factor)
-        count = f"{samples:,}"
+        weight = (box.end - box.start) * options.factor
+        samples = round(weight)
+        count = f"{samples:,} {self._given(options.countname)}"
         if not box.depth:
-            return f"all ({count} {options.countname}, 100%)"
-        share = f"{100 * samples / (self.total * options.factor):.2f}"
+            return f"all ({count}, 100%)"
+        if options.compat_bugs:
+            weight = samples
+        share = f"{100 * weight / (self.total * options.factor):.2f}"
+        name = escape(shown)
         if not self.compared:
-            return f"{shown} ({count} {options.countname}, {share}%)"
+            return f"{name} ({count}, {share}%)"
         delta = 100 * (-box.delta if options.negate else box.delta) / self.total
+        if options.compat_bugs:
+            delta /= options.factor
         sign = "+" if delta > 0 else ""
-        return f"{shown} ({count} {options.countname}, {share}%; {sign}{delta:.2f}%)"
+        return f"{name} ({count}, {share}%; {sign}{delta:.2f}%)"
 
     def _label(self, shown: str, wide: float) -> str:
         room = int(wide / (self.options.fontsize * self.options.fontwidth))
@@ -172,15 +237,17 @@ class _Picture:
             return palettes.FRAME_SEPARATOR
         if self.compared:
             return palettes.difference(-box.delta if options.negate else box.delta, self.most)
+        known = self.colours.get(box.name)
+        if known is not None:
+            return known
         if options.random:
             values = self.chance.random(), self.chance.random(), self.chance.random()
-            return palettes.colour(options.colors, box.name, values)
-        known = self.colours.get(box.name)
-        if known is None:
+        else:
             values = (palettes.of_hash if options.hash else palettes.of_name)(box.name)
-            known = palettes.colour(options.colors, box.name, values)
-            self.colours[box.name] = known
-        return known
+        found = palettes.colour(options.colors, box.name, values)
+        if not options.random or options.palette is not None:
+            self.colours[box.name] = found
+        return found
 
     def _head(self) -> str:
         options = self.options
@@ -191,10 +258,11 @@ class _Picture:
             top, bottom = palettes.BACKGROUNDS[options.bgcolors]
         elif options.bgcolors:
             top = bottom = options.bgcolors
-        title = options.title or ("Icicle Graph" if options.inverted else "Flame Graph")
+        usual = "Icicle Graph" if options.inverted else "Flame Graph"
+        title = options.title or ("Flame Chart" if options.flamechart else usual)
         subtitle = (
             f'<text id="subtitle" x="{wide / 2:.2f}" y="{_plain(size * 4)}" >'
-            f"{escape(options.subtitle)}</text>\n"
+            f"{self._given(options.subtitle)}</text>\n"
             if options.subtitle
             else ""
         )
@@ -228,7 +296,7 @@ outline:none }}
 <script type="text/ecmascript"><![CDATA[
 {_script()}]]></script>
 <rect x="0.0" y="0" width="{wide}.0" height="{self.tall:.1f}" fill="url(#background)"  />
-<text id="title" x="{wide / 2:.2f}" y="{_plain(size * 2)}" >{escape(title)}</text>
+<text id="title" x="{wide / 2:.2f}" y="{_plain(size * 2)}" >{self._given(title)}</text>
 {subtitle}<text id="details" x="{_SIDE:.2f}" y="{low}" > </text>
 <text id="unzoom" x="{_SIDE:.2f}" y="{_plain(size * 2)}" class="hide" tabindex="0">Reset Zoom</text>
 <text id="search" x="{wide - _SIDE - 100:.2f}" y="{_plain(size * 2)}" tabindex="0">Search</text>
@@ -238,8 +306,15 @@ outline:none }}
 
 
 def escape(text: str, quote: bool = True) -> str:
-    """Text as XML has it."""
-    return escape_marks(text.translate(_UNSPEAKABLE), quote)
+    """Text as XML has it.
+
+    Args:
+        text: any text.
+        quote: it may be between quotation marks.
+    """
+    text = text.translate(_UNSPEAKABLE)
+    text = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    return text.replace('"', "&quot;") if quote else text
 
 
 def _group(attributes: Mapping[str, str]) -> tuple[str, str]:
