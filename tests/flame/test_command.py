@@ -84,7 +84,7 @@ def test_guess(perf: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -
         (["drow"], "invalid choice: 'drow'"),
         (["collapse", "--nonsense"], "unrecognized arguments: --nonsense"),
         (["draw", "/nonexistent"], "/nonexistent: No such file or directory"),
-        (["draw", "--colors", "pink"], "--colors pink: there is none of that name\nHINT: there are"),
+        (["draw", "--colors", "pink"], "pink: there is none of that name\nHINT: there are"),
         (["draw", "--colors", "gren"], "did you mean 'green'?"),
         (["draw", "--bgcolors", "bleu"], "did you mean 'blue'?"),
         (["draw", "--bgcolors", "#12345"], "there are yellow, blue, green, grey, #rrggbb"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -65,6 +66,21 @@ def test_chrome_comes_back(given: list[tuple[list[str], int]]) -> None:
     assert not back.quality.rejected
     have = {line for line in lines(profile) if not line.endswith(" 0")}
     assert {line for line in lines(back) if not line.endswith(" 0")} == have
+
+
+@pytest.mark.parametrize("samples", [False, True])
+def test_chrome_comes_back_in_nanoseconds(samples: bool) -> None:
+    """Ends and beginnings are the same where sums of fractions are not."""
+    profile = made(
+        [([a, b], 1009 * (n + 7) ** 3) for n, (a, b) in enumerate(product("abcdefgh", repeat=2))],
+        "ns",
+    )
+    text = "".join(chrome_trace.write(profile)).encode()
+    back = chrome_reader.read([text], samples=samples)
+    shown = {";".join(frame.name for frame in stack): weight for stack, weight in back.stacks()}
+    assert {stack: round(weight * 1000) for stack, weight in shown.items()} == {
+        ";".join(frame.name for frame in stack): weight for stack, weight in profile.stacks()
+    }
 
 
 def test_chrome_has_threads_and_times() -> None:

@@ -13,6 +13,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from typing import Any
 
+# Begin, duration and name.
+Span = tuple[int, int, str]
+# Of a microsecond.
+NS = 1000
+
 
 def probe(head: bytes) -> bool | None:
     """Whether a text begins as such a file does."""
@@ -38,11 +43,13 @@ def read(lines: Iterable[bytes], *, samples: bool = False) -> Profile:
         if samples:
             profile.samples = Samples(spans=True)
             names = _names(events)
-        threads: dict[tuple[Any, Any], list[tuple[float, float, str]]] = {}
-        for number, (thread, span) in enumerate(_spans(events, profile), 1):
-            if not (0 <= span[1] < inf and -inf < span[0] < inf):
+        threads: dict[tuple[Any, Any], list[Span]] = {}
+        for number, (thread, (begin, duration, name)) in enumerate(_spans(events, profile), 1):
+            if not (0 <= duration < inf and -inf < begin < inf):
                 profile.quality.reject(number, "a span that ends before it begins")
                 continue
+            # Sums of fractions would differ where times are the same.
+            span = round(begin * NS), round(duration * NS), name
             threads.setdefault(thread, []).append(span)
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         profile.quality.reject(1, f"no trace events: {error!r}")
@@ -54,6 +61,7 @@ def read(lines: Iterable[bytes], *, samples: bool = False) -> Profile:
             pid, tid = (each if isinstance(each, int) else 0 for each in thread)
             name = names.get(thread, "" if thread[1] == tid else str(thread[1]))
             _keep(profile, profile.samples, profile.samples.thread_number(pid, tid, name), spans)
+    profile.weights = {stack: _us(ns) for stack, ns in profile.weights.items() if ns}
     return profile
 
 
@@ -84,40 +92,44 @@ def _spans(events: Any, profile: Profile) -> Iterable[tuple[Any, tuple[float, fl
             yield thread, (begun, event["ts"] - begun, name)
 
 
-def _outer_first(span: tuple[float, float, str]) -> tuple[float, float]:
+def _us(ns: float) -> float:
+    return ns / NS if ns % NS else ns // NS
+
+
+def _outer_first(span: Span) -> tuple[int, int]:
     """Of spans that begin together the longer is outside."""
     return span[0], -span[1]
 
 
-def _nest(profile: Profile, spans: list[tuple[float, float, str]]) -> None:
-    """Adds a thread's spans: what is inside of another stands on it."""
+def _nest(profile: Profile, spans: list[Span]) -> None:
+    """Adds a thread's spans, in nanoseconds: what is inside of another stands on it."""
     spans.sort(key=_outer_first)
-    path: list[tuple[float, int]] = []  # Ends, and frames.
+    path: list[tuple[int, int]] = []  # Ends, and frames.
     for begin, duration, name in spans:
         while path and path[-1][0] <= begin:
             path.pop()
         if path:
+            # What outlives the span that it is in ends with it.
+            duration = min(duration, path[-1][0] - begin)
             # Its time is not that of what it is in.
             profile.add([frame for _, frame in path], -duration)
         path.append((begin + duration, profile.frame(name.replace(";", ":"))))
         profile.add([frame for _, frame in path], duration)
 
 
-def _keep(
-    profile: Profile, samples: Samples, thread: int, spans: list[tuple[float, float, str]]
-) -> None:
-    """Adds a thread's spans as the times between their beginnings and ends."""
+def _keep(profile: Profile, samples: Samples, thread: int, spans: list[Span]) -> None:
+    """Adds a thread's spans, in nanoseconds, as the times between their beginnings and ends."""
     spans.sort(key=_outer_first)
-    path: list[tuple[float, int]] = []
-    now = 0.0
+    path: list[tuple[int, int]] = []
+    now = 0
 
-    def until(end: float) -> None:
+    def until(end: int) -> None:
         nonlocal now
         if path and end > now:
             stack = [frame for _, frame in path]
             profile.add(stack, end - now)
             number = samples.stack_number(stack)
-            samples.add(number, end - now, time=round(now * 1000), thread=thread)
+            samples.add(number, _us(end - now), time=now, thread=thread)
         now = max(now, end)
 
     def close(begin: float) -> None:
