@@ -1,17 +1,25 @@
-"""Two profiles in one: each stack with its weight in both."""
+"""Two profiles in one: each stack with its weight in both, and what makes them comparable."""
 
 from __future__ import annotations
 
 import re
 
-from prybee.flame.profile import Quality
+from prybee.flame.profile import FormatError, Quality
 from prybee.flame.readers import folded as reader
+from prybee.flame.samples import CLOCK
+from prybee.flame.samples import CLOCK
 from prybee.flame.writers.folded import number
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from prybee.flame.profile import Profile
+
+    from prybee.flame.profile import Profile
+
+# What is made equal before two profiles are compared.
+TOTAL, SAMPLES, TIME, NOTHING = "total", "samples", "time", "none"
 _HEX = re.compile(rb"0x[0-9a-fA-F]+")
 
 
@@ -48,3 +56,57 @@ def folded(
         f"{stack.decode(errors='surrogateescape')} {number(old)} {number(new)}"
         for stack, (old, new) in sorted(both.items())
     ], quality
+
+
+def factor(before: Profile, after: Profile, equal: str = TOTAL) -> float:
+    """What the weights before are multiplied by, so that they can be compared with those after.
+
+    Args:
+        before, after: profiles.
+        equal: what shall be equal of both: ``TOTAL`` weights, numbers of ``SAMPLES``, ``TIME``
+            that they lasted, or ``NOTHING``.
+
+    Raises:
+        FormatError: one of them does not tell that.
+    """
+    if equal == NOTHING:
+        return 1
+    of = {TOTAL: lambda profile: profile.total, SAMPLES: samples, TIME: seconds}[equal]
+    then, now = of(before), of(after)
+    if not then or not now:
+        which = "first" if not then else "second"
+        raise FormatError(
+            f"the {which} profile does not tell its {equal}: it cannot be compared so"
+        )
+    return now / then
+
+
+def samples(profile: Profile) -> float:
+    """How many samples a profile has; 0 if that is not known."""
+    if profile.samples is not None:
+        return len(profile.samples)
+    return profile.total if profile.unit == "samples" else 0
+
+
+def seconds(profile: Profile) -> float:
+    """How long a profile lasted, from the first sample to the last; 0 if that is not known."""
+    kept = profile.samples
+    if kept is None or kept.clock != CLOCK or not len(kept):
+        return 0
+    return (max(kept.time) - kept.begin) / 1e9
+
+
+def samples(profile: Profile) -> float:
+    """How many samples a profile has; 0 if that is not known."""
+    if profile.samples is not None:
+        return len(profile.samples)
+    return profile.total if profile.unit == "samples" else 0
+
+
+def seconds(profile: Profile) -> float:
+    """How long it took from the first to the last sample; 0 if that is not known."""
+    own = profile.samples
+    if own is None or own.clock != CLOCK:
+        return 0
+    times = [time for time in own.time if time >= 0]
+    return (max(times) - min(times)) / 1e9 if times else 0
