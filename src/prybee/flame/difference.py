@@ -7,14 +7,11 @@ import re
 from prybee.flame.profile import FormatError, Quality
 from prybee.flame.readers import folded as reader
 from prybee.flame.samples import CLOCK
-from prybee.flame.samples import CLOCK
 from prybee.flame.writers.folded import number
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
-
-    from prybee.flame.profile import Profile
 
     from prybee.flame.profile import Profile
 
@@ -94,19 +91,3 @@ def seconds(profile: Profile) -> float:
     if kept is None or kept.clock != CLOCK or not len(kept):
         return 0
     return (max(kept.time) - kept.begin) / 1e9
-
-
-def samples(profile: Profile) -> float:
-    """How many samples a profile has; 0 if that is not known."""
-    if profile.samples is not None:
-        return len(profile.samples)
-    return profile.total if profile.unit == "samples" else 0
-
-
-def seconds(profile: Profile) -> float:
-    """How long it took from the first to the last sample; 0 if that is not known."""
-    own = profile.samples
-    if own is None or own.clock != CLOCK:
-        return 0
-    times = [time for time in own.time if time >= 0]
-    return (max(times) - min(times)) / 1e9 if times else 0
