@@ -49,7 +49,7 @@ def test_one_map() -> None:
 
 
 def test_values_that_are_no_numbers() -> None:
-    profile = read(b"@[\n    f\n]: count 3, average 2, total 6\n@[\n    g\n]: 2\n".splitlines(True))
+    profile = read(b"@[\n    f\n]: (1, 2)\n@[\n    g\n]: 2\n".splitlines(True))
     assert list(lines(profile)) == ["g 2"]
     assert profile.quality.rejected == 1
 

@@ -102,11 +102,6 @@ def test_events() -> None:
     assert folded(text, event_filter="faults") == ["a;_start;main 1"]
 
 
-def test_skip_after() -> None:
-    text = "a 1 3.5: cycles: \n\t 1 leaf (x)\n\t 2 middle (x)\n\t 3 root (x)\n\n"
-    assert folded(text, skip_after=("middle",)) == ["middle;leaf 1"]
-
-
 def test_the_end_of_a_sample() -> None:
     frame = "\t 1 f (x)\n"
     both = f"a 1 3.5: cycles: \n{frame}b 1 3.6: cycles: \n{frame}"

@@ -6,8 +6,9 @@ import argparse
 import sys
 from contextlib import ExitStack
 
-from prybee.cli import flame_diff, flame_draw, flame_files, flame_profile
+from prybee.cli import flame_diff, flame_draw, flame_files, flame_profile, flame_reading
 from prybee.cli.options import UsageError
+from prybee.flame.profile import INLINED, JIT, KERNEL, WAKER
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -54,15 +55,15 @@ def _parser() -> argparse.ArgumentParser:
 def _collapse_options(commands: argparse._SubParsersAction[_Parser]) -> None:
     parser = commands.add_parser(
         "collapse", help="stacks of any format, folded: a line for each", epilog="Annotations "
-        "tell what a frame is: _[k] of the kernel, _[j] compiled at run time, _[i] inlined.",
+        "tell what a frame is: _[k] of the kernel, _[j] compiled at run time, _[i] inlined, "
+        "_[w] a waker's; the last two are always there, and so is what the input has.",
     )  # fmt: skip
     flame_files.input_options(parser)
-    flame_files.perf_options(parser)
+    flame_reading.options(parser)
     group = parser.add_argument_group("of the output")
     group.add_argument("--kernel", action="store_true", help="annotate the kernel's functions")
     group.add_argument("--jit", action="store_true", help="annotate functions made at run time")
-    group.add_argument("--inline", action="store_true", help="annotate inlined functions")
-    group.add_argument("--all", action="store_true", help="annotate all of them")
+    group.add_argument("--all", action="store_true", help="annotate both")
     parser.set_defaults(run=_collapse)
 
 
@@ -85,9 +86,10 @@ def _collapse(given: argparse.Namespace, opened: ExitStack) -> int:
     from prybee.flame.writers import folded
 
     profile = flame_files.read(given, opened)
-    kinds = [kind for kind, wanted in _KINDS.items() if given.all or getattr(given, wanted)]
+    kinds = {INLINED, WAKER, *profile.annotated}
+    kinds |= {kind for kind, wanted in _KINDS.items() if given.all or getattr(given, wanted)}
     flame_files.write(None, (line + "\n" for line in folded.lines(profile, kinds)))
     return flame_files.report(profile.quality, given.strict)
 
 
-_KINDS = {"kernel": "kernel", "jit": "jit", "inlined": "inline"}
+_KINDS = {KERNEL: "kernel", JIT: "jit"}

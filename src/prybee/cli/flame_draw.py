@@ -6,7 +6,7 @@ import argparse
 import sys
 from functools import partial
 
-from prybee.cli import flame_files
+from prybee.cli import flame_files, flame_reading
 from prybee.cli.options import UsageError
 from prybee.flame import outputs
 from prybee.flame.profile import FormatError
@@ -27,7 +27,7 @@ def options(commands: argparse._SubParsersAction[Any]) -> None:
     """Adds the command."""
     parser = commands.add_parser("draw", help="a flame graph, or a file for another viewer")
     flame_files.input_options(parser)
-    flame_files.perf_options(parser)
+    flame_reading.options(parser)
     ends = ", ".join(f".{each.name}" for each in outputs.OUTPUTS)
     parser.add_argument(
         "-o",

@@ -8,7 +8,6 @@ from contextlib import ExitStack
 from io import BufferedReader, FileIO
 
 from prybee.cli.flame_reading import given as reading
-from prybee.cli.flame_reading import options as perf_options
 from prybee.flame import outputs
 
 TYPE_CHECKING = False
@@ -55,7 +54,7 @@ def read(given: argparse.Namespace, opened: ExitStack, *, samples: bool = False)
     """The profile in the files that were given.
 
     Args:
-        given: of :func:`input_options` and :func:`perf_options`.
+        given: of :func:`input_options` and :mod:`prybee.cli.flame_reading`.
         opened: closes the files.
         samples: keep them one by one, where they are known.
     """

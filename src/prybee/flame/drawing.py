@@ -12,6 +12,10 @@ if TYPE_CHECKING:
     from io import BufferedReader
     from typing import Any
 
+# Options that change stacks of any format, and those that nobody misses.
+_CHANGES = ("skip_after", "recursive")
+_EVERYWHERE = (*_CHANGES, "samples", "compat")
+
 
 def read(
     files: Sequence[BufferedReader],
@@ -25,7 +29,8 @@ def read(
     Args:
         files: what is read.
         kind: their format; None to find each one's.
-        reading: options of the reader for ``perf script``; the others have none.
+        reading: options of readers, and ``skip_after`` and ``recursive`` (see
+            :mod:`prybee.flame.shaping`).
         samples: keep them one by one, where all files tell them.
 
     Raises:
@@ -40,7 +45,7 @@ def read(
             whole = one
             continue
         whole.join(one)
-    return whole if whole is not None else Profile()
+    return _shaped(whole, reading) if whole is not None else Profile()
 
 
 def draw(
@@ -67,11 +72,11 @@ def draw(
     for file in files:
         each = _format(file, kind)
         old: list[float] = []
-        if each.name == "folded":
+        if each.name == "folded" and not ({*reading} & {*_CHANGES}):
             # What is only to be drawn need not be taken apart.
             found, some, old = folded.parse(file, quality)
         else:
-            profile = _profile(file, each, reading)
+            profile = _shaped(_profile(file, each, reading), reading)
             found, some = _folded(profile)
             quality.join(profile.quality)
         if old or before:
@@ -100,8 +105,23 @@ def _format(file: BufferedReader, name: str | None) -> formats.Format:
 
 
 def _profile(file: BufferedReader, format_: formats.Format, reading: Mapping[str, Any]) -> Profile:
-    own = {name: value for name, value in reading.items() if name == "samples"}
-    return format_.read(file, **(reading if format_.name == "perf" else own))
+    profile = format_.read(file, **reading)
+    unknown = sorted({*reading} - {*format_.options, *_EVERYWHERE})
+    if unknown:
+        names = ", ".join(unknown)
+        profile.quality.notes.append(f"nothing that a reader of {format_.name} knows: {names}")
+    return profile
+
+
+def _shaped(profile: Profile, reading: Mapping[str, Any]) -> Profile:
+    """What is changed of stacks, whatever they come from."""
+    from prybee.flame import shaping
+
+    if reading.get("skip_after"):
+        shaping.skip_after(profile, reading["skip_after"])
+    if reading.get("recursive"):
+        shaping.merge_recursion(profile)
+    return profile
 
 
 def _folded(profile: Profile) -> tuple[list[bytes], list[float]]:

@@ -29,14 +29,19 @@ class Format(Data):
     Attributes:
         name: as it is given on the command line.
         what: where it comes from.
-        reader: module with the reader.
-        samples: the reader has the option ``samples``, which keeps them one by one.
+        reader: module with the reader, in ``prybee.flame``.
+        options: what its reader takes beside the text. ``samples`` keeps samples one by one.
     """
 
     name: str
     what: str
     reader: str
-    samples: bool = False
+    options: tuple[str, ...] = ()
+
+    @property
+    def samples(self) -> bool:
+        """Whether its reader can keep samples one by one."""
+        return "samples" in self.options
 
     def probe(self, head: bytes) -> bool | None:
         """Whether a text that begins so is of the format; None if that cannot be told.
@@ -44,36 +49,81 @@ class Format(Data):
         Args:
             head: the first bytes, at most ``HEAD``.
         """
-        found: bool | None = import_module(self.reader).probe(head)
+        found: bool | None = self._module.probe(head)
         return found
 
     def read(self, lines: Iterable[bytes], **options: Any) -> Profile:
-        """The profile in a text; the options are the reader's."""
-        profile: Profile = import_module(self.reader).read(lines, **options)
+        """The profile in a text.
+
+        Args:
+            lines: of the text, with their ends; for binary formats in any pieces.
+            **options: of readers. What this one does not know has no meaning for it.
+        """
+        own = {name: value for name, value in options.items() if name in self.options}
+        profile: Profile = self._module.read(lines, **own)
         return profile
 
+    @property
+    def values(self) -> tuple[str, ...]:
+        """What may count, where a sample has several values; the usual one first."""
+        return tuple(getattr(self._module, "VALUES", ()))
+
+    @property
+    def _module(self) -> Any:
+        return import_module(f"prybee.flame.{self.reader}")
+
+
+_PERF = ("pid", "tid", "event_filter", "samples")
+_JAVA = ("shorten", "no_pkgs")
 
 # In the order of asking: those that are easily told apart are asked first.
 FORMATS = (
-    Format("perf.data", "the file of `perf record`", "prybee.flame.perf_data.reader", True),
-    Format("pprof", "pprof's profile.proto, gzipped or not", "prybee.flame.readers.pprof"),
-    Format("speedscope", "speedscope's JSON", "prybee.flame.readers.speedscope", True),
-    Format("perf", "the text of `perf script`", "prybee.flame.readers.perf_script", True),
+    Format("perf.data", "the file of `perf record`", "perf_data.reader", _PERF),
+    Format("pprof", "pprof's profile.proto, gzipped or not", "readers.pprof"),
+    Format("firefox", "profiles of profiler.firefox.com", "readers.firefox", ("samples",)),
+    Format("speedscope", "speedscope's JSON", "readers.speedscope", ("samples",)),
+    Format("xctrace", "samples of `xctrace export`", "readers.xctrace", ("compat",)),
     Format(
-        "bpftrace",
-        "maps with stacks, as prybee and bpftrace print them",
-        "prybee.flame.readers.bpftrace",
+        "perf-sched", "the text of `perf script` with events of sleeps", "readers.perf_sched",
+        ("tid", "wake_stack", "recurse", "compat"),
     ),
-    Format("chrome", "Chrome's trace events", "prybee.flame.readers.chrome_trace", True),
-    Format("faulthandler", "Python's faulthandler", "prybee.flame.readers.faulthandler"),
-    Format("jstack", "thread dumps of a JVM", "prybee.flame.readers.jstack"),
-    Format("gdb", "backtraces of gdb and eu-stack", "prybee.flame.readers.gdb"),
-    Format("go", "`go tool pprof -raw`", "prybee.flame.readers.go_raw"),
-    Format("systemtap", "SystemTap's stacks with counts", "prybee.flame.readers.systemtap"),
-    Format("dtrace", "DTrace's stack() and ustack()", "prybee.flame.readers.dtrace"),
-    Format("java", "stack traces of Java's exceptions", "prybee.flame.readers.java_exceptions"),
-    Format("folded", "folded stacks: frame;frame;frame weight", "prybee.flame.readers.folded"),
-)
+    Format(
+        "perf", "the text of `perf script`", "readers.perf_script",
+        (*_PERF, "addrs", "inline", "context", "srcline", "compat"),
+    ),
+    Format(
+        "bpftrace", "maps with stacks, as prybee and bpftrace print them", "readers.bpftrace",
+        ("map",),
+    ),
+    Format("chrome", "Chrome's trace events", "readers.chrome_trace", ("samples",)),
+    Format("vtune", "call trees of VTune as CSV", "readers.vtune", ("value", "modules", "compat")),
+    Format(
+        "vsprof", "call trees of Visual Studio as CSV", "readers.visual_studio",
+        ("value", "compat"),
+    ),
+    Format("ghcprof", "profiles of Haskell programs", "readers.ghc_prof", ("value",)),
+    Format("xdebug", "PHP's traces by Xdebug", "readers.xdebug", ("value",)),
+    Format("sample", "call trees of macOS's sample", "readers.macos_sample", ("modules", "compat")),
+    Format("instruments", "call trees out of Xcode's Instruments", "readers.instruments"),
+    Format("pmc", "call graphs of `pmcstat -G`", "readers.pmc"),
+    Format("wcp", "reports of wallClockProfiler", "readers.wall_clock", ("srcline",)),
+    Format("faulthandler", "Python's faulthandler", "readers.faulthandler"),
+    Format("javacore", "thread dumps of IBM's JVM", "readers.javacore", (*_JAVA, "tname", "tid")),
+    Format("jstack", "thread dumps of a JVM", "readers.jstack", (*_JAVA, "tname", "tid")),
+    Format("gdb", "backtraces of gdb and eu-stack", "readers.gdb", ("pid", "tid")),
+    Format("go", "`go tool pprof -raw`", "readers.go_raw"),
+    Format("systemtap", "SystemTap's stacks with counts", "readers.systemtap"),
+    Format(
+        "dtrace", "DTrace's stack() and ustack()", "readers.dtrace", ("includeoffset", "compat")
+    ),
+    Format("java", "stack traces of Java's exceptions", "readers.java_exceptions", _JAVA),
+    Format("ljp", "traces of the lightweight Java profiler", "readers.ljp"),
+    Format(
+        "procstack", "stacks of AIX's procstack, Solaris' pstack", "readers.procstack",
+        ("pid", "tid"),
+    ),
+    Format("folded", "folded stacks: frame;frame;frame weight", "readers.folded"),
+)  # fmt: skip
 BY_NAME = {each.name: each for each in FORMATS}
 
 

@@ -51,6 +51,7 @@ class Quality:
         examples: the first of them, with their numbers: ``(line, text)``.
         lost: samples that the tracer itself lost.
         stackless: samples without any frame.
+        notes: what else is to be known, a sentence each.
     """
 
     EXAMPLES = 3
@@ -60,6 +61,7 @@ class Quality:
         self.examples: list[tuple[int, str]] = []
         self.lost = 0
         self.stackless = 0
+        self.notes: list[str] = []
 
     def reject(self, number: int, line: str) -> None:
         """Counts a line that was not understood.
@@ -78,6 +80,7 @@ class Quality:
         self.examples = [*self.examples, *other.examples][: self.EXAMPLES]
         self.lost += other.lost
         self.stackless += other.stackless
+        self.notes += [note for note in other.notes if note not in self.notes]
 
     @property
     def whole(self) -> bool:
@@ -94,6 +97,8 @@ class Profile:
         weights: stack to weight. A stack is a tuple of indexes into ``frames``, the root first.
             Its order is that of the input.
         quality: what is missing.
+        annotated: kinds of frames that the input itself annotates (``_[k]`` …).
+        before: the profile that this one is compared with, where the input has both.
         samples: the same one by one, with times, threads, CPUs and labels; None where they are not
             known or nobody asked for them. Their weights' sums are ``weights``.
     """
@@ -103,6 +108,8 @@ class Profile:
         self.frames: list[Frame] = []
         self.weights: dict[tuple[int, ...], float] = {}
         self.quality = Quality()
+        self.annotated: set[str] = set()
+        self.before: Profile | None = None
         self.samples: Samples | None = None
         self._numbers: dict[Frame, int] = {}
 
@@ -129,9 +136,21 @@ class Profile:
     def join(self, other: Profile) -> None:
         """Adds what another profile has. Samples are kept if both have them."""
         numbers = [self.frame(each.name, each.kind, each.module) for each in other.frames]
+        had = self.empty()
+        if other.before is not None and self.before is None:
+            had.weights = self.weights.copy()
         for stack, weight in other.weights.items():
             self.add([numbers[frame] for frame in stack], weight)
         self.quality.join(other.quality)
+        self.annotated |= other.annotated
+        if other.unit != self.unit and other.weights:
+            self.quality.notes.append(f"weights in {other.unit} were added to {self.unit}")
+        if self.before is not None or other.before is not None:
+            # Where only one is compared, the other is as it was.
+            before = Profile(self.unit)
+            before.join(self.before or had)
+            before.join(other.before or other)
+            self.before = before
         if self.samples is not None and other.samples is not None:
             self.samples.join(other.samples, numbers)
         else:

@@ -8,7 +8,7 @@ from prybee.flame.profile import ANNOTATIONS, PLAIN, Profile
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from prybee.flame.profile import Quality
 
@@ -77,11 +77,23 @@ def read(lines: Iterable[bytes]) -> Profile:
         lines: with or without their ends.
 
     Returns:
-        The profile. Annotations at the end of names (``_[k]``) are taken off and kept as kinds.
+        The profile; ``before`` is set if lines have two weights. Annotations at the end of names
+        (``_[k]``) are taken off and kept as kinds.
     """
     profile = Profile()
+    stacks, weights, old = parse(lines, profile.quality)
     known: dict[bytes, int] = {}
-    stacks, weights, _ = parse(lines, profile.quality)
+    _add(profile, known, stacks, weights)
+    if old:
+        profile.before = profile.empty()
+        _add(profile.before, known, stacks, old)
+    profile.annotated = {each.kind for each in profile.frames if each.kind}
+    return profile
+
+
+def _add(
+    profile: Profile, known: dict[bytes, int], stacks: Sequence[bytes], weights: Sequence[float]
+) -> None:
     for stack, weight in zip(stacks, weights, strict=True):
         numbers = []
         for name in stack.split(b";"):
@@ -92,4 +104,3 @@ def read(lines: Iterable[bytes]) -> Profile:
                 number = known[name] = profile.frame(text[:-4] if kind else text, kind)
             numbers.append(number)
         profile.add(numbers, weight)
-    return profile

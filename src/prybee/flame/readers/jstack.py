@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from prybee.flame.profile import Profile
+from prybee.flame.readers.java_names import shortened
 from prybee.flame.readers.text import numbered
 
 TYPE_CHECKING = False
@@ -14,8 +15,13 @@ if TYPE_CHECKING:
 _THREAD = re.compile(r'"(.*)" .*?(?:#(\d+)|tid=(0x[0-9a-f]+))')
 _STATE = re.compile(r"\s+java\.lang\.Thread\.State: (\S+)")
 _FRAME = re.compile(r"\s+at ([^\s(]+)\(")
+_NUMBER = re.compile(r"[-_ #]+\d+$")
 # They say that they run, and wait for the network or the disk.
-_WAITS = re.compile(r"(epollWait|EPoll\.wait|socketAccept|Socket.*\.accept|socketRead0|poll0?)$")
+_WAITS = re.compile(
+    r"(epollWait|EPoll\.wait|socketAccept|Socket.*\.accept0?|socketRead0|\.poll0?)$"
+)
+# The JVM's own.
+_BACKGROUND = re.compile(r"C\d CompilerThread|Signal Dispatcher|Service Thread|Attach Listener")
 
 
 def probe(head: bytes) -> bool | None:
@@ -24,7 +30,12 @@ def probe(head: bytes) -> bool | None:
 
 
 def read(
-    lines: Iterable[bytes], tname: bool = True, tid: bool = False, shorten: bool = False
+    lines: Iterable[bytes],
+    *,
+    tname: bool = True,
+    tid: bool = False,
+    shorten: bool = False,
+    no_pkgs: bool = False,
 ) -> Profile:
     """Reads a stack for each thread that runs.
 
@@ -33,6 +44,7 @@ def read(
         tname: the frame at the root is the thread's name, without its number.
         tid: the name keeps its number.
         shorten: of packages the first letters are kept.
+        no_pkgs: no packages are kept.
     """
     profile = Profile("threads")
     name = state = ""
@@ -40,9 +52,9 @@ def read(
 
     def end() -> None:
         waits = bool(stack) and _WAITS.search(stack[0]) is not None
-        if stack and state == "RUNNABLE" and not waits:
-            frames = [_shortened(each) if shorten else each for each in reversed(stack)]
-            root = name if tid else re.sub(r"[-_ #]*\d+$", "", name)
+        if stack and state == "RUNNABLE" and not waits and not _BACKGROUND.search(name):
+            frames = [shortened(each, shorten, no_pkgs) for each in reversed(stack)]
+            root = name if tid else _NUMBER.sub("", name)
             profile.add(profile.frame(each) for each in ([root] if tname else []) + frames)
         stack.clear()
 
@@ -56,8 +68,3 @@ def read(
             stack.append(frame[1].replace(";", ":"))
     end()
     return profile
-
-
-def _shortened(name: str) -> str:
-    *packages, owner, method = name.split(".") if name.count(".") else ["", name]
-    return ".".join([*(each[:1] for each in packages), owner, method]).lstrip(".")

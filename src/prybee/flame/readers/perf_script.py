@@ -40,7 +40,6 @@ class Options(Data):
         context: with that, names are followed by their places in the source.
         srcline: such places are in the text (``-F +srcline``) and are put behind names.
         event_filter: only samples of this event; empty for the first event that comes.
-        skip_after: names of functions above which (towards the root) everything is dropped.
         compat: ``perl`` for what stackcollapse-perf.pl does and should not: a last sample without
             an empty line behind it is lost, a frame without any name is one space, arguments begin
             at the first bracket. ``inferno`` for what inferno-collapse-perf does: samples without a
@@ -54,7 +53,6 @@ class Options(Data):
     context: bool = False
     srcline: bool = False
     event_filter: str = ""
-    skip_after: tuple[str, ...] = ()
     compat: str = ""
 
 
@@ -223,16 +221,8 @@ class _Reader:
         return self.profile.frame(name), comm.startswith(b"java")
 
     def _finish(self) -> None:
-        """Turns the stacks around, and leaves out what is above the functions to skip after."""
-        last = {
-            number
-            for number, frame in enumerate(self.profile.frames)
-            if frame.name in self.options.skip_after
-        }
+        """Turns the stacks around."""
         for key, weight in self.totals.items():
-            if last:
-                end = next((place for place, frame in enumerate(key) if frame in last), len(key))
-                key = key[: end + 1]
             self.profile.add(key[::-1], weight)
             if self.samples is not None:
                 self.samples.kept.stacks.append(key[::-1])

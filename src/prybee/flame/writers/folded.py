@@ -15,20 +15,30 @@ def lines(profile: Profile, annotate: Collection[str] = ()) -> Iterator[str]:
     """The lines, sorted, without their ends.
 
     Args:
-        profile: what is written.
+        profile: what is written; with both weights if it is compared with another.
         annotate: kinds of frames whose names get their annotations (``_[k]`` …).
     """
+    after = _merged(profile, annotate)
+    if profile.before is None:
+        for text in sorted(after):
+            yield f"{text} {number(after[text])}"
+        return
+    before = _merged(profile.before, annotate)
+    for text in sorted({*before, *after}):
+        yield f"{text} {number(before.get(text, 0))} {number(after.get(text, 0))}"
+
+
+def _merged(profile: Profile, annotate: Collection[str]) -> dict[str, float]:
+    """Weights by stacks; frames that differ in what is not written are one here."""
     names = [
         frame.name + ANNOTATIONS[frame.kind] if frame.kind in annotate else frame.name
         for frame in profile.frames
     ]
-    # Frames that differ in what is not written are one here.
     merged: dict[str, float] = {}
     for stack, weight in profile.weights.items():
         text = ";".join([names[number] for number in stack])
         merged[text] = merged.get(text, 0) + weight
-    for text in sorted(merged):
-        yield f"{text} {number(merged[text])}"
+    return merged
 
 
 def write(profile: Profile, title: str = "") -> Iterator[str]:
