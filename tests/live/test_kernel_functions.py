@@ -121,6 +121,13 @@ def test_functions_of_modules() -> None:
     done = run("-q", "-e", script, *READ)
     assert done.returncode == 0, done.stderr
     assert "1" in done.stdout.splitlines()
+    # A type that only the module has, from each kind of probe; elsewhere there is none.
+    named = "$r = (struct p9_req_t *)0; print(sizeof(struct p9_req_t) > 40); }"
+    for probe in ("fentry:9pnet:p9_client_clunk", "kprobe:9pnet:p9_client_clunk"):
+        done = run("--dry-run", "-e", f"{probe} {{ {named}")
+        assert done.returncode == 0, done.stderr
+    done = run("--dry-run", "-e", f"begin {{ {named}")
+    assert 'Cannot resolve unknown type "struct p9_req_t"' in done.stderr
 
 
 @functions

@@ -11,8 +11,9 @@ from prybee.language.types import NOWHERE, Type
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
 
+    from prybee.btf import Btf
     from prybee.compiler.ir import Value
     from prybee.language import tree
     from prybee.language.attach_point import AttachPoint
@@ -127,6 +128,8 @@ class ProbeContext:
     # Whether the handler runs in the context of a task that the event is about.
     provider = ""
     return_value = 0
+    # The types of the module that is traced, where it is not the kernel itself.
+    module_types: Callable[[], Btf | None] | None = None
     # Full names of all that the program serves, by their cookies, where these tell which it is.
     names: tuple[str, ...] = ()
     # Whether a program may serve both ends of a function (``language.sessions``).
@@ -202,8 +205,11 @@ class ProbeContext:
         return None
 
     def named_type(self, node: tree.TypeName, checker: Checker) -> Type | None:
-        """The type that the traced program itself calls so; None where there is none."""
-        return None
+        """The type that the traced program or module calls so; None where there is none."""
+        btf = self.module_types() if self.module_types is not None else None
+        if btf is None or checker.types.kernel_type(node.tag, node.name) is not None:
+            return None
+        return checker.types.of(btf).kernel_type(node.tag, node.name)
 
     def lower_ctx(self, handler: Handler) -> Operand:
         """The context pointer as a value."""

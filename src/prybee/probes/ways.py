@@ -142,6 +142,7 @@ class Breakpoints(Way):
             from prybee.probes.overriding import check
 
             check(match, target)
+        _know_module(context, match, target)
         if isinstance(context, KprobeContext):
             context.inside = match.key[-1] == _INSIDE
         elif len(match.key) > 1 and match.key[1] == _ALONE:
@@ -166,6 +167,13 @@ class Breakpoints(Way):
         if function[0].isdigit():
             return KprobeAttach("", 0, parse(function)[0] + offset, self.returns, match.cookie)
         return KprobeAttach(_symbol(match), offset, 0, self.returns, match.cookie)
+
+
+def _know_module(context: ProbeContext, match: Match, target: Target) -> None:
+    """Let the script name types of the module that a match is in."""
+    module = str(match.data[0])
+    if module != KERNEL:
+        context.module_types = lambda: target.module_btf(module)
 
 
 def _address(match: Match, target: Target) -> int:
@@ -208,7 +216,9 @@ class TypedBreakpoints(Breakpoints):
 
         module, function, btf = _typed(match, self.returns, target)
         context = TypedReturnContext if self.returns else TypedEntryContext
-        return context(match.name, provider, target.arch, module, function, btf)
+        made = context(match.name, provider, target.arch, module, function, btf)
+        _know_module(made, match, target)
+        return made
 
 
 class Trampolines(Way):
@@ -232,7 +242,9 @@ class Trampolines(Way):
         self, kind: type[FunctionContext], match: Match, provider: str, target: Target
     ) -> ProbeContext:
         module, function, btf = _typed(match, self.returns, target)
-        return kind(match.name, provider, module, function, btf, self.returns)
+        made = kind(match.name, provider, module, function, btf, self.returns)
+        _know_module(made, match, target)
+        return made
 
     def attach(self, matches: Sequence[Match], program: str) -> Sequence[ProbeSpec]:
         return attached(matches, program)
