@@ -10,6 +10,7 @@ if TYPE_CHECKING:
 
 # The first bytes of a table that are read; most are shorter.
 _FIRST = 4096
+_FIRST_ROW = 128
 
 # Steps over what has no fixed size; sizes themselves are steps of 0 and more.
 STRING, NUMBER, BLOCK, INDIRECT, SIBLING = -1, -2, -3, -4, -5
@@ -102,6 +103,23 @@ def size_of(form: int, shape: tuple[int, int, int]) -> int:
     return -1
 
 
+def first(sections: Sections, offset: int) -> dict[int, Abbrev]:
+    """The first row of a table, by its code: most often that of the unit's own entry.
+
+    A kernel has thousands of units with hundreds of rows each, and who only asks for the units'
+    names wants none of the rest.  Empty where that row is longer than the bytes that are read.
+
+    Raises:
+        DwarfError: there is no such place.
+    """
+    data = sections.peek("abbrev", offset, _FIRST_ROW)
+    try:
+        code, at = uleb(data, 0)
+        return {code: _row(data, at)[0]} if code else {}
+    except IndexError:
+        return {}
+
+
 def read(sections: Sections, offset: int) -> dict[int, Abbrev]:
     """The table at an offset of ``.debug_abbrev``, by code.
 
@@ -126,20 +144,24 @@ def _parse(data: bytes) -> dict[int, Abbrev]:
         code, at = uleb(data, at)
         if code == 0:
             return table
-        tag, at = uleb(data, at)
-        children = data[at] != 0
-        at += 1
-        attributes = []
-        while True:
-            attribute, at = uleb(data, at)
-            form, at = uleb(data, at)
-            constant = 0
-            if form == c.FORM_IMPLICIT_CONST:
-                constant, at = sleb(data, at)
-            if attribute == 0 and form == 0:
-                break
-            attributes.append((attribute, form, constant))
-        table[code] = Abbrev(tag, children, tuple(attributes))
+        table[code], at = _row(data, at)
+
+
+def _row(data: bytes, at: int) -> tuple[Abbrev, int]:
+    """What stands behind a code, and where it ends."""
+    tag, at = uleb(data, at)
+    children = data[at] != 0
+    at += 1
+    attributes: list[tuple[int, int, int]] = []
+    while True:
+        attribute, at = uleb(data, at)
+        form, at = uleb(data, at)
+        constant = 0
+        if form == c.FORM_IMPLICIT_CONST:
+            constant, at = sleb(data, at)
+        if attribute == 0 and form == 0:
+            return Abbrev(tag, children, tuple(attributes)), at
+        attributes.append((attribute, form, constant))
 
 
 def uleb(data: bytes, at: int) -> tuple[int, int]:

@@ -82,6 +82,7 @@ class DebugInfo:
         self._functions: dict[int, tuple[list[int], list[tuple[int, int, int]]]] = {}
         self._tables: dict[int, LineTable | None] = {}
         self._frames: dict[int, tuple[SourceLine, ...]] = {}
+        self._made_from: list[tuple[str, Unit]] | None = None
 
     @staticmethod
     def inside(elf: ElfFile) -> bool:
@@ -271,6 +272,14 @@ class DebugInfo:
     def source_names(self) -> set[str]:
         """The source files that units were made from."""
         return {unit.top.name for unit in self.main.units() if not unit.is_types}
+
+    def made_from(self) -> Sequence[tuple[str, Unit]]:
+        """The units, with the source file that each was made from (and not those it includes)."""
+        if self._made_from is None:
+            from prybee.dwarf.sources import files
+
+            self._made_from = list(files(self))
+        return self._made_from
 
     def copy_at(self, address: int) -> tuple[int, ...]:
         """What tells the copies of a line apart: ids of the functions that an address is in,

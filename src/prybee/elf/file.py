@@ -12,7 +12,7 @@ from prybee.machines import ELF_MACHINES
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
     from mmap import mmap
     from typing import Self
 
@@ -409,6 +409,18 @@ class ElfFile:
         Of several names for one function the one is taken that a reader knows best: fewest
         leading underscores, then global before weak before local, then the shortest.
         """
+        table = self._by_address()
+        return table.at(address) if table is not None else None
+
+    def functions_in(self, places: Iterable[tuple[int, int]]) -> list[Symbol]:
+        """The functions that start in one of several (start, end) of link-time addresses."""
+        table = self._by_address()
+        if table is None:
+            return []
+        return [symbol for start, end in places for symbol in table.starting_in(start, end)]
+
+    def _by_address(self) -> FunctionTable | None:
+        """The functions of the first table that has some; None without tables."""
         if self._functions is None:
             from prybee.elf.functions import FunctionTable
 
@@ -416,10 +428,7 @@ class ElfFile:
                 self._functions = FunctionTable(self, table)
                 if len(self._functions):
                     break
-            else:
-                if self._functions is None:
-                    return None
-        return self._functions.at(address)
+        return self._functions
 
     # ------------------------------------------------------------------ USDT
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from array import array
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from itertools import accumulate
 from operator import add
 
@@ -41,6 +41,11 @@ class FunctionTable:
 
     def __len__(self) -> int:
         return len(self._starts)
+
+    def starting_in(self, start: int, end: int) -> list[Symbol]:
+        """The functions that start at ``start`` or behind it, and before ``end``, by address."""
+        first, last = bisect_left(self._starts, start), bisect_left(self._starts, end)
+        return [self._table.symbol(entry) for entry in self._entries[first:last]]
 
     def at(self, address: int) -> tuple[Symbol, int] | None:
         """The function covering a link-time address and the offset into it.

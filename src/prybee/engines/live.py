@@ -317,13 +317,19 @@ class LiveTarget(Target):
             self._looked_for += 1
             several = traceable.is_repeated(text, name)
         else:
-            if self._repeated is None:
-                self._repeated = traceable.repeated(text)
-            several = name in self._repeated
+            several = name in self.repeated_functions()
         if not several:
             return ()
         found = self._kernel_symbols().functions(name)
         return [address for address, of in found if address and of == module]
+
+    def repeated_functions(self) -> Collection[str]:
+        """Names that several functions of the kernel and its modules have."""
+        if self._repeated is None:
+            from prybee.linux import traceable
+
+            self._repeated = traceable.repeated(self._list_of_functions() or "")
+        return self._repeated
 
     def module_btf(self, module: str) -> Btf | None:
         """Types of a kernel module, those of the kernel included; None without them."""
@@ -409,6 +415,18 @@ class LiveTarget(Target):
             )
         found = self._debug_files[path]
         return found.info if found is not None else None
+
+    def kernel_debug_file(self) -> str:
+        """Path of the file with the running kernel's debug information; empty where none is."""
+        from prybee.engines import kernel_debug
+
+        return kernel_debug.find(self.release, self.debug_directories, kernel_debug.build_id())
+
+    def kernel_debug_places(self) -> Sequence[str]:
+        """Where that file is looked for."""
+        from prybee.engines import kernel_debug
+
+        return kernel_debug.places(self.release, self.debug_directories, kernel_debug.build_id())
 
     def uprobe_binaries(self, pid: int) -> Sequence[str]:
         """Executable files that a process has mapped, as this process can open them."""

@@ -261,9 +261,11 @@ class Expansion:
                 self._warnings.append(Diagnostic(WARNING, text, span))
         self.scope.warnings.clear()
         for match in matches:
-            # A USDT probe has a match for each form of its arguments.
-            if (match.name, match.key) not in seen:
-                seen.add((match.name, match.key))
+            # A USDT probe has a match for each form of its arguments; a program may have several
+            # functions of one name.
+            what = (match.name, match.key, provider.places(match))
+            if what not in seen:
+                seen.add(what)
                 block.found.append(Found(match, provider, span))
         if matches:
             return ()

@@ -93,6 +93,10 @@ class Target:
         """Of :meth:`kernel_functions` at least those whose names fit; ``*`` stands for any text."""
         return self.kernel_functions()
 
+    def repeated_functions(self) -> Collection[str]:
+        """Names that several functions of the kernel and its modules have."""
+        return ()
+
     def overridable_functions(self) -> Collection[str] | None:
         """Names of functions whose results may be overridden; None where nothing tells."""
         return None
@@ -138,6 +142,14 @@ class Target:
             DwarfError: it is damaged.
         """
         return None
+
+    def kernel_debug_file(self) -> str:
+        """Path of an object file with the kernel's debug information; empty where there is none."""
+        return ""
+
+    def kernel_debug_places(self) -> Sequence[str]:
+        """The paths at which :meth:`kernel_debug_file` looks for one, for messages."""
+        return ()
 
     def elf_problem(self, path: str) -> str:
         """Why :meth:`elf` gave none for ``path``; empty where that is not known."""

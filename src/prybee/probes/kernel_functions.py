@@ -105,13 +105,18 @@ class KernelFunction(Reached):
         raise NotImplementedError
 
     def expand(self, point: AttachPoint, scope: ExpandScope) -> Sequence[Match]:
+        point, source = self._without_source(point)
         module, function, rest = self.read(point, scope)
         if self.left_out(scope):
             return []
         way = self.way(scope.target)
-        found = self._named(module, function, rest, scope)
+        if source:
+            found = self._of_source(source, module, function, rest, scope)
+        else:
+            found = self._named(module, function, rest, scope)
         policy = scope.config.missing_probes
-        if not found and not is_pattern(function) and (self.tries or policy == "warn"):
+        one = not source and not is_pattern(function)
+        if not found and one and (self.tries or policy == "warn"):
             if policy != "ignore" and not self._not_loaded(point, scope):
                 scope.warnings.append(_UNTRACEABLE.format(function))
             if scope.unsafe and self.tries:
@@ -120,11 +125,36 @@ class KernelFunction(Reached):
             return found
         if way.note:
             scope.warnings.append(way.note)
-        if is_pattern(module + function):
+        if source or is_pattern(module + function):
             found = [match for match in found if way.reaches(match, scope.target)]
             if slow := way.takes_long(len(found), scope.target):
                 scope.warnings.append(slow)
         return [way.alone(match) for match in found]
+
+    def _without_source(self, point: AttachPoint) -> tuple[AttachPoint, str]:
+        """An attach point without the source file that it names, and that file; empty for none."""
+        if not point.parts or "@" not in point.parts[0]:
+            return point, ""
+        from prybee.probes import source_file
+
+        parts, source = source_file.taken_off(point.parts)
+        if not source:
+            raise self.malformed(f"{self.name}: a source file should follow the @")
+        return point.replace(parts=parts), source
+
+    def _of_source(
+        self, source: str, module: str, function: str, rest: str, scope: ExpandScope
+    ) -> Sequence[Match]:
+        """The functions of a source file that a name stands for."""
+        from prybee.probes import source_file
+
+        names = source_file.of_kernel(source, self.name, module, scope)
+        known = self.functions(scope, KERNEL, function)
+        if known is None:
+            raise self.cannot(scope.target)
+        found = [name for _module, name in known if name in names]
+        source_file.warn_of_others(found, scope)
+        return [self.match(self.shown(module, KERNEL), name, rest) for name in found]
 
     def _named(self, module: str, function: str, rest: str, scope: ExpandScope) -> Sequence[Match]:
         """All functions that a name stands for."""
@@ -149,6 +179,10 @@ class KernelFunction(Reached):
         return Match(name, (self.name,), (module or KERNEL, function, rest))
 
     def missing(self, point: AttachPoint, scope: ExpandScope) -> tuple[str, tuple[str, ...]]:
+        point, source = self._without_source(point)
+        if source:
+            what = "function" if is_pattern(point.parts[-1]) else point.parts[-1]
+            return f"No {what} of {source} can be probed by {self.name}.", ()
         if not self.left_out(scope) and self._not_loaded(point, scope):
             name = ":".join((self.name, *point.parts))
             module = point.parts[0]
@@ -219,6 +253,11 @@ class KernelFunction(Reached):
     def search(
         self, arguments: Sequence[str], scope: ExpandScope
     ) -> Iterable[tuple[str, Match | None]]:
+        if "@" in arguments[0]:
+            from prybee.probes import source_file
+
+            yield from source_file.searched(self, arguments, scope)
+            return
         if len(arguments) not in (1, 2):
             return
         module = arguments[0] if len(arguments) == 2 else ""
@@ -366,28 +405,43 @@ def _with_types(functions: Sequence[tuple[str, str]], target: Target) -> list[tu
 PROVIDERS = (
     Kprobe(
         ("kprobe", "k"),
-        ("kprobe:FUNCTION", "kprobe:FUNCTION+OFFSET", "kprobe:MODULE:FUNCTION"),
+        (
+            "kprobe:FUNCTION",
+            "kprobe:FUNCTION+OFFSET",
+            "kprobe:MODULE:FUNCTION",
+            "kprobe:@SOURCE:FUNCTION",
+        ),
         "a kernel function is entered",
         Breakpoints(returns=False),
         PositionalTrampolines(returns=False, note=_AS_FENTRY),
     ),
     Kprobe(
         ("kretprobe", "kr"),
-        ("kretprobe:FUNCTION", "kretprobe:MODULE:FUNCTION"),
+        ("kretprobe:FUNCTION", "kretprobe:MODULE:FUNCTION", "kretprobe:@SOURCE:FUNCTION"),
         "a kernel function returns",
         Breakpoints(returns=True),
         PositionalTrampolines(returns=True, note=_AS_FEXIT),
     ),
     Fentry(
         ("fentry", "f", "kfunc"),
-        ("fentry:FUNCTION", "fentry:MODULE:FUNCTION", "fentry:bpf:ID:PROGRAM"),
+        (
+            "fentry:FUNCTION",
+            "fentry:MODULE:FUNCTION",
+            "fentry:@SOURCE:FUNCTION",
+            "fentry:bpf:ID:PROGRAM",
+        ),
         "a kernel function is entered, with typed arguments",
         Trampolines(returns=False),
         TypedBreakpoints(returns=False, note=_AS_KPROBE),
     ),
     Fentry(
         ("fexit", "fr", "kretfunc"),
-        ("fexit:FUNCTION", "fexit:MODULE:FUNCTION", "fexit:bpf:ID:PROGRAM"),
+        (
+            "fexit:FUNCTION",
+            "fexit:MODULE:FUNCTION",
+            "fexit:@SOURCE:FUNCTION",
+            "fexit:bpf:ID:PROGRAM",
+        ),
         "a kernel function returns, with typed arguments and result",
         Trampolines(returns=True),
         TypedBreakpoints(returns=True, note=_AS_KRETPROBE),

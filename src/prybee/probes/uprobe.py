@@ -34,17 +34,22 @@ class Uprobe(ProbeType):
         name = names[0]
         places = ("FUNCTION",) if returns else ("FUNCTION", "FUNCTION+OFFSET", "ADDRESS")
         self.syntax = tuple(f"{name}:FILE:{place}" for place in (*places, "cpp:FUNCTION"))
+        self.syntax += (f"{name}:FILE@SOURCE:FUNCTION",)
         if not returns:
             self.syntax += (f"{name}:FILE@SOURCE:LINE",)
         self.summary = summary
         self.returns = returns
 
     def expand(self, point: AttachPoint, scope: ExpandScope) -> Sequence[Match]:
-        given = self.arguments(point.replace(parts=_joined(point.parts)))
-        if "@" in given[0]:
-            line = source_line.split(given)
+        if point.parts and "@" in point.parts[0]:
+            line = source_line.split(point.parts) if len(point.parts) > 1 else None
             if line is not None:
+                self.arguments(point)  # No more than a line and a column.
                 return self._at_line(*line, scope)
+            file, _at, source = point.parts[0].rpartition("@")
+            if source and not binaries.find_paths(point.parts[0], scope):
+                return self._of_source(file, source, _joined(point.parts)[1:], scope)
+        given = self.arguments(point.replace(parts=_joined(point.parts)))
         language, function = given[1:] if len(given) == 3 else ("", given[1])
         if language and language not in _LANGUAGES:
             raise ProbeSyntaxError(
@@ -66,7 +71,7 @@ class Uprobe(ProbeType):
         found: list[Match] = []
         for path, elf in files:
             if language or is_pattern(function):
-                found.extend(self._matching(path, elf, language, function))
+                found.extend(self._at_starts(path, elf, _search(elf, language, function)))
             else:
                 found.extend(self._function(path, elf, function, offset, scope))
         return found
@@ -82,6 +87,22 @@ class Uprobe(ProbeType):
                 offset = elf.file_offset(address)
                 if offset is not None:
                     found.append(self._match(path, str(address), offset))
+        return found
+
+    def _of_source(
+        self, file: str, source: str, behind: Sequence[str], scope: ExpandScope
+    ) -> list[Match]:
+        """The functions of a source file; all, or those that fit a pattern."""
+        from prybee.probes import source_file
+
+        *language, pattern = behind or ("*",)
+        if len(language) > 1 or (language and language[0] not in _LANGUAGES):
+            raise self.miscounted(len(behind) + 1)
+        found: list[Match] = []
+        for path, elf in binaries.target_files(self.name, file, scope):
+            symbols = source_file.functions(path, source, scope)
+            named = _fitting(symbols, pattern) if not language else _demangled(symbols, pattern)
+            found.extend(self._at_starts(path, elf, named))
         return found
 
     def _at_address(
@@ -137,10 +158,12 @@ class Uprobe(ProbeType):
                 yield match
             return
 
-    def _matching(self, path: str, elf: ElfFile, language: str, pattern: str) -> Iterator[Match]:
+    def _at_starts(
+        self, path: str, elf: ElfFile, named: Sequence[tuple[str, Symbol]]
+    ) -> Iterator[Match]:
         # Several names may stand for one place; it is probed once, by the first of them.
         seen: set[int] = set()
-        for name, symbol in _search(elf, language, pattern):
+        for name, symbol in named:
             offset = elf.file_offset(symbol.value)
             if offset is not None and offset not in seen:
                 seen.add(offset)
@@ -159,7 +182,13 @@ class Uprobe(ProbeType):
         return ()
 
     def missing(self, point: AttachPoint, scope: ExpandScope) -> tuple[str, tuple[str, ...]]:
-        if len(point.parts) != 2 or is_pattern(point.parts[0]):
+        first = point.parts[0]
+        if "@" in first and not binaries.find_paths(first, scope):
+            what = point.parts[-1] if point.parts[1:] else "*"
+            what = "function" if is_pattern(what) else what
+            source = first.rpartition("@")[2]
+            return f"No {what} of {source} can be probed by {self.name}.", ()
+        if len(point.parts) != 2 or is_pattern(first):
             return "", ()
         message, hints = super().missing(point, scope)
         file, function = point.parts
@@ -223,6 +252,11 @@ class Uprobe(ProbeType):
     def search(
         self, arguments: Sequence[str], scope: ExpandScope
     ) -> Iterable[tuple[str, Match | None]]:
+        if "@" in arguments[0] and not binaries.find_paths(arguments[0], scope):
+            from prybee.probes import source_file
+
+            yield from source_file.searched(self, arguments, scope)
+            return
         file, *rest = _joined(arguments)
         language = rest[0] if len(rest) == 2 else ""
         pattern = rest[-1] if rest else "*"
@@ -264,18 +298,27 @@ def _address(text: str) -> int | None:
 def _search(elf: ElfFile, language: str, pattern: str) -> list[tuple[str, Symbol]]:
     """Names (as a probe shows them) and symbols of the functions that fit a pattern, by name."""
     if language:
-        return _demangled(elf, pattern)
+        return _demangled(elf.match("_Z*"), pattern)
     glob = pattern.replace("[", "[[]").replace("?", "[?]")
     return [(symbol.name, symbol) for symbol in elf.match(glob) if ".part." not in symbol.name]
 
 
-def _demangled(elf: ElfFile, pattern: str) -> list[tuple[str, Symbol]]:
+def _fitting(symbols: Sequence[Symbol], pattern: str) -> list[tuple[str, Symbol]]:
+    """Functions whose names fit a pattern, by name."""
+    fits = matcher(pattern)
+    found = [(symbol.name, symbol) for symbol in symbols if fits(symbol.name)]
+    return sorted([pair for pair in found if ".part." not in pair[0]], key=lambda pair: pair[0])
+
+
+def _demangled(symbols: Sequence[Symbol], pattern: str) -> list[tuple[str, Symbol]]:
     """C++ functions by their readable name, with or without the parameters."""
     from prybee.symbols import demangle
 
     fits = matcher(pattern)
     found = []
-    for symbol in elf.match("_Z*"):
+    for symbol in symbols:
+        if not symbol.name.startswith("_Z"):
+            continue
         readable = demangle(symbol.name)
         if fits(readable) or fits(_without_parameters(readable)):
             found.append((f'cpp:"{readable}"', symbol))
