@@ -106,7 +106,7 @@ def _draw(given: argparse.Namespace, opened: ExitStack) -> int:
         return flame_files.report(profile.quality, given.strict)
     own = look(given)
     picture, quality, total = drawing.draw(
-        flame_files.inputs(given, opened),
+        flame_files.input_files(given, opened),
         given.format,
         reading=flame_files.reading(given),
         **own,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 from contextlib import ExitStack
-from io import BufferedReader, FileIO
+from io import FileIO
 
 from prybee.cli.flame_reading import given as reading
 from prybee.flame import outputs
@@ -13,6 +13,7 @@ from prybee.flame import outputs
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from io import BufferedReader
 
     from prybee.flame.profile import Profile, Quality
 
@@ -40,12 +41,12 @@ def write(output: str | None, parts: Iterable[str | bytes]) -> None:
         parts: of the content. Text becomes UTF-8.
     """
     if output is None or output == "-":
+        sys.stdout.flush()
         for part in parts:
-            if isinstance(part, str):
-                sys.stdout.write(part)
-            else:
-                sys.stdout.flush()
-                sys.stdout.buffer.write(part)
+            # Bytes of names that are no text go out as they came in.
+            data = part.encode(errors="surrogateescape") if isinstance(part, str) else part
+            sys.stdout.buffer.write(data)
+        sys.stdout.buffer.flush()
         return
     outputs.save(output, parts)
 
@@ -60,22 +61,22 @@ def read(given: argparse.Namespace, opened: ExitStack, *, samples: bool = False)
     """
     from prybee.flame import drawing
 
-    return drawing.read(inputs(given, opened), given.format, reading(given), samples=samples)
+    return drawing.read(input_files(given, opened), given.format, reading(given), samples=samples)
 
 
-def inputs(given: argparse.Namespace, opened: ExitStack) -> list[BufferedReader]:
+def input_files(given: argparse.Namespace, opened: ExitStack) -> list[BufferedReader]:
     """The files that were given, or standard input."""
     return [open_file(name, opened) for name in given.files or ["-"]]
 
 
 def open_file(name: str, opened: ExitStack) -> BufferedReader:
-    """A file, or standard input for ``-``; it is closed when ``opened`` is."""
+    """A file, or standard input for ``-``, unpacked; it is closed when ``opened`` is."""
+    from prybee.flame import inputs
     from prybee.flame.formats import HEAD
 
     if name == "-":
-        # It is one, which its type does not tell.
-        return sys.stdin.buffer  # type: ignore[return-value]
-    return opened.enter_context(BufferedReader(FileIO(name), HEAD))
+        return inputs.opened(sys.stdin.buffer, HEAD, owned=False)
+    return opened.enter_context(inputs.opened(FileIO(name), HEAD, owned=True))
 
 
 def report(quality: Quality, strict: bool) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from prybee.flame import formats
+from prybee.flame import formats, inputs
 from prybee.flame.profile import ANNOTATIONS, Profile, Quality
 from prybee.flame.readers import folded
 
@@ -65,7 +65,22 @@ def draw(
     """
     from prybee.flame import pictures
 
-    stacks: list[bytes] = []
+    found, weights, before, quality = stacks(files, kind, reading)
+    return pictures.draw(found, weights, before, reverse=reverse, **look), quality, sum(weights)
+
+
+def stacks(
+    files: Sequence[BufferedReader], kind: str | None, reading: Mapping[str, Any]
+) -> tuple[list[bytes], list[float], list[float], Quality]:
+    """The stacks of all files as folded ones, not taken apart where that can be.
+
+    Args:
+        files, kind, reading: as for :func:`read`.
+
+    Returns:
+        Stacks, their weights, the weights before if a file has any, and what was not understood.
+    """
+    all_stacks: list[bytes] = []
     weights: list[float] = []
     before: list[float] = []
     quality = Quality()
@@ -75,15 +90,17 @@ def draw(
         if each.name == "folded" and not ({*reading} & {*_CHANGES}):
             # What is only to be drawn need not be taken apart.
             found, some, old = folded.parse(file, quality)
+            if damage := inputs.damage(file):
+                quality.reject(0, damage)
         else:
             profile = _shaped(_profile(file, each, reading), reading)
             found, some = _folded(profile)
             quality.join(profile.quality)
         if old or before:
             before = [*(before or weights), *(old or some)]
-        stacks += found
+        all_stacks += found
         weights += some
-    return pictures.draw(stacks, weights, before, reverse=reverse, **look), quality, sum(weights)
+    return all_stacks, weights, before, quality
 
 
 def picture(profile: Profile, **look: Any) -> Iterator[str]:
@@ -106,6 +123,8 @@ def _format(file: BufferedReader, name: str | None) -> formats.Format:
 
 def _profile(file: BufferedReader, format_: formats.Format, reading: Mapping[str, Any]) -> Profile:
     profile = format_.read(file, **reading)
+    if damage := inputs.damage(file):
+        profile.quality.reject(0, damage)
     unknown = sorted({*reading} - {*format_.options, *_EVERYWHERE})
     if unknown:
         names = ", ".join(unknown)
@@ -126,7 +145,9 @@ def _shaped(profile: Profile, reading: Mapping[str, Any]) -> Profile:
 
 def _folded(profile: Profile) -> tuple[list[bytes], list[float]]:
     names = [
-        (frame.name + ANNOTATIONS.get(frame.kind, "")).encode(errors="surrogateescape")
+        (frame.name.replace(";", ":") + ANNOTATIONS.get(frame.kind, "")).encode(
+            errors="surrogateescape"
+        )
         for frame in profile.frames
     ]
     stacks = [b";".join([names[number] for number in stack]) for stack in profile.weights]

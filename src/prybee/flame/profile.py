@@ -5,6 +5,8 @@ Readers of all formats make it, and everything that is drawn, compared or writte
 
 from __future__ import annotations
 
+import re
+
 from prybee.data import Data
 from prybee.diagnostics import PrybeeError
 
@@ -23,6 +25,9 @@ WAKER = "waker"
 
 # How a folded stack tells what a frame is, by the end of its name (flamegraph.pl's annotations).
 ANNOTATIONS = {KERNEL: "_[k]", INLINED: "_[i]", JIT: "_[j]", WAKER: "_[w]"}
+
+# Ends of lines, and half characters that are no bytes of the input (JSON can have them).
+_BREAKING = re.compile("[\x00-\x1f\x7f\x85\u2028\u2029\ud800-\udc7f\udd00-\udfff]")
 
 
 class FormatError(PrybeeError):
@@ -114,10 +119,15 @@ class Profile:
         self._numbers: dict[Frame, int] = {}
 
     def frame(self, name: str, kind: str = PLAIN, module: str = "") -> int:
-        """The number of a frame, which is made if it is new."""
+        """The number of a frame, which is made if it is new.
+
+        Characters that would break the lines or files that it is written to are replaced.
+        """
         frame = Frame(name, kind, module)
         number = self._numbers.get(frame)
         if number is None:
+            if not name.isprintable() and (clean := _BREAKING.sub("\ufffd", name)) != name:
+                return self.frame(clean, kind, module)
             number = self._numbers[frame] = len(self.frames)
             self.frames.append(frame)
         return number

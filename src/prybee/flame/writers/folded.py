@@ -31,7 +31,7 @@ def lines(profile: Profile, annotate: Collection[str] = ()) -> Iterator[str]:
 def _merged(profile: Profile, annotate: Collection[str]) -> dict[str, float]:
     """Weights by stacks; frames that differ in what is not written are one here."""
     names = [
-        frame.name + ANNOTATIONS[frame.kind] if frame.kind in annotate else frame.name
+        frame.name.replace(";", ":") + (ANNOTATIONS[frame.kind] if frame.kind in annotate else "")
         for frame in profile.frames
     ]
     merged: dict[str, float] = {}
