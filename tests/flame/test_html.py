@@ -11,7 +11,8 @@ import pytest
 
 from prybee.flame.profile import KERNEL, Profile
 from prybee.flame.readers.folded import read
-from prybee.flame.writers.html import payload, write
+from prybee.flame.writers.html import write
+from prybee.flame.writers.page_data import payload
 from tests.flame.browser import Browser, program
 
 TEXT = """\

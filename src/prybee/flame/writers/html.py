@@ -1,8 +1,8 @@
 """Writes one HTML file that shows a profile by itself: no network, no server, no library.
 
-The data is a tree in pre-order as variable-length numbers, deflated, in base64 (flamegraph.md 5.3);
-the browser has what unpacks it. The page's policy allows only its own script and style, by their
-hashes, so the file is as safe as it can be to pass on.
+The data (``page_data``) is deflated, in base64; the browser has what unpacks it. The page's policy
+allows only its own script and style, by their hashes, so the file is as safe as it can be to pass
+on.
 """
 
 from __future__ import annotations
@@ -14,7 +14,8 @@ import os
 import zlib
 from html import escape
 
-from prybee.flame.writers.varint import encode
+from prybee.flame import difference
+from prybee.flame.writers.page_data import payload
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -23,8 +24,8 @@ if TYPE_CHECKING:
 _VIEWER = os.path.join(os.path.dirname(__file__), "viewer")
 # In the order in which they need each other.
 SCRIPTS = (
-    "data.js", "tree.js", "colours.js", "state.js", "flame.js", "table.js", "calltree.js",
-    "sandwich.js", "export.js", "main.js",
+    "data.js", "tree.js", "samples.js", "colours.js", "state.js", "flame.js", "table.js",
+    "calltree.js", "sandwich.js", "chart.js", "heatmap.js", "filters.js", "export.js", "main.js",
 )  # fmt: skip
 
 
@@ -40,10 +41,14 @@ def write(profile: Profile, title: str = "", before: Profile | None = None) -> s
     style = _file("viewer.css")
     script = '(function () {\n"use strict";\n' + "".join(map(_file, SCRIPTS)) + "})();\n"
     quality = profile.quality
+    both = [profile] if before is None else [profile, before]
     about = {
         "title": title,
         "unit": profile.unit or "samples",
         "compared": before is not None,
+        # Of each: how many samples there are, and how long it lasted; 0 if not known.
+        "samples": [difference.samples(each) for each in both],
+        "seconds": [difference.seconds(each) for each in both],
         "rejected": quality.rejected,
         "lost": quality.lost,
         "stackless": quality.stackless,
@@ -62,57 +67,6 @@ def write(profile: Profile, title: str = "", before: Profile | None = None) -> s
         .replace("{{data}}", data)
         .replace("{{script}}", script)
     )
-
-
-def payload(profile: Profile, before: Profile | None = None) -> bytes:
-    """Names and the tree.
-
-    Four bytes of length (little-endian) and JSON ``[[name, kind, module], …]``; then for each node
-    in pre-order: how many levels up from the node before its parent is, the frame, the weight of
-    the stacks that end here, and, compared, that before. Numbers are in groups of seven bits, the
-    lowest first; weights with fractions are in thousandths (``"scale"`` of the JSON).
-    """
-    frames: dict[tuple[str, str, str], int] = {}
-    weights: dict[tuple[int, ...], list[float]] = {}
-    for which, each in enumerate([profile] if before is None else [profile, before]):
-        numbers = [
-            frames.setdefault((frame.name, frame.kind, frame.module), len(frames))
-            for frame in each.frames
-        ]
-        for stack, weight in each.weights.items():
-            key = tuple([numbers[frame] for frame in stack])
-            weights.setdefault(key, [0, 0])[which] += weight
-    scale = 1
-    if any(weight != int(weight) for pair in weights.values() for weight in pair):
-        scale = 1000
-    table = list(frames)
-    # By name, as flame graphs are: the order of frames in the data is the order of siblings.
-    order = sorted(range(len(table)), key=lambda frame: table[frame][0])
-    place = {frame: number for number, frame in enumerate(order)}
-    head = json.dumps(
-        {"scale": scale, "frames": [table[frame] for frame in order]}, separators=(",", ":")
-    ).encode(errors="replace")
-    data = bytearray(len(head).to_bytes(4, "little") + head)
-    keys = sorted((tuple([place[f] for f in key]), pair) for key, pair in weights.items())
-    path: tuple[int, ...] = ()
-    compared = before is not None
-    for key, pair in keys:
-        common = 0
-        for one, other in zip(path, key, strict=False):
-            if one != other:
-                break
-            common += 1
-        up = len(path) - common
-        for depth in range(common, len(key)):
-            data += encode(up)
-            data += encode(key[depth])
-            last = depth == len(key) - 1
-            data += encode(round(pair[0] * scale) if last else 0)
-            if compared:
-                data += encode(round(pair[1] * scale) if last else 0)
-            up = 0
-        path = key
-    return bytes(data)
 
 
 def _hash(text: str) -> str:

@@ -27,13 +27,38 @@ const palettes = {
   safe(name, kind) {
     return safe[kind] || safe[""];
   },
+  weight: null, // By the weight, not by the name.
 };
 
-// Of a change: red for growth, blue for less, white for none; what is new or gone is striking.
-function changeColour(change, most, fresh, gone) {
-  if (gone) return "#7fa8ff";
-  if (fresh) return "#ff8a5c";
-  const part = most ? Math.min(Math.abs(change) / most, 1) : 0;
-  const light = 96 - 34 * Math.sqrt(part);
-  return `hsl(${change >= 0 ? 6 : 216} ${part ? 85 : 0}% ${light}%)`;
+// Of a change: red for growth, blue for less, white for none; what is new or gone is striking. The
+// safe ones are orange and blue, and names begin with a sign as well.
+function changeColour(change, most, what, palette) {
+  const safely = palette === "safe" || palette === "weight";
+  if (what === "gone") return safely ? "#56b4e9" : "#c3a6ff";
+  if (what === "new") return safely ? "#f0e442" : "#ffab3d";
+  const part = most && what !== "same" ? Math.min(Math.abs(change) / most, 1) : 0;
+  const light = 95 - 29 * Math.sqrt(part);
+  const [more, less] = safely ? [28, 205] : [4, 222];
+  return `hsl(${change >= 0 ? more : less} ${part ? 88 : 0}% ${light}%)`;
+}
+
+// From little to much, by lightness, which everyone sees; from cividis, without its darkest.
+const ramp = [[60, 78, 110], [102, 105, 112], [149, 143, 120], [200, 184, 102], [253, 231, 55]];
+
+function between(part) {
+  const at = Math.min(Math.max(part, 0), 1) * (ramp.length - 1);
+  const low = Math.min(Math.floor(at), ramp.length - 2);
+  return ramp[low].map((value, c) => Math.round(value + (ramp[low + 1][c] - value) * (at - low)));
+}
+
+// Of a cell of the heat map: a part from 0 to 1.
+function heat(part, dark, palette) {
+  const strong = Math.sqrt(part);
+  if (palette === "safe" || palette === "weight") return `rgb(${between(dark ? strong : 1 - strong).join(" ")})`;
+  return dark ? `hsl(${10 + 40 * strong} 90% ${14 + 56 * strong}%)` : `hsl(${50 - 50 * strong} 90% ${88 - 50 * strong}%)`;
+}
+
+// Of a frame by its share of the whole: text on it is dark, so the darkest are left out.
+function weightColour(share) {
+  return `rgb(${between(0.35 + 0.65 * Math.sqrt(share)).map((value) => Math.min(value + 40, 255)).join(" ")})`;
 }

@@ -1,4 +1,4 @@
-// The profile as the page carries it: names, and a tree in pre-order.
+// The profile as the page carries it: names, a tree in pre-order, and columns of samples.
 
 const about = JSON.parse(document.getElementById("about").textContent);
 
@@ -8,7 +8,8 @@ async function unpacked(base64) {
   return new Uint8Array(await new Response(stream).arrayBuffer());
 }
 
-// Frames: arrays of names, kinds, modules. The tree: see Tree.
+// Frames: arrays of names, kinds, modules. The tree: see Tree. Samples: see Samples; null if there
+// are none.
 async function loaded() {
   const bytes = await unpacked(document.getElementById("data").textContent);
   const length = new DataView(bytes.buffer).getUint32(0, true);
@@ -26,7 +27,7 @@ async function loaded() {
   }
   const builder = new Builder(about.compared);
   const path = [0];
-  while (at < bytes.length) {
+  for (let left = head.nodes; left > 0; left--) {
     path.length -= number();
     const node = builder.add(path[path.length - 1], number());
     builder.self[node] = number() / head.scale;
@@ -38,5 +39,6 @@ async function loaded() {
     kinds: head.frames.map((frame) => frame[1]),
     modules: head.frames.map((frame) => frame[2]),
   };
-  return { frames, tree: builder.finish() };
+  const samples = head.samples && new Samples(head.samples, number, head.scale);
+  return { frames, tree: builder.finish(), samples };
 }

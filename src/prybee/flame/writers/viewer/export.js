@@ -18,7 +18,7 @@ function asSvg(flame, title) {
   context.font = "12px sans-serif";
   const parts = [];
   flame.walk(width, (node, x, row, wide, behind) => {
-    const name = flame.page.name(flame.tree, node);
+    const name = flame.page.label(flame.tree, node);
     const y = flame.top(row) + 30;
     const label = wide > 24 ? fitting(context, name, wide - 8) : "";
     parts.push(
@@ -33,6 +33,15 @@ function asSvg(flame, title) {
   );
 }
 
-function savePng(flame) {
-  flame.canvas.toBlob((blob) => save("flame.png", blob), "image/png");
+// What is seen, on the page's ground.
+function asPng(flame) {
+  const { canvas, page } = flame;
+  const copy = document.createElement("canvas");
+  copy.width = canvas.width;
+  copy.height = canvas.height;
+  const context = copy.getContext("2d");
+  context.fillStyle = page.dark() ? "#16181c" : "#fff";
+  context.fillRect(0, 0, copy.width, copy.height);
+  context.drawImage(canvas, 0, 0);
+  return new Promise((done) => copy.toBlob(done, "image/png"));
 }

@@ -57,7 +57,8 @@ class Flame {
     const { tree, page } = this;
     if (!tree.totalBefore || page.state.width === "after") return [tree.total, tree.self];
     if (page.state.width === "before") return [tree.totalBefore, tree.before];
-    const sum = (one, other) => one.map((value, node) => value + other[node]);
+    // Those before as they are compared.
+    const sum = (one, other) => one.map((value, node) => value + other[node] * tree.factor);
     this.both ??= [sum(tree.total, tree.totalBefore), sum(tree.self, tree.before)];
     return this.both;
   }
@@ -112,22 +113,12 @@ class Flame {
     if (!width || !height) return;
     const whole = Math.max(this.rows() * ROW, height);
     this.spacer.style.height = Math.max(whole - height, 0) + "px";
-    const dense = window.devicePixelRatio || 1;
-    if (canvas.width !== Math.round(width * dense) || canvas.height !== Math.round(height * dense)) {
-      canvas.width = Math.round(width * dense);
-      canvas.height = Math.round(height * dense);
-      canvas.style.width = width + "px";
-      canvas.style.height = height + "px";
-    }
     if (this.fresh !== false) {
       // Flames stand on the ground.
       host.scrollTop = this.inverted ? 0 : whole;
       this.fresh = false;
     }
-    const context = canvas.getContext("2d");
-    context.setTransform(dense, 0, 0, dense, 0, 0);
-    context.clearRect(0, 0, width, height);
-    context.font = "12px system-ui, sans-serif";
+    const context = sized(canvas, width, height);
     context.textBaseline = "middle";
     const shift = this.inverted ? 0 : Math.max(height - this.rows() * ROW, 0);
     this.drawn = [];
@@ -141,7 +132,7 @@ class Flame {
 
   box(context, node, x, y, wide, behind) {
     const { page, tree } = this;
-    context.globalAlpha = behind ? 0.55 : 1;
+    context.globalAlpha = page.isDim(tree, node) ? 0.2 : behind ? 0.55 : 1;
     context.fillStyle = page.colour(tree, node);
     const gap = wide > 3 ? 0.5 : 0;
     context.fillRect(x, y, Math.max(wide - gap, NARROW), ROW - 1);
@@ -152,7 +143,7 @@ class Flame {
     }
     if (wide > 24) {
       context.fillStyle = "#111";
-      context.fillText(fitting(context, page.name(tree, node), wide - 8), x + 4, y + ROW / 2);
+      context.fillText(fitting(context, page.label(tree, node), wide - 8), x + 4, y + ROW / 2);
     }
     context.globalAlpha = 1;
   }
@@ -177,7 +168,13 @@ class Flame {
     this.zoom(node);
   }
 
-  zoom(node) {
+  // The function of the current box; -1 if there is none.
+  frame() {
+    return this.current > 0 ? this.tree.frame[this.current] : -1;
+  }
+
+  zoom(node = this.current) {
+    if (node < 0) return;
     this.zoomed = node;
     this.onZoom(node);
     this.later();
@@ -204,6 +201,22 @@ class Flame {
     this.page.describe(tree, node);
     this.later();
   }
+}
+
+// A canvas of a size in the page's pixels, empty.
+function sized(canvas, width, height) {
+  const dense = window.devicePixelRatio || 1;
+  if (canvas.width !== Math.round(width * dense) || canvas.height !== Math.round(height * dense)) {
+    canvas.width = Math.round(width * dense);
+    canvas.height = Math.round(height * dense);
+    canvas.style.width = width + "px";
+    canvas.style.height = height + "px";
+  }
+  const context = canvas.getContext("2d");
+  context.setTransform(dense, 0, 0, dense, 0, 0);
+  context.clearRect(0, 0, width, height);
+  context.font = "12px system-ui, sans-serif";
+  return context;
 }
 
 // As much of a text as fits.

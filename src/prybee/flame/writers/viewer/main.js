@@ -3,10 +3,10 @@
 const byId = (id) => document.getElementById(id);
 
 class Page {
-  constructor({ frames, tree }) {
+  constructor({ frames, tree, samples }) {
     this.frames = frames;
     this.whole = tree;
-    this.compared = about.compared;
+    this.samples = samples;
     this.state = new State();
     this.found = new Uint8Array(frames.names.length);
     this.colours = new Map();
@@ -14,6 +14,8 @@ class Page {
     this.steps = [];
     this.placeholders();
     this.controls();
+    this.filters = samples && new Filters(this);
+    this.heat = samples && samples.clock === "ns" ? new HeatMap(this) : null;
     this.state.listeners.push(() => this.show());
     this.show();
   }
@@ -42,10 +44,14 @@ class Page {
   // The profile as the controls have it.
   profile() {
     const { state } = this;
-    const key = [state.only, state.hidden, state.merge, state.recursion].join("|");
+    const key = [state.only, state.hidden, state.merge, state.recursion, state.where, state.range, state.base, state.by].join("|");
     if (key === this.made) return this.tree;
     this.made = key;
-    let tree = this.whole;
+    this.where = conditions(state.where);
+    this.range = this.samples && rangeOf(state.range);
+    this.base = this.samples && !about.compared ? rangeOf(state.base) : null;
+    this.compared = about.compared || Boolean(this.base);
+    let tree = this.narrow(this.whole);
     if (state.only) tree = tree.from(+state.only);
     const hidden = new Set(state.list("hidden"));
     if (hidden.size || state.merge || state.recursion) {
@@ -58,6 +64,37 @@ class Page {
       this.most = Math.max(this.most, Math.abs(tree.change(node)));
     }
     return tree;
+  }
+
+  // With the weights that the filters leave, made comparable.
+  narrow(tree) {
+    const { samples, range, base, state } = this;
+    const mask = samples && samples.mask(this.where);
+    let counts = about.samples;
+    let times = about.seconds;
+    if (mask || range || base) {
+      const now = samples.weights(tree.count, 0, mask, range);
+      const then = base ? samples.weights(tree.count, 0, mask, base) : about.compared ? samples.weights(tree.count, 1, mask, range) : null;
+      tree = tree.weighed(now.self, then && then.self);
+      counts = [now.count, then && then.count];
+      const long = (given, which) => (given ? given[1] - given[0] : samples.end[which]);
+      times = [long(range, 0), base ? long(base) : long(range, 1)];
+    }
+    const pair = { samples: counts, time: times, none: [1, 1] }[state.by];
+    tree.compare(pair && pair[0] && pair[1] ? pair : null);
+    return tree;
+  }
+
+  narrowed() {
+    return Boolean(this.where.size || this.range);
+  }
+
+  // Whether samples (of what is shown, not what it is compared with) are left; null for all.
+  selector() {
+    const { samples, range } = this;
+    const mask = samples.mask(this.where);
+    if (!mask && !range) return null;
+    return (at) => (!mask || mask[at]) && (!range || samples.within(at, range));
   }
 
   search() {
@@ -102,7 +139,7 @@ class Page {
     const { state } = this;
     if (state.theme) document.documentElement.dataset.theme = state.theme;
     else delete document.documentElement.dataset.theme;
-    for (const id of ["search", "order", "palette", "width"]) {
+    for (const id of ["search", "order", "palette", "width", "by", "changes"]) {
       if (document.activeElement !== byId(id) || byId(id).tagName === "SELECT") byId(id).value = state[id];
     }
     for (const id of ["anycase", "merge", "recursion"]) byId(id).checked = Boolean(state[id]);
@@ -112,6 +149,12 @@ class Page {
     const tree = this.profile();
     this.search();
     this.colours.clear();
+    byId("comparison").hidden = !this.compared;
+    if (this.compared) this.legend();
+    if (this.filters) this.filters.show();
+    byId("heat").hidden = !(this.heat && state.heat);
+    byId("heat-toggle").setAttribute("aria-pressed", String(Boolean(state.heat)));
+    if (this.heat && state.heat) this.heat.show();
     const key = [this.made, state.view, state.of].join("|");
     if (key !== this.shown) {
       this.shown = key;
@@ -133,6 +176,7 @@ class Page {
       if (state.of === "") return new Table(this, host, tree, pick);
       return new Sandwich(this, host, tree, +state.of, pick);
     }
+    if (state.view === "chart" && this.samples && this.samples.clock) return new Chart(this, host, tree);
     const zoom = (node) => state.set({ zoom: tree.path(node).join(".") });
     return new Flame(this, host, state.view === "icicle", tree, zoom);
   }
@@ -140,6 +184,35 @@ class Page {
   name(tree, node) {
     const frame = tree.frame[node];
     return frame < 0 ? "all" : this.frames.names[frame];
+  }
+
+  // A name as it stands in pictures: of a comparison, what is new or gone has a sign.
+  label(tree, node) {
+    const sign = this.compared && node > 0 ? { new: "+ ", gone: "− " }[this.fate(tree, node)] || "" : "";
+    return sign + this.name(tree, node);
+  }
+
+  fate(tree, node) {
+    return tree.totalBefore ? fate(tree, tree.total[node], tree.totalBefore[node]) : "same";
+  }
+
+  // Whether changes of a kind are to be shown.
+  isWanted(kind) {
+    return !this.compared || !this.state.changes || this.state.changes === kind;
+  }
+
+  isDim(tree, node) {
+    return this.compared && Boolean(this.state.changes) && node > 0 && !this.isWanted(this.fate(tree, node));
+  }
+
+  legend() {
+    const { palette } = this.state;
+    const made = ["new", "grown", "same", "shrunk", "gone"].map((kind) => {
+      const box = element("i", {}, { new: "+ new", gone: "− gone" }[kind] || kind);
+      box.style.background = changeColour(kind === "shrunk" ? -1 : 1, 1, kind, palette);
+      return box;
+    });
+    byId("legend").replaceChildren(...made);
   }
 
   isFound(tree, node) {
@@ -156,10 +229,9 @@ class Page {
     if (this.isFound(tree, node)) return this.dark() ? "#ff5cff" : "#e600e6";
     if (frame < 0) return "#d8d8d8";
     if (this.compared) {
-      const fresh = !tree.totalBefore[node];
-      const gone = !tree.total[node];
-      return changeColour(tree.change(node), this.most, fresh, gone);
+      return changeColour(tree.change(node), this.most, this.fate(tree, node), this.state.palette);
     }
+    if (this.state.palette === "weight") return weightColour(tree.total[0] ? tree.total[node] / tree.total[0] : 0);
     let colour = this.colours.get(frame);
     if (colour === undefined) {
       const { names, kinds, modules } = this.frames;
@@ -207,17 +279,21 @@ class Page {
       tab.onclick = () => state.set({ view: tab.dataset.view });
     }
     byId("search").oninput = (event) => state.set({ search: event.target.value }, false);
-    for (const id of ["order", "palette", "width"]) byId(id).onchange = (event) => state.set({ [id]: event.target.value });
+    for (const id of ["order", "palette", "width", "by", "changes"]) byId(id).onchange = (event) => state.set({ [id]: event.target.value });
     for (const id of ["anycase", "merge", "recursion"]) {
       byId(id).onchange = (event) => state.set({ [id]: event.target.checked ? "1" : "", ...(id === "anycase" ? {} : { zoom: "" }) });
     }
-    byId("compared").hidden = !this.compared;
+    byId("heat-toggle").onclick = () => state.set({ heat: state.heat ? "" : "1" });
+    for (const [id, values] of [["samples", about.samples], ["time", about.seconds]]) {
+      const option = byId("by").querySelector(`[value=${id}]`);
+      option.disabled = about.compared && !(values[0] && values[1]);
+    }
     byId("back").onclick = () => history.back();
     byId("reset").onclick = () => this.reset();
     byId("theme").onclick = () => state.set({ theme: this.dark() ? "light" : "dark" }, false);
     byId("help").onclick = () => byId("keys").showModal();
     byId("save-svg").onclick = () => this.flame() && save("flame.svg", new Blob([this.svg()], { type: "image/svg+xml" }));
-    byId("save-png").onclick = () => this.flame() && savePng(this.flame());
+    byId("save-png").onclick = () => this.flame() && asPng(this.flame()).then((blob) => save("flame.png", blob));
     const missing = [
       [about.lost, "samples were lost"],
       [about.rejected, "lines were not understood"],
@@ -230,7 +306,7 @@ class Page {
 
   // The picture that is seen.
   flame() {
-    return this.view instanceof Flame ? this.view : this.view instanceof Sandwich ? this.view.halves[1] : null;
+    return this.view instanceof Flame || this.view instanceof Chart ? this.view : this.view instanceof Sandwich ? this.view.halves[1] : null;
   }
 
   svg() {
@@ -238,9 +314,9 @@ class Page {
   }
 
   reset() {
-    const { theme, palette, order } = this.state;
+    const { theme, palette, order, heat, period } = this.state;
     byId("search").value = "";
-    this.state.set({ ...defaults, theme, palette, order });
+    this.state.set({ ...defaults, theme, palette, order, heat, period });
   }
 
   key(event) {
@@ -252,7 +328,7 @@ class Page {
     }
     if (typing || event.ctrlKey || event.metaKey || event.altKey) return;
     const flame = this.flame();
-    const frame = flame && flame.current > 0 ? flame.tree.frame[flame.current] : -1;
+    const frame = flame ? flame.frame() : -1;
     const up = flame && flame.inverted ? "out" : "in";
     const down = up === "in" ? "out" : "in";
     const actions = {
@@ -261,9 +337,15 @@ class Page {
       d: () => byId("theme").click(),
       Backspace: () => history.back(),
     };
-    ["flame", "icicle", "sandwich", "tree", "table"].forEach((view, number) => {
-      actions[number + 1] = () => this.state.set({ view });
+    if (this.heat) actions.m = () => byId("heat-toggle").click();
+    document.querySelectorAll("[role=tab]:not([hidden])").forEach((tab, number) => {
+      actions[number + 1] = () => tab.click();
     });
+    if (flame instanceof Chart) {
+      actions["+"] = () => flame.nearer(0.5);
+      actions["-"] = () => flame.nearer(2);
+      actions.n = () => this.state.set({ range: flame.window().map(Math.round).join("-"), window: "" });
+    }
     if (flame) {
       Object.assign(actions, {
         ArrowUp: () => flame.move(up),
@@ -271,7 +353,7 @@ class Page {
         ArrowLeft: () => flame.move("left"),
         ArrowRight: () => flame.move("right"),
       });
-      if (event.target.tagName !== "BUTTON") actions.Enter = () => flame.current >= 0 && flame.zoom(flame.current);
+      if (event.target.tagName !== "BUTTON") actions.Enter = () => flame.zoom();
     }
     if (frame >= 0) {
       const hidden = [...this.state.list("hidden"), frame].join(".");

@@ -9,8 +9,8 @@ class Sandwich {
     const whole = tree.total[0] || 1;
     const said = `${name}: ${page.amount(sum.total[frame])} (${percent(sum.total[frame] / whole)}), itself ${percent(sum.self[frame] / whole)}`;
     host.replaceChildren(element("div", { class: "halves" }, callers, element("h2", {}, said), callees));
-    const pick = (half) => (node) => {
-      if (half.tree.frame[node] >= 0 && half.tree.frame[node] !== frame) onPick(half.tree.frame[node]);
+    const pick = (half) => (node = half.current) => {
+      if (node >= 0 && half.tree.frame[node] >= 0 && half.tree.frame[node] !== frame) onPick(half.tree.frame[node]);
     };
     this.halves = [];
     for (const [place, inverted, part] of [

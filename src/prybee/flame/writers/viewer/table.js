@@ -16,7 +16,7 @@ class Table {
   constructor(page, host, tree, onPick) {
     Object.assign(this, { page, host, tree, onPick });
     this.sum = tree.functions(page.frames.names.length);
-    this.by = "self";
+    this.by = page.compared ? "dtotal" : "self";
     this.shown = ROWS;
     this.draw();
   }
@@ -32,12 +32,16 @@ class Table {
       ["total", "Total", (f) => sum.total[f], share],
     ];
     if (page.compared) {
-      const then = this.tree.totalBefore[0] || 1;
-      const change = (now, old) => (f) => now[f] / whole - old[f] / then;
+      const change = (now, old) => (f) => this.tree.changed(now[f], old[f]);
+      columns.push(["before", "Total before", (f) => sum.totalBefore[f], (value) => page.amount(value)]);
       columns.push(["dself", "Δ self", change(sum.self, sum.selfBefore), signed]);
       columns.push(["dtotal", "Δ total", change(sum.total, sum.totalBefore), signed]);
     }
     return columns;
+  }
+
+  fate(frame) {
+    return fate(this.tree, this.sum.total[frame], this.sum.totalBefore[frame]);
   }
 
   draw() {
@@ -47,7 +51,8 @@ class Table {
     const frames = page.frames.names
       .map((_, frame) => frame)
       .filter((f) => this.sum.total[f] || this.sum.totalBefore[f])
-      .filter((f) => !page.pattern || page.found[f]);
+      .filter((f) => !page.pattern || page.found[f])
+      .filter((f) => page.isWanted(this.fate(f)));
     frames.sort((a, b) => Math.abs(value(b)) - Math.abs(value(a)) || a - b);
     const head = element("tr", {});
     for (const [id, text] of columns) {
@@ -59,6 +64,7 @@ class Table {
       const button = element("button", { onclick: sort }, text);
       head.append(element("th", { scope: "col", ...sorted }, button));
     }
+    if (page.compared) head.append(element("th", { scope: "col" }, "Change"));
     head.append(element("th", { scope: "col", class: "name" }, "Function"));
     const body = element("tbody");
     for (const frame of frames.slice(0, this.shown)) {
@@ -76,10 +82,11 @@ class Table {
         const mark = show === signed ? (number > 0 ? "grown" : number < 0 ? "shrunk" : "") : "";
         row.append(element("td", { class: mark }, show(number)));
       }
+      if (page.compared) row.append(element("td", { class: this.fate(frame) }, this.fate(frame)));
       row.append(element("td", { class: "name", title: page.frames.modules[frame] }, page.frames.names[frame] || "?"));
       body.append(row);
     }
-    const caption = element("caption", {}, `${frames.length} functions of ${page.amount(this.tree.total[0])}`);
+    const caption = element("caption", {}, `${frames.length} functions of ${page.amount(this.tree.total[0])}${page.narrowed() ? " that are left by the filters" : ""}`);
     const table = element("table", {}, caption, element("thead", {}, head), body);
     this.host.replaceChildren(table);
     if (frames.length > this.shown) {

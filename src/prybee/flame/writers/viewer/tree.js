@@ -42,23 +42,19 @@ class Builder {
 }
 
 class Tree {
-  constructor(frame, parent, self, before) {
+  // `origin`: of each node of the whole profile, the one here; null if they are the same.
+  constructor(frame, parent, self, before, origin = null) {
     const count = frame.length;
     this.count = count;
+    this.origin = origin;
     this.frame = Int32Array.from(frame);
     this.parent = Int32Array.from(parent);
-    this.self = Float64Array.from(self);
-    this.before = before ? Float64Array.from(before) : null;
-    this.total = Float64Array.from(this.self);
-    this.totalBefore = before ? Float64Array.from(this.before) : null;
     this.depth = new Int32Array(count);
     this.first = new Int32Array(count).fill(-1);
     this.next = new Int32Array(count).fill(-1);
     this.deepest = 0;
     for (let node = count - 1; node > 0; node--) {
       const up = this.parent[node];
-      this.total[up] += this.total[node];
-      if (before) this.totalBefore[up] += this.totalBefore[node];
       this.next[node] = this.first[up];
       this.first[up] = node;
     }
@@ -66,6 +62,39 @@ class Tree {
       this.depth[node] = this.depth[this.parent[node]] + 1;
       if (this.depth[node] > this.deepest) this.deepest = this.depth[node];
     }
+    this.weigh(Float64Array.from(self), before ? Float64Array.from(before) : null);
+  }
+
+  weigh(self, before) {
+    this.self = self;
+    this.before = before;
+    this.total = Float64Array.from(self);
+    this.totalBefore = before ? Float64Array.from(before) : null;
+    for (let node = this.count - 1; node > 0; node--) {
+      const up = this.parent[node];
+      this.total[up] += this.total[node];
+      if (before) this.totalBefore[up] += this.totalBefore[node];
+    }
+    this.compare(null);
+  }
+
+  // What weights before are multiplied by: so that two numbers are equal, or the totals are.
+  compare(pair) {
+    const [now, then] = pair || [this.total[0], this.totalBefore ? this.totalBefore[0] : 0];
+    this.factor = now && then ? now / then : 1;
+  }
+
+  // The same nodes with other weights.
+  weighed(self, before) {
+    const other = Object.create(Tree.prototype);
+    Object.assign(other, this);
+    other.weigh(self, before);
+    return other;
+  }
+
+  // Where nodes of the whole profile have gone, if this tree's went to `place`.
+  placed(place) {
+    return this.origin ? this.origin.map((node) => (node < 0 ? -1 : place[node])) : place;
   }
 
   *childrenOf(node) {
@@ -91,12 +120,18 @@ class Tree {
     return node;
   }
 
-  // How much a node grew, as a share of the whole: of equal totals, so that a longer run is no growth.
+  // What changes are parts of.
+  get whole() {
+    return this.total[0] || this.totalBefore[0] * this.factor || 1;
+  }
+
+  // How much a node grew, as a share of the whole.
   change(node) {
-    if (!this.totalBefore) return 0;
-    const now = this.total[0] ? this.total[node] / this.total[0] : 0;
-    const then = this.totalBefore[0] ? this.totalBefore[node] / this.totalBefore[0] : 0;
-    return now - then;
+    return this.totalBefore ? this.changed(this.total[node], this.totalBefore[node]) : 0;
+  }
+
+  changed(now, then) {
+    return (now - then * this.factor) / this.whole;
   }
 
   // The same stacks with other frames: `map` gives a frame's place holder, or -1 to leave it out.
@@ -111,7 +146,14 @@ class Tree {
       place[node] = frame < 0 || same ? up : builder.child(up, frame);
       builder.give(place[node], this.self[node], this.before ? this.before[node] : 0);
     }
-    return builder.finish();
+    return this.made(builder, place);
+  }
+
+  made(builder, place) {
+    const tree = builder.finish();
+    tree.origin = this.placed(place);
+    tree.factor = this.factor;
+    return tree;
   }
 
   // What one function calls, from its outermost calls on, all of them merged.
@@ -124,7 +166,7 @@ class Tree {
       place[node] = builder.child(up < 0 ? 0 : up, this.frame[node]);
       builder.give(place[node], this.self[node], this.before ? this.before[node] : 0);
     }
-    return builder.finish();
+    return this.made(builder, place);
   }
 
   // Who calls one function: its callers stand on it.
@@ -141,7 +183,9 @@ class Tree {
       }
       builder.give(place, this.total[node], this.totalBefore ? this.totalBefore[node] : 0);
     }
-    return builder.finish();
+    const tree = builder.finish();
+    tree.factor = this.factor;
+    return tree;
   }
 
   // Of each function: self and total, recursion counted once.
@@ -175,4 +219,12 @@ class Tree {
     }
     return { self, total, selfBefore, totalBefore };
   }
+}
+
+// What happened to a weight: "new", "gone", "grown", "shrunk" or "same".
+function fate(tree, now, then) {
+  if (!then) return now ? "new" : "same";
+  if (!now) return "gone";
+  const change = tree.changed(now, then);
+  return Math.abs(change) < 1e-9 ? "same" : change > 0 ? "grown" : "shrunk";
 }
