@@ -6,6 +6,7 @@ from prybee.compiler.ir import BTF, I32, I64, Ptr
 from prybee.functions import tasks
 from prybee.functions.arguments import aliased, argument_type, expression, known
 from prybee.language import tree
+from prybee.language.lower import texts
 from prybee.language.lower.operands import Place, Scalar, Text
 from prybee.language.registry import Function
 from prybee.language.types import (
@@ -194,10 +195,12 @@ def _ask(h: Handler, pointer: Value, offset: int, size: int) -> None:
 def _field(h: Handler) -> Place | None:
     """``current->comm``: two loads, where the helper is a call and a copy of strings.
 
-    The kernel keeps it padded with zeros (__set_task_comm uses strscpy_pad).
+    None where the verifier does not know the task, or there may be anything behind the name.
     """
     target = h.script.target
     if not tasks.typed(target) or tasks.offset(target.btf, "comm") is None:
+        return None
+    if not texts.padded(h, "comm", COMM.size):
         return None
     return tasks.at(h, tasks.current(h), "comm", COMM)
 

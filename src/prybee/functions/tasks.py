@@ -10,9 +10,10 @@ any other.
 from __future__ import annotations
 
 from prybee.language import tree
+from prybee.language.lower import texts
 from prybee.language.lower.expressions import pointee
 from prybee.language.lower.operands import Place, Scalar
-from prybee.language.types import KERNEL, VOID, PointerType, StructType, Type
+from prybee.language.types import KERNEL, VOID, PointerType, StringType, StructType, Type
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -70,7 +71,8 @@ def at(h: Handler, task: Place, field: str, type_: Type) -> Place:
     """Where a field of a task lies."""
     found = offset(h.script.target.btf, field)
     assert found is not None, f"task_struct without {field}: the checker looks for it"
-    return Place(task.pointer, task.offset + found, type_, task.space, task.trusted)
+    loose = isinstance(type_, StringType) and not texts.padded(h, field, type_.size)
+    return Place(task.pointer, task.offset + found, type_, task.space, task.trusted, loose=loose)
 
 
 def follow(h: Handler, task: Place, field: str) -> Place:

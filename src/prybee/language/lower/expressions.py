@@ -223,6 +223,10 @@ def _field(h: Handler, node: tree.FieldAccess) -> Operand:
     found = Place(
         place.pointer, place.offset + member.offset, node.type, place.space, trusted, bits
     )
+    if isinstance(node.type, StringType):
+        from prybee.language.lower import texts
+
+        found.loose = not texts.padded(h, node.field, node.type.size)
     return place_value(h, found)
 
 
@@ -330,8 +334,10 @@ def _unary(h: Handler, node: tree.Unary) -> Operand:
             place = pointee(h, operand)
         else:
             place = Place(h.number(operand), 0, node.type, h.context.space)
+        loose = isinstance(node.type, StringType) and place.space != BPF
         return place_value(
-            h, Place(place.pointer, place.offset, node.type, place.space, place.trusted)
+            h,
+            Place(place.pointer, place.offset, node.type, place.space, place.trusted, loose=loose),
         )
     if node.op == "!":
         return Scalar(h.b.xor(h.truth(operand), 1), BOOL)
@@ -616,7 +622,8 @@ def _cast(h: Handler, node: tree.Cast) -> Operand:
     if isinstance(operand, Text):
         operand = h.in_memory(operand, want)
     assert isinstance(operand, Place)
-    return Place(operand.pointer, operand.offset, want, operand.space, operand.trusted)
+    loose = isinstance(want, StringType) and (operand.loose or not isinstance(have, StringType))
+    return Place(operand.pointer, operand.offset, want, operand.space, operand.trusted, loose=loose)
 
 
 def _tuple(h: Handler, node: tree.TupleLiteral | tree.RecordLiteral) -> Operand:

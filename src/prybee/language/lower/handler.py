@@ -279,7 +279,12 @@ class Handler:
     def in_memory(self, operand: Operand, type_: Type | None = None) -> Place:
         """An operand in our own memory, copied there where it is not."""
         wanted = type_ or operand.type
-        if isinstance(operand, Place) and operand.space == BPF and operand.type == wanted:
+        if (
+            isinstance(operand, Place)
+            and operand.space == BPF
+            and operand.type == wanted
+            and not operand.loose
+        ):
             return operand
         buffer = self.slot(wanted)
         self.store(operand, wanted, buffer, 0)
@@ -298,7 +303,7 @@ class Handler:
             self.b.store(pointer, offset, value, WIDTHS[type_.size])
         else:
             assert isinstance(operand, Place), f"cannot store {operand.type} as {type_}"
-            self._copy(operand, type_, pointer, offset)
+            self._copy(operand, type_, pointer, offset, pad)
 
     def _store_text(self, data: bytes, type_: Type, pointer: Value, offset: int, pad: bool) -> None:
         room = type_.size
@@ -314,20 +319,29 @@ class Handler:
         if at < wanted:
             self.b.zero(pointer, offset + at, wanted - at)
 
-    def _copy(self, place: Place, type_: Type, pointer: Value, offset: int) -> None:
+    def _copy(self, place: Place, type_: Type, pointer: Value, offset: int, pad: bool) -> None:
         source = place.type
         if isinstance(type_, TupleType) and isinstance(source, TupleType) and type_ != source:
             self._copy_tuple(place, source, type_, pointer, offset)
             return
         size = min(type_.size, source.size)
-        if place.direct and not _only_by_helper(place):
-            self.b.copy(pointer, offset, place.pointer, place.offset, size)
+        if place.loose and pad:
+            from prybee.language.lower import texts
+
+            texts.copy(self, place, pointer, offset, size)
         else:
-            self.read_memory(pointer, offset, size, place)
+            self.copy_bytes(place, pointer, offset, size)
         if size < type_.size:
             self.b.zero(pointer, offset + size, type_.size - size)
         elif size < source.size and isinstance(type_, BufferType):
             self._clamp_buffer(type_, pointer, offset)
+
+    def copy_bytes(self, place: Place, pointer: Value, offset: int, size: int) -> None:
+        """Copy the first ``size`` bytes of a place into our memory as they are."""
+        if place.direct and not _only_by_helper(place):
+            self.b.copy(pointer, offset, place.pointer, place.offset, size)
+        else:
+            self.read_memory(pointer, offset, size, place)
 
     def _clamp_buffer(self, type_: BufferType, pointer: Value, offset: int) -> None:
         used = self.b.zext(self.b.load(I32, pointer, offset), I64)
@@ -460,19 +474,18 @@ class Handler:
 
     def element(self, place: Place, index: Value | int, element: Type) -> Place:
         """The place of ``place[index]`` where ``place`` is an array of ``element``."""
+        pointer, offset, trusted = place.pointer, place.offset, False
         if isinstance(index, int):
-            return Place(
-                place.pointer,
-                place.offset + index * element.size,
-                element,
-                place.space,
-                place.trusted,
-            )
-        scaled = self.b.mul(index, element.size) if element.size != 1 else index
-        if place.space in (BPF, CONTEXT):
-            return Place(self.b.ptr_add(place.pointer, scaled), place.offset, element, place.space)
-        base = self.address(place)
-        return Place(self.b.add(base, scaled), 0, element, place.space)
+            offset += index * element.size
+            trusted = place.trusted
+        else:
+            scaled = self.b.mul(index, element.size) if element.size != 1 else index
+            if place.space in (BPF, CONTEXT):
+                pointer = self.b.ptr_add(pointer, scaled)
+            else:
+                pointer, offset = self.b.add(self.address(place), scaled), 0
+        loose = isinstance(element, StringType)
+        return Place(pointer, offset, element, place.space, trusted, loose=loose)
 
 
 def _only_by_helper(place: Place) -> bool:

@@ -26,10 +26,10 @@ class Place:
     ``space`` says who can read there: ``bpf`` (our own memory) and ``context`` take direct loads,
     ``kernel`` and ``user`` are read by helpers; ``trusted`` marks kernel memory whose type the
     verifier knows, so that direct loads are allowed too.  ``bits`` is (first bit, count) for a
-    bitfield.
+    bitfield.  Behind the end of a ``loose`` text there may be anything.
     """
 
-    __slots__ = ("bits", "offset", "pointer", "space", "trusted", "type")
+    __slots__ = ("bits", "loose", "offset", "pointer", "space", "trusted", "type")
 
     def __init__(
         self,
@@ -39,6 +39,7 @@ class Place:
         space: str,
         trusted: bool = False,
         bits: tuple[int, int] | None = None,
+        loose: bool = False,
     ) -> None:
         self.pointer = pointer
         self.offset = offset
@@ -46,6 +47,7 @@ class Place:
         self.space = space
         self.trusted = trusted
         self.bits = bits
+        self.loose = loose
 
     @property
     def direct(self) -> bool:
