@@ -93,7 +93,7 @@ def test_join(screen: Screen) -> None:
 def test_every_action_of_the_language_is_there() -> None:
     assert set(TABLE) == {
         "printf", "errorf", "warnf", "print_value", "print_map", "print_entry", "clear", "zero",
-        "time", "cat", "join", "system", "exit", "unwatch",
+        "time", "cat", "join", "system", "exit", "unwatch", "unwind",
     }  # fmt: skip
 
 
@@ -109,3 +109,40 @@ def test_unwatch(screen: Screen) -> None:
         "unwatch 0x1000",
         "unwatch 0xffffffff81000000",
     ]
+
+
+class FakeUnwinder:
+    """Notes what is asked of it."""
+
+    remark = "unwind rows reached their limit"
+
+    def __init__(self) -> None:
+        self.log: list[str] = []
+
+    def begin(self, maps: object) -> None:
+        self.log.append("begin")
+
+    def look(self) -> None:
+        self.log.append("look")
+
+    def work(self) -> bool:
+        return False
+
+    def wanted(self, pid: int, address: int) -> None:
+        self.log.append(f"{pid} {address:#x}")
+
+    def close(self) -> None:
+        self.log.append("close")
+
+
+def test_unwind(screen: Screen) -> None:
+    """What programs ask for reaches the unwinder; what it could not do is told at the end."""
+    word = layouts.IntLayout(8, False)
+    spec = RecordSpec(1, "unwind", 24, ((8, word), (16, word)))
+    engine = FakeEngine(plan(BEGIN, records=(spec,)))
+    bodies = [struct.pack("<I4xQQQ", 1, 77, where, 0) for where in (0, 0x7F0000001000)]
+    engine.on = {"begin": lambda: engine.ring.put(*bodies)}
+    unwinder = FakeUnwinder()
+    Session(engine.plan, engine, screen.output, SessionOptions(), unwinder=unwinder).run()
+    assert unwinder.log == ["begin", "77 0x0", "77 0x7f0000001000", "close"]
+    assert "WARNING: unwind rows reached their limit" in screen.errors

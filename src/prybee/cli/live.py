@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from prybee.output.base import Output
     from prybee.plan.plan import Plan
     from prybee.symbols import KernelSymbols, Recorder, UserSymbols
+    from prybee.symbols.unwinder import Unwinder
 
     MakeOutput = Callable[[Sink, Sink, Names], Output]
 
@@ -196,7 +197,9 @@ def _run(
 
             if missed := narrow.remark(plan, target, watch, child):
                 print(f"WARNING: {missed}", file=sys.stderr)
-    user = _user_symbols(config, plan, arguments) if names_user_code(plan) else None
+    walks = any(spec.action == "unwind" for spec in plan.records)
+    named = names_user_code(plan) or walks
+    user = _user_symbols(config, plan, arguments) if named else None
     output = _output(arguments, config, warnings, user, make_output)
     verifier = "verifier" in stages
     engine = _Engine(plan, target, log_level=7 if verifier else 0)
@@ -221,6 +224,7 @@ def _run(
         child,
         watched,
         _recorder(plan, user, child, warnings),
+        _unwinder(user, watch, child) if walks else None,
     )
     try:
         status = session.run()
@@ -373,3 +377,14 @@ def _recorder(
                 file=sys.stderr,
             )
         return None
+
+
+def _unwinder(symbols: UserSymbols | None, pid: int | None, child: Child | None) -> Unwinder:
+    """Brings programs that walk stacks what they need to know."""
+    from prybee.linux.processes import find_program
+    from prybee.symbols.unwinder import Unwinder
+
+    assert symbols is not None
+    if child is None:
+        return Unwinder(symbols, pid or -1)
+    return Unwinder(symbols, program=find_program(child.arguments[0]) or "")

@@ -67,7 +67,7 @@ class EhFrame:
         machine = MACHINES.get(elf.machine)
         if machine is None or elf.bits != 64 or elf.byte_order != "little":
             raise DwarfError(self.path, f"of call frames is not read for {elf.machine}")
-        self._machine = machine
+        self.machine = machine
         self._common: dict[int, Common | None] = {}
         # Addresses of functions, ascending, and where in the section their descriptions are.
         self.starts: Sequence[int] = ()
@@ -242,7 +242,7 @@ class EhFrame:
         elif augmentation:
             return None  # "eh" of GCC 2
         return Common(
-            code, factor, encoding, augmented, "S" in augmentation, data[at:end], self._machine
+            code, factor, encoding, augmented, "S" in augmentation, data[at:end], self.machine
         )
 
 

@@ -47,6 +47,7 @@ SYMBOL = {32: "IIIBBH", 64: "IBBHQQ"}
 
 # Dynamic section tags.
 DT_NULL = 0
+DT_NEEDED = 1
 DT_HASH = 4
 DT_STRTAB = 5
 DT_SYMTAB = 6

@@ -1,4 +1,4 @@
-"""The dynamic symbol table of a file whose section headers are gone, by its segments alone."""
+"""The dynamic section: libraries that a file needs, and its symbols by the segments alone."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ from prybee.elf.symbols import SymbolTable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from prybee.elf.file import ElfFile
 
 # Linkers aim at a few symbols per bucket.
@@ -25,6 +27,38 @@ def dynamic_symbols(elf: ElfFile) -> SymbolTable | None:
         ElfError: the tables are not where PT_DYNAMIC says.
     """
     tags: dict[int, int] = {}
+    for tag, value in _entries(elf):
+        tags.setdefault(tag, value)
+    if c.DT_SYMTAB not in tags or c.DT_STRTAB not in tags:
+        return None
+    count = _count(elf, tags)
+    size = struct.calcsize(elf.order + c.SYMBOL[elf.bits])
+    entries = _at(elf, tags[c.DT_SYMTAB], count * size, "dynamic symbols")
+    strings = _at(elf, tags[c.DT_STRTAB], tags.get(c.DT_STRSZ, 0), "dynamic strings")
+    return SymbolTable(elf, ".dynsym", entries, strings)
+
+
+def needed(elf: ElfFile) -> list[str]:
+    """The names of the libraries that a file asks for, in its order.
+
+    Raises:
+        ElfError: the tables are not where PT_DYNAMIC says.
+    """
+    entries = list(_entries(elf))
+    table = next((value for tag, value in entries if tag == c.DT_STRTAB), None)
+    size = next((value for tag, value in entries if tag == c.DT_STRSZ), 0)
+    if table is None:
+        return []
+    strings = _at(elf, table, size, "dynamic strings")
+    return [
+        strings[value:].partition(b"\0")[0].decode("utf-8", "surrogateescape")
+        for tag, value in entries
+        if tag == c.DT_NEEDED
+    ]
+
+
+def _entries(elf: ElfFile) -> Iterator[tuple[int, int]]:
+    """Tags and values of PT_DYNAMIC."""
     for segment in elf.segments:
         if segment.type == c.PT_DYNAMIC:
             data = elf.read(segment.offset, segment.file_size, "dynamic section")
@@ -33,14 +67,7 @@ def dynamic_symbols(elf: ElfFile) -> SymbolTable | None:
             for tag, value in entry.iter_unpack(data[:usable]):
                 if tag == c.DT_NULL:
                     break
-                tags.setdefault(tag, value)
-    if c.DT_SYMTAB not in tags or c.DT_STRTAB not in tags:
-        return None
-    count = _count(elf, tags)
-    size = struct.calcsize(elf.order + c.SYMBOL[elf.bits])
-    entries = _at(elf, tags[c.DT_SYMTAB], count * size, "dynamic symbols")
-    strings = _at(elf, tags[c.DT_STRTAB], tags.get(c.DT_STRSZ, 0), "dynamic strings")
-    return SymbolTable(elf, ".dynsym", entries, strings)
+                yield tag, value
 
 
 def _at(elf: ElfFile, address: int, size: int, what: str) -> bytes:

@@ -15,7 +15,7 @@ _FAMILIES = {
     "has_cpid",
     "machine": "cpu numaid ncpus jiffies rand usermode",
     "clocks": "nsecs elapsed strftime",
-    "stacks": "kstack ustack stack_len",
+    "stacks": "kstack ustack dw_ustack stack_len",
     "context": "args ctx retval reg func probe probetype",
     "symbols": "ksym usym kaddr uaddr percpu_kaddr",
     "strings": "str strlen strcap default_str_length strncmp",
@@ -38,7 +38,6 @@ _ACTIONS = {
     "tseries": "tseries",
     "packets": "skboutput socket_cookie",
     "watching": "unwatch",
-    "later": "dw_ustack",
 }
 
 _INDEX = {

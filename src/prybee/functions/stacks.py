@@ -1,8 +1,9 @@
-"""Stacks: ``kstack``, ``ustack`` and their length."""
+"""Stacks: ``kstack``, ``ustack``, ``dw_ustack`` and their length."""
 
 from __future__ import annotations
 
 from prybee.compiler.ir import I32, I64, STACK, Ptr
+from prybee.diagnostics import WARNING, Diagnostic
 from prybee.functions.arguments import aliased, argument_type, expression, known
 from prybee.functions.in_memory import InMemory
 from prybee.functions.process import process_id
@@ -36,22 +37,26 @@ BPF_F_USER_BUILD_ID = 1 << 11
 
 
 class Stack(InMemory):
-    """``kstack`` and ``ustack``."""
+    """``kstack``, ``ustack`` and ``dw_ustack``."""
 
     arguments = (0, 2)
     variable = True
     raw_arguments = True
 
-    def __init__(self, name: str, summary: str, user: bool) -> None:
+    def __init__(self, name: str, summary: str, user: bool, by_rows: bool = False) -> None:
         self.name = name
         self.signature = f"{name}[([mode][, limit])]"
         self.summary = summary
         self.user = user
+        # Walked by unwind rows (unwinding.py), not by frame pointers.
+        self.by_rows = by_rows
 
     def check(self, call: tree.Call, checker: Checker) -> Type:
         for argument in call.args:
             if isinstance(argument, tree.Expression) and not isinstance(argument, tree.Identifier):
                 checker.expression(argument)
+        if self.by_rows:
+            _ask_for_feature(call, checker)
         mode = str(checker.config.stack_mode)
         limit = DEFAULT_LIMIT
         rest = list(call.args)
@@ -66,7 +71,7 @@ class Stack(InMemory):
                 "values are bpftrace, raw, perf, and build_id.",
             )
             mode = MODES[0]
-        if mode == "build_id" and not self.user:
+        if mode == "build_id" and (not self.user or self.by_rows):
             checker.error(call, "'build_id' stack mode can only be used for ustack")
         if rest:
             number = rest[-1]
@@ -86,31 +91,25 @@ class Stack(InMemory):
         # A destination for more frames than are asked for gets zeros behind them.
         asked = call.type
         assert isinstance(asked, StackType)
-        self._write(h, asked, pointer, offset)
+        self._write(call, h, asked, pointer, offset)
         if asked.size < type_.size:
             h.b.zero(pointer, offset + asked.size, type_.size - asked.size)
 
-    def _write(self, h: Handler, type_: StackType, pointer: Value, offset: int) -> None:
-        """The kernel writes the frames where they shall be, and clears what it does not use.
-
-        So the header is all there is to initialise (__bpf_get_stack, kernel/bpf/stackmap.c, which
-        clears the rest also when it fails).
-        """
+    def _write(
+        self, call: tree.Call, h: Handler, type_: StackType, pointer: Value, offset: int
+    ) -> None:
         b = h.b
-        size = type_.limit * type_.frame_size
-        if size:
-            flags = BPF_F_USER_STACK if self.user else 0
-            if type_.mode == "build_id":
-                flags |= BPF_F_USER_BUILD_ID
-            frames = b.ptr_add(pointer, offset + _HEADER)
-            if pointer.type == Ptr(STACK) and h.context.program_type in _READ:
-                b.zero(frames, 0, size)
-            found = b.call("get_stack", [context(h), frames, size, flags])
-            shift = type_.frame_size.bit_length() - 1
-            failed = b.icmp("slt", found, 0)
-            count = b.select(failed, found, b.lshr(found, shift))
-        else:
+        if not type_.limit:
             count = h.const(0)
+        elif self._walked(h, type_):
+            from prybee.functions import unwinding
+
+            count = unwinding.walk(
+                h, call, type_.limit, pointer, offset + _HEADER,
+                lambda: self._by_kernel(h, type_, pointer, offset),
+            )  # fmt: skip
+        else:
+            count = self._by_kernel(h, type_, pointer, offset)
         b.store(pointer, offset + _COUNT, count, I32)
         if self.user:
             b.store(pointer, offset + _PID, process_id(h), I32)
@@ -118,6 +117,58 @@ class Stack(InMemory):
         else:
             b.store(pointer, offset + _PID, h.const(0), I32)
             b.store(pointer, offset + _PROBE, h.const(0), I64)
+
+    def _walked(self, h: Handler, type_: StackType) -> bool:
+        """Whether the walk is ours."""
+        if self.by_rows:
+            return True
+        if not self.user or type_.mode == "build_id" or h.script.config.unwind != "eh_frame":
+            return False
+        from prybee.functions import unwinding
+
+        return not unwinding.why_not(h.script.target)
+
+    def _by_kernel(self, h: Handler, type_: StackType, pointer: Value, offset: int) -> Value:
+        """The kernel writes the frames where they shall be, and clears what it does not use.
+
+        So the header is all there is to initialise (__bpf_get_stack, kernel/bpf/stackmap.c, which
+        clears the rest also when it fails).
+        """
+        b = h.b
+        size = type_.limit * type_.frame_size
+        flags = BPF_F_USER_STACK if self.user else 0
+        if type_.mode == "build_id":
+            flags |= BPF_F_USER_BUILD_ID
+        frames = b.ptr_add(pointer, offset + _HEADER)
+        if pointer.type == Ptr(STACK) and h.context.program_type in _READ:
+            b.zero(frames, 0, size)
+        found = b.call("get_stack", [context(h), frames, size, flags])
+        shift = type_.frame_size.bit_length() - 1
+        failed = b.icmp("slt", found, 0)
+        return b.select(failed, found, b.lshr(found, shift))
+
+
+def _ask_for_feature(call: tree.Call, checker: Checker) -> None:
+    """Warn of an unstable feature, or refuse it, as the settings say; or where it cannot be had."""
+    from prybee.functions import unwinding
+
+    if why_not := unwinding.why_not(checker.target):
+        checker.error(call, f"dw_ustack is not available here: {why_not}", "use ustack")
+        return
+    feature, name = "dw_ustack (DWARF stack unwinding)", "unstable_dw_ustack"
+    allowed = checker.config.unstable_dw_ustack
+    if allowed == "error":
+        checker.error(
+            call,
+            f"{feature} feature is not enabled by default. To enable this unstable feature, set "
+            f"the config flag to enable. {name}=enable",
+        )
+    elif allowed == "warn":
+        message = (
+            f"Script is using an unstable feature: {feature}. To prevent this warning you must "
+            f"explicitly enable it in the config e.g. {name}=enable"
+        )
+        checker.warnings[message, 0, 0] = Diagnostic(WARNING, message)
 
 
 def stack_length(h: Handler, node: tree.Expression) -> Operand:
@@ -149,5 +200,6 @@ class StackLength(Function):
 FUNCTIONS = aliased(
     Stack("kstack", "the kernel's stack", user=False),
     Stack("ustack", "the process's stack", user=True),
+    Stack("dw_ustack", "the process's stack, without frame pointers", user=True, by_rows=True),
     StackLength(),
 )

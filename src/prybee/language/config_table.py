@@ -76,6 +76,11 @@ TABLE: dict[str, Setting] = {
             "how stacks are printed", ("bpftrace", "raw", "perf", "build_id"),
         ),
         Setting("str_trunc_trailer", TEXT, "..", "printed behind a string that was cut"),
+        Setting(
+            "unwind", CHOICE, "fp",
+            "how ustack walks: by frame pointers, or by .eh_frame where there is any",
+            ("fp", "eh_frame"),
+        ),
         Setting("use_blazesym", BOOL, True, "accepted; symbols are always prybee's own"),
         Setting("unstable_tseries", CHOICE, "warn", "whether tseries() may be used", STABILITY),
         Setting("unstable_dw_ustack", CHOICE, "warn", "whether dw_ustack may be used", STABILITY),
@@ -140,6 +145,7 @@ class Config:
     show_debug_info: bool
     stack_mode: str
     str_trunc_trailer: str
+    unwind: str
     use_blazesym: bool
     unstable_tseries: str
     unstable_dw_ustack: str

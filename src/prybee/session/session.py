@@ -16,7 +16,16 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from prybee.plan.plan import Plan, ProbeSpec
     from prybee.session.packets import Packets
-    from prybee.session.ports import Child, Engine, Handler, Output, Recorder, Report, Target
+    from prybee.session.ports import (
+        Child,
+        Engine,
+        Handler,
+        Output,
+        Recorder,
+        Report,
+        Target,
+        Unwinder,
+    )
 
 # Both the variable that asks for it and the line that is printed (language.md 2.2).
 READY = "__BPFTRACE_NOTIFY_PROBES_ATTACHED"
@@ -31,6 +40,8 @@ PAUSE = 10.0
 FIRST_PAUSE = 0.5
 # … or before so many bytes have gathered.
 GATHER = 1 << 18
+# How often changes of processes are looked for, where programs walk their stacks (milliseconds).
+UNWIND_LOOK = 100.0
 # How often counters of losses are looked at (seconds).
 CHECK_EVERY = 0.25
 # How long after a signal what takes long, such as running commands, still goes on (seconds).
@@ -69,6 +80,7 @@ class Session:
         target: the process of ``-p``.
         recorder: keeps track of what processes map, where addresses of theirs are shown; closed
             by :meth:`run`.
+        unwinder: brings programs that walk stacks what they ask for; closed by :meth:`run`.
     """
 
     def __init__(
@@ -80,6 +92,7 @@ class Session:
         child: Child | None = None,
         target: Target | None = None,
         recorder: Recorder | None = None,
+        unwinder: Unwinder | None = None,
     ) -> None:
         self.plan = plan
         self.engine: Engine = engine
@@ -88,6 +101,7 @@ class Session:
         self.child = child
         self.target = target
         self.recorder = recorder
+        self.unwinder = unwinder
         self.maps = Maps(plan, engine)
         self.losses = Losses(plan, engine, output, self.options.details)
         self.code = 0
@@ -116,6 +130,8 @@ class Session:
         try:
             with Signals() as signals:
                 self.engine.load()
+                if self.unwinder is not None:
+                    self.unwinder.begin(self.engine.maps)
                 if any(spec.action == "skboutput" for spec in self.plan.records):
                     from prybee.session.packets import Packets
 
@@ -136,6 +152,8 @@ class Session:
                 self._packets.close()
             if self.recorder is not None:
                 self.recorder.close()
+            if self.unwinder is not None:
+                self.unwinder.close()
             self.output.close()
 
     def _run(self, signals: Signals) -> int:
@@ -226,6 +244,8 @@ class Session:
                 f"WARNING: {self.recorder.lost} records of what processes map were lost: some "
                 "addresses of programs that have ended may be shown without a name"
             )
+        if self.unwinder is not None and self.unwinder.remark:
+            output.complain(f"WARNING: {self.unwinder.remark}")
 
     # -- records ---------------------------------------------------------------------------------
 
@@ -255,6 +275,8 @@ class Session:
         if self.recorder is not None:
             # What the records' addresses mean was recorded before them.
             self.recorder.drain()
+            if self.unwinder is not None:
+                self.unwinder.look()
         view, runs = batch
         handlers = self._handlers
         for kind, offset, step, count in runs:
@@ -371,7 +393,19 @@ class Session:
 
     def _idle(self, most: float | None) -> float | None:
         """How long to sleep when nothing happens, in milliseconds; None: for ever."""
+        if self.unwinder is not None:
+            if self.unwinder.work():
+                return 0.0
+            self._follow()
+            most = UNWIND_LOOK if most is None else min(most, UNWIND_LOOK)
         return 1.0 if self.recorder is not None and self.recorder.survey() else most
+
+    def _follow(self) -> None:
+        """Tell programs that walk stacks of what processes have mapped since."""
+        assert self.unwinder is not None
+        if self.recorder is not None:
+            self.recorder.drain()
+        self.unwinder.look()
 
     def _react(self, ready: set[int], signals: Signals, out: int) -> bool:
         """Something but records came; true where it ends the trace."""

@@ -53,11 +53,13 @@ class Mapping:
 class Mappings:
     """The executable ranges of a process: those of ``/proc/PID/maps``, and what is added."""
 
-    __slots__ = ("_starts", "items", "stamp")
+    __slots__ = ("_starts", "changes", "items", "stamp")
 
     def __init__(self, text: bytes = b"") -> None:
         # Tells whether another text is the same, without keeping it.
         self.stamp = hash(text)
+        # How often something was added.
+        self.changes = 0
         self.items = [
             Mapping(
                 int(start, 16),
@@ -74,6 +76,7 @@ class Mappings:
 
     def add(self, mapping: Mapping) -> None:
         """A range that was mapped now: what it covers is mapped no more."""
+        self.changes += 1
         items, starts = self.items, self._starts
         first = last = bisect_right(starts, mapping.start)
         if first and items[first - 1].end > mapping.start:

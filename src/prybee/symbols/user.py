@@ -71,7 +71,7 @@ class UserSymbols:
         self._paths: dict[str, Binary | None] = {}
         self._remembered = 0
         # What is recorded of them is told to this.
-        self.processes = Processes(self._binary, cache == "per_program", proc)
+        self.processes = Processes(self.binary, cache == "per_program", proc)
         if cache not in CACHES:
             raise ValueError(f"cache is {cache!r}, not one of {', '.join(CACHES)}")
 
@@ -180,7 +180,7 @@ class UserSymbols:
             if frame is not None or mapping is None:
                 return frame, frame is not None
         offset = address - mapping.start + mapping.offset
-        binary = self._binary(process, mapping)
+        binary = self.binary(process, mapping)
         if binary is not None:
             symbol, distance = binary.name_at_offset(offset) or ("", 0)
             path = mapping.path.removesuffix(DELETED)
@@ -234,7 +234,21 @@ class UserSymbols:
 
     # ------------------------------------------------------------------ files
 
-    def _binary(self, process: Process, mapping: Mapping) -> Binary | None:
+    def file(self, path: str) -> Binary | None:
+        """A file that processes will map, before any has; None where it cannot be read."""
+        path = os.path.realpath(path)
+        try:
+            status = os.stat(path)
+            device = f"{os.major(status.st_dev):02x}:{os.minor(status.st_dev):02x}"
+            key = (device, status.st_ino, path)
+            if key not in self._binaries:
+                self._binaries[key] = self._open(path, path)
+        except (OSError, ElfError):
+            return None
+        return self._binaries[key]
+
+    def binary(self, process: Process, mapping: Mapping) -> Binary | None:
+        """The file that a process has mapped; None where it cannot be read."""
         if mapping.tried:
             return mapping.binary
         mapping.tried = True
@@ -255,14 +269,15 @@ class UserSymbols:
         name = mapping.path.removesuffix(DELETED)
         exact = f"{directory}/map_files/{mapping.start:x}-{mapping.end:x}"
         # After the process's end: by name, if that is still the same file.
-        by_name = process.root + mapping.path
-        for path in dict.fromkeys((exact, by_name, mapping.path, *self._files)):
+        # (An overlay file system has two devices: one in mappings, one for who looks at files.)
+        named = (exact, process.root + mapping.path, mapping.path)
+        for path in dict.fromkeys((*named, *self._files)):
             try:
                 status = os.stat(path)
                 if status.st_ino != mapping.inode:
                     continue
                 device = f"{os.major(status.st_dev):02x}:{os.minor(status.st_dev):02x}"
-                if path in self._files and device != mapping.device:
+                if path not in named and device != mapping.device:
                     continue
                 return self._open(path, name, process.root)
             except (OSError, ElfError):

@@ -29,6 +29,7 @@ TABLE: dict[str, Maker] = {
     "system": effects.system,
     "exit": effects.leave,
     "unwatch": effects.unwatch,
+    "unwind": effects.unwind,
 }
 
 
