@@ -108,7 +108,7 @@ def _draw(given: argparse.Namespace, opened: ExitStack) -> int:
     picture, quality, total = drawing.draw(
         flame_files.input_files(given, opened),
         given.format,
-        reading=flame_files.reading(given),
+        reading=flame_reading.given(given),
         **own,
     )
     status = flame_files.report(quality, given.strict)

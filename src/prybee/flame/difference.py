@@ -4,55 +4,70 @@ from __future__ import annotations
 
 import re
 
-from prybee.flame.profile import FormatError, Quality
-from prybee.flame.readers import folded as reader
+from prybee.flame.profile import FormatError, Profile
 from prybee.flame.samples import CLOCK
 from prybee.flame.writers.folded import number
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from prybee.flame.profile import Profile
+    from collections.abc import Iterable, Iterator
 
 # What is made equal before two profiles are compared.
 TOTAL, SAMPLES, TIME, NOTHING = "total", "samples", "time", "none"
 _HEX = re.compile(rb"0x[0-9a-fA-F]+")
+_HEX_TEXT = re.compile(r"0x[0-9a-fA-F]+")
 
 
-def folded(
-    before: Iterable[bytes],
-    after: Iterable[bytes],
+def merged(
+    before: tuple[Iterable[bytes], Iterable[float]],
+    after: tuple[Iterable[bytes], Iterable[float]],
     *,
-    normalize: bool = False,
+    scale: float | None = 1,
     strip_hex: bool = False,
-) -> tuple[list[str], Quality]:
-    """Folded lines with two weights, the one before first (difffolded.pl's format), sorted.
+) -> tuple[list[bytes], list[float], list[float]]:
+    """The stacks of both, sorted, and their weights before and after.
 
     Args:
-        before, after: folded lines.
-        normalize: the weights before are scaled to the total after, without fractions.
+        before, after: stacks and their weights.
+        scale: what weights before are multiplied by, without fractions as difffolded.pl does it;
+            1 leaves them as they are, None makes the totals equal.
         strip_hex: all numbers ``0x…`` are the same.
-
-    Returns:
-        The lines, without their ends, and what was not understood.
     """
-    quality = Quality()
     both: dict[bytes, list[float]] = {}
     totals = [0.0, 0.0]
-    for which, lines in enumerate((before, after)):
-        stacks, weights, _ = reader.parse(lines, quality)
+    for which, (stacks, weights) in enumerate((before, after)):
         for stack, weight in zip(stacks, weights, strict=True):
             name = _HEX.sub(b"0x...", stack) if strip_hex else stack
             both.setdefault(name, [0, 0])[which] += weight
             totals[which] += weight
-    if normalize and totals[0] and totals[0] != totals[1]:
+    if scale is None:
+        scale = totals[1] / totals[0] if totals[0] and totals[1] else 1
+    if scale != 1:
         for pair in both.values():
-            pair[0] = int(pair[0] * totals[1] / totals[0])
-    return [
-        f"{stack.decode(errors='surrogateescape')} {number(old)} {number(new)}"
-        for stack, (old, new) in sorted(both.items())
-    ], quality
+            pair[0] = int(pair[0] * scale)
+    found = sorted(both)
+    return found, [both[stack][0] for stack in found], [both[stack][1] for stack in found]
+
+
+def without_addresses(profile: Profile) -> Profile:
+    """A profile in which all numbers ``0x…`` in names are the same. Its samples are left out."""
+    found = Profile(profile.unit)
+    numbers = [
+        found.frame(_HEX_TEXT.sub("0x...", frame.name), frame.kind, frame.module)
+        for frame in profile.frames
+    ]
+    for stack, weight in profile.weights.items():
+        found.add([numbers[frame] for frame in stack], weight)
+    found.quality = profile.quality
+    return found
+
+
+def lines(
+    stacks: Iterable[bytes], before: Iterable[float], after: Iterable[float]
+) -> Iterator[bytes]:
+    """Folded lines with two weights, the one before first (difffolded.pl's format)."""
+    for stack, old, new in zip(stacks, before, after, strict=True):
+        yield b"%b %b %b\n" % (stack, number(old).encode(), number(new).encode())
 
 
 def factor(before: Profile, after: Profile, equal: str = TOTAL) -> float:
@@ -66,16 +81,29 @@ def factor(before: Profile, after: Profile, equal: str = TOTAL) -> float:
     Raises:
         FormatError: one of them does not tell that.
     """
+    return measure(after, equal, "second") / measure(before, equal, "first")
+
+
+def measure(profile: Profile, equal: str, which: str) -> float:
+    """How much there is of what shall be equal of profiles.
+
+    Args:
+        profile: one of them.
+        equal: as for :func:`factor`.
+        which: the profile, in words.
+
+    Raises:
+        FormatError: it does not tell that.
+    """
     if equal == NOTHING:
         return 1
     of = {TOTAL: lambda profile: profile.total, SAMPLES: samples, TIME: seconds}[equal]
-    then, now = of(before), of(after)
-    if not then or not now:
-        which = "first" if not then else "second"
+    found: float = of(profile)
+    if not found:
         raise FormatError(
             f"the {which} profile does not tell its {equal}: it cannot be compared so"
         )
-    return now / then
+    return found
 
 
 def samples(profile: Profile) -> float:

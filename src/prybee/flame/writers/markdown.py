@@ -31,7 +31,7 @@ def write(profile: Profile, title: str = "") -> Iterator[str]:
     """
     total = profile.total
     found = functions(profile)
-    yield f"# {_plain(title or 'Profile')}\n\n"
+    yield f"# {plain(title or 'Profile')}\n\n"
     yield (
         f"{_count(total)} {profile.unit or 'samples'} in {len(profile.weights):,} stacks "
         f"of {len(found):,} functions.\n"
@@ -47,7 +47,7 @@ def write(profile: Profile, title: str = "") -> Iterator[str]:
     yield "\n## The hottest path\n\n"
     yield "From the root, at each step where most of the weight is:\n\n"
     for depth, (frame, weight) in enumerate(path(profile, total * LEAST)):
-        yield f"{'  ' * depth}- {_share(weight, total)} {_code(frame.name)}{_where(frame)}\n"
+        yield f"{'  ' * depth}- {_share(weight, total)} {code(frame.name)}{_where(frame)}\n"
 
 
 def _missing(quality: Quality) -> Iterator[str]:
@@ -64,14 +64,15 @@ def _missing(quality: Quality) -> Iterator[str]:
     yield "\n**What is missing:**\n\n" if lines else "\nNothing is known to be missing.\n"
     yield from lines
     for place, text in quality.examples:
-        yield f"  - line {place}: {_code(text[:100])}\n"
+        yield f"  - line {place}: {code(text[:100])}\n"
+    yield from (f"\n{plain(note)}.\n" for note in quality.notes)
 
 
 def _table(rows: Sequence[Function], total: float) -> Iterator[str]:
     yield "| own | own % | all | all % | function |\n|--:|--:|--:|--:|---|\n"
     for each in rows[:ROWS]:
         # Where a bar ends a cell, in code as well.
-        name = _code(each.name).replace("|", "\\|")
+        name = code(each.name).replace("|", "\\|")
         yield (
             f"| {_count(each.own)} | {_share(each.own, total)} | {_count(each.all)} "
             f"| {_share(each.all, total)} | {name} |\n"
@@ -83,7 +84,7 @@ def _table(rows: Sequence[Function], total: float) -> Iterator[str]:
 def _where(frame: Frame) -> str:
     parts = [frame.kind, frame.module.rpartition("/")[2]]
     told = ", ".join(part for part in parts if part)
-    return f" ({_plain(told)})" if told else ""
+    return f" ({plain(told)})" if told else ""
 
 
 def _count(weight: float) -> str:
@@ -94,8 +95,8 @@ def _share(weight: float, total: float) -> str:
     return f"{100 * weight / total:.1f}%"
 
 
-def _code(text: str) -> str:
-    """Text as code, on one line."""
+def code(text: str) -> str:
+    """Text as Markdown's code, on one line."""
     text = " ".join(text.split()) or " "
     marks = "`"
     while marks in text:
@@ -104,6 +105,6 @@ def _code(text: str) -> str:
     return f"{marks}{blank}{text}{blank}{marks}"
 
 
-def _plain(text: str) -> str:
-    """Text whose characters mean nothing."""
+def plain(text: str) -> str:
+    """Text whose characters mean nothing in Markdown, on one line."""
     return "".join(f"\\{c}" if c in "\\`*_{}[]<>#|!" else c for c in " ".join(text.split()))
