@@ -153,6 +153,17 @@ def test_names_of_others_where_the_kernel_does_not_look_for_them(
     ]
 
 
+def test_clocks_that_a_kernel_does_not_have() -> None:
+    from tests.fixtures.table_target import TableTarget
+
+    for mode, messages in {
+        "tai": ["Kernel does not support tai timestamp, please try sw_tai"],
+        "sw_tai": [],
+    }.items():
+        found = complaints(f"begin {{ $a = nsecs({mode}); }}", target=TableTarget(features=()))
+        assert found == messages
+
+
 def test_tracepoints_have_their_own_hints() -> None:
     probe = "tracepoint:syscalls:sys_enter_openat"
     assert complaints(f"{probe} {{ $a = ctx; }}") == ["Use args instead of ctx in tracepoint"]

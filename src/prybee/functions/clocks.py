@@ -35,6 +35,10 @@ MODES = {
 }
 
 
+# Since Linux 6.1.
+_HAS_TAI = "helper:ktime_get_tai_ns"
+
+
 def now(h: Handler, mode: str) -> Value:
     """Nanoseconds of clock ``mode``."""
     value = h.b.call(MODES[mode])
@@ -60,6 +64,12 @@ class Nanoseconds(Function):
                 f"valid modes: {', '.join(MODES)}",
             )
             mode = BOOT
+        if mode == "tai" and not checker.target.has(_HAS_TAI):
+            checker.error(
+                call,
+                "Kernel does not support tai timestamp, please try sw_tai",
+                "it is the boot clock and the difference of both as it was when the script began",
+            )
         return IntType(8, False, mode)
 
     @staticmethod

@@ -47,6 +47,9 @@ KERNEL_ADDRESS = IntType(8, False, KERNEL)
 # Offsets of every CPU's copy of per-CPU data (include/asm-generic/percpu.h).
 _PER_CPU_OFFSETS = "__per_cpu_offset"
 
+# Where types tell the variables of each CPU, as they do since pahole 1.18 (kernels from 5.11 on).
+_PER_CPU = ".data..percpu"
+
 # Where programs are loaded is a multiple of this, in bytes.
 _PAGE = 4096
 # So many places are compared with the one that was hit.
@@ -146,7 +149,8 @@ class PerCpuAddress(Function):
         if name is None:
             return KERNEL_ADDRESS
         target = checker.target
-        if target.btf is not None and not target.btf.find(name, "var"):
+        btf = target.btf
+        if btf is not None and btf.find(_PER_CPU, "datasec") and not btf.find(name, "var"):
             checker.error(call, f'Could not resolve variable "{name}" from BTF')
         else:
             for symbol in (name, _PER_CPU_OFFSETS):
