@@ -10,6 +10,7 @@ import struct
 from typing import TYPE_CHECKING, Any
 
 from prybee.diagnostics import Source
+from prybee.engines import digests
 from prybee.engines.live import LiveTarget
 from prybee.language.frontend import Compilation, CompileOptions, compile_script
 from prybee.language.registry import Registry
@@ -18,8 +19,11 @@ from prybee.linux.programs import LoadedBtf, LoadRefused, Program
 from prybee.linux.ringbuf import RingBuffer
 from prybee.plan import layouts
 from prybee.plan.plan import MapSpec, Plan, RecordSpec, ScriptMap, SpecialAttach
+from tests.conftest import need
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from prybee.plan.layouts import Layout
 
 TARGET = LiveTarget()
@@ -43,6 +47,9 @@ class Loaded:
     """A plan in the kernel. A context manager."""
 
     def __init__(self, plan: Plan, log_level: int = 0) -> None:
+        if plan.walks:
+            # Without it, it is the engine that walks over maps (tests/live/test_older_ways.py).
+            need("helper:for_each_map_elem")
         self.plan = plan
         self.maps: dict[str, Map] = {}
         self.programs: dict[str, Program] = {}
@@ -132,8 +139,7 @@ class Loaded:
             return self._scalar(described)
         kernel_map = self.maps[described.spec]
         items = {}
-        for key, value in kernel_map.items():
-            values = kernel_map.split(value) if kernel_map.per_cpu else [value]
+        for key, values in self._items(described):
             decoded = [decode(described.value, v) for v in values]
             shown = decode(described.key, key) if described.key is not None else None
             if isinstance(described.value, layouts.HistLayout | layouts.LhistLayout):
@@ -144,6 +150,16 @@ class Loaded:
         ):
             return items.get(None)
         return items
+
+    def _items(self, described: ScriptMap) -> Iterator[tuple[bytes, list[bytes]]]:
+        """Keys, and a value or that of each CPU."""
+        kernel_map = self.maps[described.spec]
+        if described.key_behind:
+            for key, value in digests.items(kernel_map, described):
+                yield key, [value] if isinstance(value, bytes) else list(value)
+            return
+        for key, value in kernel_map.items():
+            yield key, kernel_map.split(value) if kernel_map.per_cpu else [value]
 
     def _scalar(self, described: ScriptMap) -> Any:
         data = self.maps["globals"].lookup(struct.pack("<I", 0)) or b""
