@@ -557,8 +557,15 @@ def test_writing_to_user_memory() -> None:
 
 
 def test_iterators_walk_paths() -> None:
+    from prybee.linux.programs import LoadRefused
+
     script = "iter:task_file { @[path(ctx.file.f_path)] = 1; }"
-    assert loads(script) == 1
+    try:
+        assert loads(script) == 1
+    except LoadRefused as refusal:
+        if "helper call is not allowed in probe" not in refusal.log:
+            raise
+        pytest.skip("this kernel lets no iterator call bpf_d_path")
 
 
 def test_evaluating_takes_no_memory_that_stays() -> None:
