@@ -57,7 +57,7 @@ def kind(type_: Type) -> str:
     if isinstance(type_, TupleType):
         return "record" if type_.names else "tuple"
     if isinstance(type_, StackType):
-        return "ustack" if type_.user else "kstack"
+        return "pystack" if type_.mode == "python" else "ustack" if type_.user else "kstack"
     for base, word in _KINDS:
         if isinstance(type_, base):
             return word

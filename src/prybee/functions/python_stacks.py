@@ -15,7 +15,8 @@ from prybee.functions.in_memory import InMemory
 from prybee.functions.process import process_id
 from prybee.language import tree
 from prybee.language.lower.handler import Frame
-from prybee.language.types import StackType, Type
+from prybee.language.lower.operands import Scalar
+from prybee.language.types import UINT64, StackType, Type
 from prybee.plan.plan import MapSpec
 from prybee.symbols.python import layouts, records
 from prybee.symbols.python.layouts import ABSENT
@@ -57,6 +58,8 @@ _MIX = (0x9E3779B97F4A7C15, 0xC2B2AE3D27D4EB4F, 0x165667B19E3779F9)
 _KEY_BITS = 64 - records.KEY_SHIFT
 # Texts of more characters are none.
 _MOST_CHARACTERS = 1 << 16
+
+_NOEXIST = 1
 
 _HEADER, _COUNT_AT, _PID_AT, _PROBE_AT = 16, 0, 4, 8
 
@@ -105,10 +108,10 @@ class PythonStack(InMemory):
         key = b.slot(8, 8, "pid")
         b.store(key, 0, pid, I32)
         process = b.call("map_lookup_elem", [b.map_ref(records.PROCESSES), key])
-        h.when(
+        h.choose(
             b.icmp("ne", process, 0),
             lambda: _walk(h, process, asked.limit, pointer, offset),
-            likely=False,
+            lambda: _want(h, call, pid, key),
         )
 
 
@@ -121,7 +124,22 @@ def _maps(h: Handler) -> None:
         MapSpec(records.THREADS, "lru_hash", 4, 8, records.MOST_THREADS),
         MapSpec(records.CODES, "hash", 8, records.CODE_ENTRY_SIZE, records.MOST_CODES),
         MapSpec(records.SCRATCH, "percpu_array", 4, _SCRATCH_SIZE, 1),
+        MapSpec(records.WANTED, "lru_hash", 4, 8, records.MOST_WANTED),
     ]
+
+
+def _want(h: Handler, call: tree.Call, pid: Value, key: Value) -> None:
+    """Asks, once, whether a process has an interpreter."""
+    b = h.b
+    value = b.slot(8, 8, "once")
+    b.store(value, 0, h.const(1), I64)
+    new = b.call("map_update_elem", [b.map_ref(records.WANTED), key, value, _NOEXIST])
+    fields = [(Scalar(pid, UINT64), UINT64), (Scalar(h.const(0), UINT64), UINT64)]
+    h.when(
+        b.icmp("eq", new, 0),
+        lambda: h.record(records.ACTION, fields, (), call),  # type: ignore[arg-type]
+        likely=False,
+    )
 
 
 def _walk(h: Handler, process: Value, limit: int, pointer: Value, offset: int) -> None:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from prybee.plan.layouts import StackLayout
     from prybee.symbols import Frame
+    from prybee.symbols.python.stacks import Function
 
     _Lines = dict[int, bytes]
     _Resolve = Callable[[int, Iterable[int]], Sequence[Frame | None]]
@@ -33,6 +34,12 @@ if TYPE_CHECKING:
             self, pid: int, addresses: Iterable[int], program: str = ""
         ) -> Sequence[Frame | None]: ...
         def version(self, pid: int) -> int: ...
+
+    class PythonResolver(Protocol):
+        """``prybee.symbols.python.names.PythonNames``."""
+
+        def function(self, word: int) -> Function | None: ...
+        def line(self, word: int) -> int: ...
 
 
 _CLOCKS = {
@@ -57,6 +64,9 @@ class Names:
         kernel: gives the resolver of kernel addresses; called once, when needed.
         user: the same for user addresses.
         trailer: what follows a string that was cut.
+
+    Attributes:
+        python: resolves frames of Python programs, where a plan has any.
     """
 
     def __init__(
@@ -68,6 +78,7 @@ class Names:
         self.trailer = trailer
         self._make_kernel = kernel
         self._make_user = user
+        self.python: PythonResolver | None = None
         self._kernel: KernelResolver | None = None
         self._user: UserResolver | None = None
         self._offsets: dict[str, int] = {}
@@ -184,6 +195,8 @@ class Names:
         """A function: a stack's bytes → a line break and one line for each frame."""
         if layout.mode == "build_id":
             return _build_id_stack
+        if layout.mode == "python":
+            return self._python_stack
         line = _FRAME_LINES[layout.mode]
         limit = layout.limit
         header = struct.Struct("<iI").unpack_from
@@ -232,6 +245,20 @@ class Names:
 
         return show
 
+    def _python_stack(self, data: bytes) -> bytes:
+        python = self.python
+        lines = [b"\n"]
+        for word in python_words(data):
+            function = python.function(word) if python is not None else None
+            if python is None or function is None:
+                lines.append(b"        [unknown]\n")
+                continue
+            line = python.line(word)
+            place = f"{function.file}:{line}" if line else function.file
+            text = f"        {function.name} ({place})\n"
+            lines.append(text.encode("utf-8", "surrogateescape"))
+        return b"".join(lines)
+
     def _kernel_frames(self, _pid: int, addresses: Iterable[int]) -> Sequence[Frame | None]:
         from prybee.symbols.frames import Frame
 
@@ -249,6 +276,12 @@ class Names:
     @staticmethod
     def _no_frames(_pid: int, addresses: Iterable[int]) -> Sequence[Frame | None]:
         return [None for _ in addresses]
+
+
+def python_words(data: bytes) -> Sequence[int]:
+    """The words of the frames of a ``pystack``, innermost first."""
+    (count,) = struct.unpack_from("<i", data)
+    return struct.unpack_from(f"<{max(0, min(count, len(data) // 8 - 2))}Q", data, 16)
 
 
 def _bare(address: int) -> bytes:

@@ -47,7 +47,7 @@ def names_user_code(plan: Plan) -> bool:
 
 def _is_user_code(layout: Layout) -> bool:
     if isinstance(layout, layouts.StackLayout):
-        return layout.user and layout.mode in ("bpftrace", "perf")
+        return layout.user and layout.mode in ("bpftrace", "perf", "python")
     return isinstance(layout, layouts.UsymLayout)
 
 

@@ -42,6 +42,8 @@ FIRST_PAUSE = 0.5
 GATHER = 1 << 18
 # How often changes of processes are looked for, where programs walk their stacks (milliseconds).
 UNWIND_LOOK = 100.0
+# … and where they walk Python's frames, whose library comes a moment after the program.
+PYTHON_LOOK = 25.0
 # How often counters of losses are looked at (seconds).
 CHECK_EVERY = 0.25
 # How long after a signal what takes long, such as running commands, still goes on (seconds).
@@ -81,6 +83,7 @@ class Session:
         recorder: keeps track of what processes map, where addresses of theirs are shown; closed
             by :meth:`run`.
         unwinder: brings programs that walk stacks what they ask for; closed by :meth:`run`.
+        interpreters: the same for those that walk Python's frames.
     """
 
     def __init__(
@@ -93,6 +96,7 @@ class Session:
         target: Target | None = None,
         recorder: Recorder | None = None,
         unwinder: Unwinder | None = None,
+        interpreters: Unwinder | None = None,
     ) -> None:
         self.plan = plan
         self.engine: Engine = engine
@@ -102,6 +106,8 @@ class Session:
         self.target = target
         self.recorder = recorder
         self.unwinder = unwinder
+        self.interpreters = interpreters
+        self._bringers = [each for each in (unwinder, interpreters) if each is not None]
         self.maps = Maps(plan, engine)
         self.losses = Losses(plan, engine, output, self.options.details)
         self.code = 0
@@ -130,8 +136,8 @@ class Session:
         try:
             with Signals() as signals:
                 self.engine.load()
-                if self.unwinder is not None:
-                    self.unwinder.begin(self.engine.maps)
+                for bringer in self._bringers:
+                    bringer.begin(self.engine.maps)
                 if any(spec.action == "skboutput" for spec in self.plan.records):
                     from prybee.session.packets import Packets
 
@@ -152,8 +158,8 @@ class Session:
                 self._packets.close()
             if self.recorder is not None:
                 self.recorder.close()
-            if self.unwinder is not None:
-                self.unwinder.close()
+            for bringer in self._bringers:
+                bringer.close()
             self.output.close()
 
     def _run(self, signals: Signals) -> int:
@@ -244,8 +250,9 @@ class Session:
                 f"WARNING: {self.recorder.lost} records of what processes map were lost: some "
                 "addresses of programs that have ended may be shown without a name"
             )
-        if self.unwinder is not None and self.unwinder.remark:
-            output.complain(f"WARNING: {self.unwinder.remark}")
+        for bringer in self._bringers:
+            if bringer.remark:
+                output.complain(f"WARNING: {bringer.remark}")
 
     # -- records ---------------------------------------------------------------------------------
 
@@ -275,8 +282,8 @@ class Session:
         if self.recorder is not None:
             # What the records' addresses mean was recorded before them.
             self.recorder.drain()
-            if self.unwinder is not None:
-                self.unwinder.look()
+            for bringer in self._bringers:
+                bringer.look()
         view, runs = batch
         handlers = self._handlers
         for kind, offset, step, count in runs:
@@ -393,19 +400,20 @@ class Session:
 
     def _idle(self, most: float | None) -> float | None:
         """How long to sleep when nothing happens, in milliseconds; None: for ever."""
-        if self.unwinder is not None:
-            if self.unwinder.work():
+        if self._bringers:
+            if any(bringer.work() for bringer in self._bringers):
                 return 0.0
             self._follow()
-            most = UNWIND_LOOK if most is None else min(most, UNWIND_LOOK)
+            look = UNWIND_LOOK if self.interpreters is None else PYTHON_LOOK
+            most = look if most is None else min(most, look)
         return 1.0 if self.recorder is not None and self.recorder.survey() else most
 
     def _follow(self) -> None:
         """Tell programs that walk stacks of what processes have mapped since."""
-        assert self.unwinder is not None
         if self.recorder is not None:
             self.recorder.drain()
-        self.unwinder.look()
+        for bringer in self._bringers:
+            bringer.look()
 
     def _react(self, ready: set[int], signals: Signals, out: int) -> bool:
         """Something but records came; true where it ends the trace."""

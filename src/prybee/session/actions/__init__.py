@@ -29,7 +29,8 @@ TABLE: dict[str, Maker] = {
     "system": effects.system,
     "exit": effects.leave,
     "unwatch": effects.unwatch,
-    "unwind": effects.unwind,
+    "unwind": effects.bring,
+    "python": effects.bring,
 }
 
 

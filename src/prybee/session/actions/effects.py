@@ -133,18 +133,18 @@ def unwatch(session: Session, spec: RecordSpec) -> Handler:
     return handle
 
 
-def unwind(session: Session, spec: RecordSpec) -> Handler:
+def bring(session: Session, spec: RecordSpec) -> Handler:
     """A program that walks stacks met a process, or code, of which it knows nothing."""
     step = stride(spec)
     (process, _), (address, _) = spec.fields
 
     def handle(view: memoryview) -> None:
-        unwinder = session.unwinder
-        for at in range(0, len(view) if unwinder is not None else 0, step):
+        bringer = session.unwinder if spec.action == "unwind" else session.interpreters
+        for at in range(0, len(view) if bringer is not None else 0, step):
             pid, wanted = (
                 int.from_bytes(view[at + offset : at + offset + 8], "little")
                 for offset in (process, address)
             )
-            unwinder.wanted(pid, wanted)  # type: ignore[union-attr]
+            bringer.wanted(pid, wanted)  # type: ignore[union-attr]
 
     return handle

@@ -95,10 +95,11 @@ def bias(elf: ElfFile, mapping: Mapping) -> int | None:
     """How far a process has a file from the addresses in it; None: not to be told."""
     at = mapping.offset
     for segment in elf.segments:
-        if segment.type == PT_LOAD and segment.flags & PF_X:
-            # What is mapped begins with the page that the segment begins in.
-            if segment.offset & -_PAGE <= at < segment.offset + segment.file_size:
-                return mapping.start - (segment.address - segment.offset + at)
+        if segment.type != PT_LOAD or not segment.flags & PF_X:
+            continue
+        # What is mapped begins with the page that the segment begins in.
+        if segment.offset & -_PAGE <= at < segment.offset + segment.file_size:
+            return mapping.start - (segment.address - segment.offset + at)
     return None
 
 

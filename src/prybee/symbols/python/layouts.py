@@ -112,6 +112,14 @@ _CODE = (
     "localspluskinds co_code_adaptive"
 )
 _FRAME = "frame: size previous executable instr_ptr localsplus owner"
+_THREAD = (
+    "thread: size prev next interp current_frame thread_id native_thread_id datastack_chunk status"
+)
+_LATER_THREAD = (
+    "thread: size prev next interp current_frame base_frame last_profiled_frame "
+    "last_profiled_frame_seq thread_id native_thread_id datastack_chunk status holds_gil "
+    "gil_requested current_exception exc_state"
+)
 _SIMPLE = "float: size ob_fval|long: size lv_tag ob_digit|bytes: size ob_size ob_sval"
 _LATER_INTERPRETER = (
     f"interpreter: size id next threads_head threads_main {_INTERPRETER} code_object_generation "
@@ -123,8 +131,7 @@ _FIELDS: dict[int, str] = {
     13: "|".join((
         "free_threaded", _RUNTIME,
         f"interpreter: size id next threads_head {_INTERPRETER}",
-        "thread: size prev next interp current_frame thread_id native_thread_id datastack_chunk "
-        "status",
+        _THREAD,
         _FRAME, _CODE, "object: size ob_type",
         "type: size tp_name tp_repr tp_flags", "tuple: size ob_item ob_size",
         "list: size ob_item ob_size", "dict: size ma_keys ma_values", _SIMPLE,
@@ -132,8 +139,7 @@ _FIELDS: dict[int, str] = {
     )),
     14: "|".join((
         "free_threaded", _RUNTIME, _LATER_INTERPRETER,
-        "thread: size prev next interp current_frame thread_id native_thread_id datastack_chunk "
-        "status",
+        _THREAD,
         f"{_FRAME} stackpointer tlbc_index", f"{_CODE} co_tlbc", "object: size ob_type",
         "type: size tp_name tp_repr tp_flags", "tuple: size ob_item ob_size",
         "list: size ob_item ob_size", "set: size used table mask", "dict: size ma_keys ma_values",
@@ -141,9 +147,7 @@ _FIELDS: dict[int, str] = {
     )),
     15: "|".join((
         "free_threaded", _RUNTIME, _LATER_INTERPRETER,
-        "thread: size prev next interp current_frame base_frame last_profiled_frame "
-        "last_profiled_frame_seq thread_id native_thread_id datastack_chunk status holds_gil "
-        "gil_requested current_exception exc_state",
+        _LATER_THREAD,
         "error: exc_value",
         f"{_FRAME} stackpointer tlbc_index", f"{_CODE} co_tlbc", "object: size ob_type",
         "type: size tp_name tp_repr tp_flags tp_basicsize tp_dictoffset",

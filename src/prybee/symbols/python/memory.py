@@ -16,7 +16,7 @@ _MOST_CHARACTERS = 1 << 16
 _ENCODINGS = {1: "latin-1", 2: "utf-16-le", 4: "utf-32-le"}
 
 
-class Unreadable(Exception):  # noqa: N818 - it is no error: processes end, and memory changes
+class Unreadable(Exception):
     """Nothing is mapped there (any more), or it is not what it should be."""
 
 

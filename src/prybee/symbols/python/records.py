@@ -22,9 +22,14 @@ PROCESSES = "python_procs"
 THREADS = "python_threads"
 CODES = "python_codes"
 SCRATCH = "python_scratch"
+WANTED = "python_wanted"
+
+# What a record that asks for a process is for (session/actions).
+ACTION = "python"
 
 # Entries of the maps. Processes and functions beyond are counted as not resolved.
 MOST_PROCESSES = 4096
+MOST_WANTED = 16384
 MOST_THREADS = 16384
 MOST_CODES = 16384
 
