@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from prybee.output.base import Output
     from prybee.plan.plan import Plan
     from prybee.symbols import KernelSymbols, Recorder, UserSymbols
+    from prybee.symbols.python.processes import PythonProcesses
     from prybee.symbols.unwinder import Unwinder
 
     MakeOutput = Callable[[Sink, Sink, Names], Output]
@@ -198,7 +199,8 @@ def _run(
             if missed := narrow.remark(plan, target, watch, child):
                 print(f"WARNING: {missed}", file=sys.stderr)
     walks = any(spec.action == "unwind" for spec in plan.records)
-    named = names_user_code(plan) or walks
+    python = any(spec.action == "python" for spec in plan.records)
+    named = names_user_code(plan) or walks or python
     user = _user_symbols(config, plan, arguments) if named else None
     output = _output(arguments, config, warnings, user, make_output)
     verifier = "verifier" in stages
@@ -233,6 +235,7 @@ def _run(
     except ScriptError:
         raise
     except PrybeeError as error:
+        _interpreters(user, watch, engine, output.names) if python else None,
         return fail(str(error), 1 if _is_the_users(error) else LOAD_FAILED)
     finally:
         if watched is not None:
@@ -388,3 +391,16 @@ def _unwinder(symbols: UserSymbols | None, pid: int | None, child: Child | None)
     if child is None:
         return Unwinder(symbols, pid or -1)
     return Unwinder(symbols, program=find_program(child.arguments[0]) or "")
+
+
+def _interpreters(
+    symbols: UserSymbols | None, pid: int | None, engine: KernelEngine, names: Names
+) -> PythonProcesses:
+    """Brings programs that walk Python's frames what they need to know, and names what they find."""
+    from prybee.symbols.python import records
+    from prybee.symbols.python.names import PythonNames
+    from prybee.symbols.python.processes import PythonProcesses
+
+    assert symbols is not None
+    names.python = PythonNames(lambda key: engine.maps[records.CODES].lookup(key))
+    return PythonProcesses(symbols, pid or -1)
