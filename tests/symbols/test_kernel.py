@@ -136,6 +136,7 @@ def test_old_kernels_begin_with_per_cpu_offsets(kallsyms):
     assert not symbols.hidden
     assert symbols.resolve(0xFFFFFFFF81000105) == ("do_one", 5, "")
     assert symbols.resolve(0xFFFF888000000000) is None
+    assert symbols.resolve(0x1008) is None
 
 
 def test_symbols_that_come_later(kallsyms, tmp_path, monkeypatch):

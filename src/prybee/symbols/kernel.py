@@ -248,8 +248,9 @@ class KernelSymbols:
         if len(fields) < 3:
             return None
         value = int(fields[0], 16)
-        # Absolute symbols of no place (per-CPU offsets of old kernels) name nothing.
-        if value == 0 or value < 1 << 4 * self._width - 1 <= address:
+        # The kernel has the upper half: offsets of each CPU's variables, which it lists as well
+        # (before 6.15), name nothing, not even in the lower half.
+        if value < 1 << 4 * self._width - 1:
             return None
         module = fields[3].strip("[]") if len(fields) > 3 else ""
         return fields[2], address - value, module
