@@ -418,7 +418,7 @@ STATUS = [
     ("begin { exit(1); exit(2) }", 1),
     ("begin { ", 1),
     ("begin { nosuch() }", 1),
-    ("kprobe:vfs_read { }", 1),
+    ("kprobe:no_such_function_anywhere { }", 1),
     ("uprobe:/bin/bash:no_such_function { }", 1),
 ]
 
