@@ -229,6 +229,23 @@ def test_with_nothing_left_it_is_said_why() -> None:
     ]
 
 
+def test_programs_leave_at_once_where_detaching_takes_long() -> None:
+    """Where there are no links for perf events: all but those that the session runs itself."""
+    text = "t:syscalls:* { @ = count(); } begin { @n = 1 } end { @n = 2 }"
+    new = compiled(text).plan
+    assert new.globals.stop == -1
+    old = compile_text(text, TableTarget(tracepoints=EVENTS, features=("ringbuf", "modern"))).plan
+    assert old.globals.stop == -1  # What a modern kernel has is asked for at once.
+    old = compile_text(text, TableTarget(tracepoints=EVENTS, features=("ringbuf",))).plan
+    assert old.globals.stop > 0
+    longer = [
+        program.name.partition("_")[0]
+        for program, before in zip(old.programs, new.programs, strict=True)
+        if len(program.insns) > len(before.insns)
+    ]
+    assert longer == ["tracepoint"]
+
+
 # -- limits ---------------------------------------------------------------------------------------
 
 

@@ -6,6 +6,7 @@ The features are taken off by ``--no-feature``, so that this runs on every kerne
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 
 import pytest
@@ -176,6 +177,22 @@ def test_lost_records_are_counted() -> None:
     shown = done.stdout.count("a record")
     assert 0 < shown < 100
     assert f"WARNING: Total lost event count: {100 - shown}" in done.stderr
+
+
+@pytest.mark.parametrize("missing", ["", "perf_link"])
+def test_nothing_runs_once_the_trace_has_ended(missing: str) -> None:
+    """With many probes, also where these are closed one after the other, behind our back."""
+    text = (
+        "tracepoint:syscalls:sys_enter_* { @[1]++; @[2]++; } interval:ms:100 { exit(); }"
+        "end { $n = @[1]; for ($i : 0..1000) { $x = ctx; } print(@[1] - $n); @end = $n; }"
+    )
+    text = text.replace("$x = ctx;", "@round = $i;")
+    done = run(script(text, ""), missing)
+    assert done.returncode == 0, done.stderr
+    out = done.stdout
+    assert out.startswith("0\n")
+    (at_end,) = re.findall(r"@end: (\d+)", out)
+    assert re.findall(r"@\[[12]\]: (\d+)", out) == [at_end, at_end]
 
 
 @pytest.mark.slow

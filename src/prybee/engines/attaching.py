@@ -111,6 +111,21 @@ def detach(attached: Sequence[Link]) -> None:
     leave([fd for fd in rest if fd >= 0])
 
 
+def leave_stopped(attached: Sequence[Link]) -> list[Link]:
+    """Leaves perf events to a process in the background whose programs do nothing any more.
+
+    Returns:
+        The links of other kinds, which are still to be closed.
+    """
+    events = [each for each in attached if isinstance(each, links.PerfLink) and each.plain]
+    if events:
+        # Closing one waits for all programs that have begun before they were stopped.
+        events[0].close()
+        leave([link.release() for link in events[1:]])
+    left = {id(link) for link in events}
+    return [link for link in attached if id(link) not in left]
+
+
 def _tracepoint(way: p.TracepointAttach, program: Program, machine: Machine) -> list[Link]:
     tracefs = machine().tracefs
     number = tracefs.event_id(way.category, way.event)

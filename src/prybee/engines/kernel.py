@@ -13,6 +13,7 @@ The life of an engine, each step at most once and in this order, none of them re
 
 from __future__ import annotations
 
+import sys
 import time
 
 from prybee.data import Data
@@ -314,6 +315,10 @@ class KernelEngine:
 
         A scalar map has one element with an empty key; a scalar histogram one for each bucket
         that is not zero on all CPUs, whose key is the bucket's number (u64).
+            stop = self.plan.globals.stop
+            if stop >= 0 and self._globals is not None:
+                self.globals[stop : stop + 8] = (1).to_bytes(8, sys.byteorder)
+                attached = attaching.leave_stopped(attached)
         """
         if script_map.storage != "global":
             kernel_map = self.maps[script_map.spec]

@@ -156,6 +156,7 @@ def _assemble(
             cpu_slots=lowering.globals.cpu_slots,
             request=lowering.walk_words[0] if lowering.walks else -1,
             resume=lowering.walk_words[1] if lowering.walks else -1,
+            stop=lowering.stop,
         ),
         counters=tuple(lowering.counters.specs.values()),
         btf=btf,

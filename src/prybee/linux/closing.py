@@ -10,6 +10,10 @@ The first wait is shared by those who wait at the same time, so links are closed
 The second is under a lock of the kernel's and cannot be shared.  But once its link is gone no
 program runs for that event: :func:`leave` lets a process in the background close what is left.
 (One link for many places, as uprobe_multi has it, has none of these costs.)
+
+Before Linux 5.15 there are no links, and all is under that lock: 70 kprobes take 2.4 s (5.10).
+Programs look at a word then that tells them to leave at once (``Globals.stop``), and all events but
+one are left to the background.
 """
 
 from __future__ import annotations

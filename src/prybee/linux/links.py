@@ -85,13 +85,17 @@ class Link(KernelObject):
 
 
 class PerfLink(Link):
-    """An attachment to a perf event, which it owns: closing detaches, then closes the event."""
+    """An attachment to a perf event, which it owns: closing detaches, then closes the event.
 
-    __slots__ = ("event",)
+    ``plain`` tells that there is no link of the kernel: the event itself runs the program.
+    """
 
-    def __init__(self, fd: int, event: PerfEvent | None, target: str) -> None:
+    __slots__ = ("event", "plain")
+
+    def __init__(self, fd: int, event: PerfEvent | None, target: str, plain: bool = False) -> None:
         super().__init__(fd, "perf_event", target)
         self.event = event
+        self.plain = plain
 
     def close(self) -> None:
         """Detaches, and closes the event."""
@@ -99,6 +103,11 @@ class PerfLink(Link):
         event, self.event = self.event, None
         if event is not None:
             event.close()
+
+    def release(self) -> int:
+        """The descriptor of one that is ``plain``, which is the caller's from now on."""
+        fd, self.fd = self.fd, -1
+        return fd
 
     def release_event(self) -> int:
         """The event's descriptor, which is the caller's from now on; -1 where there is none."""
@@ -144,7 +153,7 @@ def perf_event(
     # Before Linux 5.15 there is no such link.
     event.set_program(program.fd)
     event.enable()
-    link = PerfLink(event.fd, None, event.what)
+    link = PerfLink(event.fd, None, event.what, plain=True)
     event.fd = -1
     return link
 

@@ -272,6 +272,8 @@ class Globals(Data):
     # u64 each: which walk a program asks for, and where it is to go on (language/lower/walks.py).
     request: int = -1
     resume: int = -1
+    # u64: what makes programs of perf events leave at once, where these are slow to detach.
+    stop: int = -1
 
 
 class Plan(Data):

@@ -28,7 +28,7 @@ MANY = "many"
 # Places behind the start of a function, and functions that have a program each.
 _INSIDE = "inside"
 _ALONE = "alone"
-# Attaching so many takes a second or so, and detaching as well.
+# Attaching so many takes a second or so.
 _MANY_SINGLE = 20
 _OVERRIDDEN = "overridden"
 MULTI_ATTACH_TYPE = "trace_kprobe_multi"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from prybee.compiler.ir import Module
+from prybee.compiler.ir import I64, Module
 from prybee.language.lower import globals as global_data
 from prybee.language.lower import loops
 from prybee.language.lower.globals import GlobalData
@@ -120,6 +120,8 @@ class ScriptLowering:
         self._record_ids: dict[RecordSpec, int] = {}
         self.storages: dict[str, Storage] = {}
         self._exits: int | None = None
+        # Offset in the global data of the word that makes programs leave at once; -1: none.
+        self.stop = -1
         self.walks: list[WalkSpec] = []
         self._walk_words: tuple[int, int] | None = None
         for symbol in checker.maps.values():
@@ -271,6 +273,8 @@ class ScriptLowering:
         if ours:
             # Programs of no other type can be run by user space.
             variant.context.program_type = "raw_tracepoint"
+        if not ours and variant.context.program_type in _SLOW_TO_DETACH:
+            self._unless_stopped(handler)
         variant.context.prologue(handler)
         if ours:
             walks.begin(handler, body)
@@ -296,6 +300,23 @@ class ScriptLowering:
             walks.finish(handler)
         return module
 
+    def _unless_stopped(self, handler: Handler) -> None:
+        """Leave the handler once the trace has ended, where detaching takes long.
+
+        Before there were links for perf events (Linux 5.15) each of them is closed in its turn, in
+        a tenth of a second; programs that leave at once are as good as gone meanwhile.
+        """
+        if self.can("perf_link"):
+            return
+        if self.stop < 0:
+            self.stop = self.globals.single(8).offset
+        inside, outside = handler.block("running"), handler.block("stopped")
+        stopped = handler.b.load(I64, handler.global_pointer(self.stop), 0)
+        handler.b.branch(handler.b.icmp("ne", stopped, 0), outside, inside, False)
+        handler.start(outside)
+        handler.b.ret(handler.context.return_value)
+        handler.start(inside)
+
     def _filter(self, handler: Handler, variant: Variant, pid: int) -> None:
         """Leave the handler unless process ``pid`` runs."""
         from prybee.language import tree
@@ -313,6 +334,9 @@ class ScriptLowering:
         handler.b.ret(variant.context.return_value)
         handler.start(inside)
 
+
+# Types of the programs that perf events of functions and of tracepoints run.
+_SLOW_TO_DETACH = ("kprobe", "tracepoint")
 
 _KINDS = {
     "hash": "hash",
