@@ -297,6 +297,17 @@ def test_fentry_by_kprobes(breakpoints: TableTarget, script: str, names: str) ->
             "path() needs pointers that the kernel vouches for, and fentry probes run as kprobes",
             "d_name.name",
         ),
+        (
+            "fexit:vfs_read { $c = socket_cookie(retval); }",
+            "socket_cookie() wants a socket whose type the verifier knows, and this kernel runs "
+            "fexit probes as kprobe ones, where it knows none",
+            "use a rawtracepoint that has a socket, such as rawtracepoint:sock_rcvqueue_full",
+        ),
+        (
+            'fentry:vfs_read { $r = skboutput("a.pcap", args.file, 1, 0); }',
+            "skboutput() wants a packet whose type the verifier knows",
+            "use a rawtracepoint that has a packet, such as rawtracepoint:net_dev_start_xmit",
+        ),
     ],
 )
 def test_what_breakpoints_cannot(

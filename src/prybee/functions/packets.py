@@ -47,6 +47,7 @@ class SkbOutput(Function):
     probes = TYPED
 
     def check(self, call: tree.Call, checker: Checker) -> Type:
+        _check_program(call, checker, "a packet", "net_dev_start_xmit")
         literal_text(call, 0, checker)
         skb = argument_type(call, 1)
         if known(skb) and not _points_to(skb, "sk_buff"):
@@ -98,6 +99,7 @@ class SocketCookie(Function):
     probes = TYPED
 
     def check(self, call: tree.Call, checker: Checker) -> Type:
+        _check_program(call, checker, "a socket", "sock_rcvqueue_full")
         type_ = argument_type(call, 0)
         if known(type_) and not isinstance(type_, PointerType):
             checker.error(
@@ -108,6 +110,20 @@ class SocketCookie(Function):
     def lower(self, call: tree.Call, handler: Handler) -> Operand:
         sock = handler.scalar(handler.lower(expression(call, 0))).value
         return Scalar(handler.b.call("get_socket_cookie", [sock]), UINT64)
+
+
+def _check_program(call: tree.Call, checker: Checker, what: str, event: str) -> None:
+    """Refuses it where the verifier knows no types: it would only say that R1 is a scalar."""
+    context = checker.context
+    if context.program_type == "tracing" or context.provider not in TYPED:
+        return
+    if context.provider == "rawtracepoint":
+        why, instead = "this kernel shows no types (BTF)", "it takes a kernel with BTF"
+    else:
+        why = f"this kernel runs {context.provider} probes as kprobe ones, where it knows none"
+        instead = f"use a rawtracepoint that has {what}, such as rawtracepoint:{event}"
+    message = f"{call.name}() wants {what} whose type the verifier knows, and {why}"
+    checker.error(call, message, instead)
 
 
 def _points_to(type_: Type, name: str) -> bool:
