@@ -299,8 +299,7 @@ def test_fentry_by_kprobes(breakpoints: TableTarget, script: str, names: str) ->
         ),
         (
             "fexit:vfs_read { $c = socket_cookie(retval); }",
-            "socket_cookie() wants a socket whose type the verifier knows, and this kernel runs "
-            "fexit probes as kprobe ones, where it knows none",
+            "socket_cookie() wants a socket whose type the verifier knows, and this kernel runs fexit",
             "use a rawtracepoint that has a socket, such as rawtracepoint:sock_rcvqueue_full",
         ),
         (
