@@ -299,7 +299,7 @@ def test_fentry_by_kprobes(breakpoints: TableTarget, script: str, names: str) ->
         ),
         (
             "fexit:vfs_read { $c = socket_cookie(retval); }",
-            "socket_cookie() wants a socket whose type the verifier knows, and this kernel runs fexit",
+            "socket_cookie() wants a socket whose type the verifier knows, and this kernel runs f",
             "use a rawtracepoint that has a socket, such as rawtracepoint:sock_rcvqueue_full",
         ),
         (
