@@ -22,9 +22,11 @@ KERNEL = "kernel"
 JIT = "jit"
 INLINED = "inlined"
 WAKER = "waker"
+PYTHON = "python"
 
-# How a folded stack tells what a frame is, by the end of its name (flamegraph.pl's annotations).
-ANNOTATIONS = {KERNEL: "_[k]", INLINED: "_[i]", JIT: "_[j]", WAKER: "_[w]"}
+# How a folded stack tells what a frame is, by the end of its name: flamegraph.pl's annotations, and
+# one for functions of Python programs.
+ANNOTATIONS = {KERNEL: "_[k]", INLINED: "_[i]", JIT: "_[j]", WAKER: "_[w]", PYTHON: "_[p]"}
 
 # Ends of lines, and half characters that are no bytes of the input (JSON can have them).
 _BREAKING = re.compile("[\x00-\x1f\x7f\x85\u2028\u2029\ud800-\udc7f\udd00-\udfff]")

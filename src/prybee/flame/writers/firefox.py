@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 
-from prybee.flame.profile import INLINED, JIT, KERNEL, PLAIN, WAKER
+from prybee.flame.profile import INLINED, JIT, KERNEL, PLAIN, PYTHON, WAKER
 from prybee.flame.timeline import OTHER, UNITS, scale, tracks
 
 TYPE_CHECKING = False
@@ -25,6 +25,7 @@ _GECKO_VERSION = 33  # Of a format that it is not in, but it has to be said.
 CATEGORIES = (
     ("Other", "grey", ""), ("User", "yellow", PLAIN), ("Kernel", "orange", KERNEL),
     ("JIT", "green", JIT), ("Inlined", "blue", INLINED), ("Waker", "purple", WAKER),
+    ("Python", "lightblue", PYTHON),
 )  # fmt: skip
 _CATEGORY = {kind: place for place, (_, _, kind) in enumerate(CATEGORIES) if place}
 _LIBRARY = 1  # A kind of resource.

@@ -32,7 +32,7 @@ _UNSPEAKABLE = dict.fromkeys([*range(9), 11, 12, *range(14, 32), 0xFFFE, 0xFFFF]
 _UNSPEAKABLE.update(dict.fromkeys(range(0xD800, 0xE000), "\ufffd"))
 _FLAT = re.compile(r"#[0-9a-fA-F]{6}$")
 _MINWIDTH = re.compile(r"\d*\.?\d+%?$")
-_ENDS = ("_[k]", "_[w]", "_[i]", "_[j]")
+_ENDS = ("_[k]", "_[w]", "_[i]", "_[j]", "_[p]")
 
 
 class Options(Data):
