@@ -13,7 +13,7 @@ import pytest
 from tests.live.tracing import Trace, run
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
 pytestmark = pytest.mark.live
@@ -163,6 +163,41 @@ def test_a_program_that_was_there_before(build: Callable[[str], str]) -> None:
     # All the time goes by in the kernel's own library, which C's library calls.
     assert re.search(r"^\t[0-9a-f]+ \w*clock_gettime\+\d+ \(\[vdso\]\)$", text, re.M), text
     assert re.search(r"^\t[0-9a-f]+ __libc_start_\w+\+\d+ \(/.*libc.*\)$", text, re.M), text
+
+
+@pytest.fixture
+def overlay(tmp_path: Path) -> Iterator[Path]:
+    """A folder on an overlay file system, as containers have it."""
+    below, above, seen = tmp_path / "below", tmp_path / "above", tmp_path / "seen"
+    for folder in (below, above, seen):
+        folder.mkdir()
+    # An overlay upon an overlay would be refused.
+    subprocess.run(["mount", "-t", "tmpfs", "tmpfs", above], check=True)
+    try:
+        (above / "upper").mkdir()
+        (above / "work").mkdir()
+        options = f"lowerdir={below},upperdir={above}/upper,workdir={above}/work"
+        made = subprocess.run(["mount", "-t", "overlay", "overlay", "-o", options, seen])
+        if made.returncode:
+            pytest.skip("no overlay file system can be mounted here")
+        try:
+            yield seen
+        finally:
+            subprocess.run(["umount", seen], check=True)
+    finally:
+        subprocess.run(["umount", above], check=True)
+
+
+def test_programs_on_an_overlay(build: Callable[[str], str], overlay: Path) -> None:
+    """Mappings name another device there than who looks at the files is told."""
+    inner = overlay / "bin" / "program"
+    inner.parent.mkdir()
+    shutil.copy(build("static"), inner)
+    for command in ([inner, "fork"], ["chroot", overlay, "/bin/program", "fork"]):
+        with Trace("-e", f"uprobe:{inner}:deep {{ @[ustack] = count(); }}") as trace:
+            subprocess.run(command, check=True)
+            text = trace.finish()
+        assert stacks(text) == [AGAIN], text
 
 
 def test_a_program_in_a_directory_of_its_own(build: Callable[[str], str], tmp_path: Path) -> None:

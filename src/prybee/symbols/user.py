@@ -269,18 +269,16 @@ class UserSymbols:
         name = mapping.path.removesuffix(DELETED)
         exact = f"{directory}/map_files/{mapping.start:x}-{mapping.end:x}"
         # After the process's end: by name, if that is still the same file.
-        # (An overlay file system has two devices: one in mappings, one for who looks at files.)
         named = (exact, process.root + mapping.path, mapping.path)
         for path in dict.fromkeys((*named, *self._files)):
             try:
                 status = os.stat(path)
                 if status.st_ino != mapping.inode:
                     continue
-                device = f"{os.major(status.st_dev):02x}:{os.minor(status.st_dev):02x}"
-                if path not in named and device != mapping.device:
+                if path not in named and mapping.device not in _devices(path, status):
                     continue
                 return self._open(path, name, process.root)
-            except (OSError, ElfError):
+            except (OSError, ValueError, ElfError):
                 continue
         return None
 
@@ -357,6 +355,26 @@ def _calls(addresses: Iterable[int]) -> Iterator[tuple[int, int, int]]:
     of it the code lies that led there: none for the first, a call for the others."""
     for index, address in enumerate(addresses):
         yield (address, ~address, 1) if index else (address, address, 0)
+
+
+def _devices(path: str, status: os.stat_result) -> set[str]:
+    """The devices that a file is on: an overlay file system has one for who looks at files, and
+    another in mappings.
+
+    Raises:
+        OSError, ValueError: the file cannot be mapped.
+    """
+    from mmap import MAP_PRIVATE, PROT_READ, mmap
+
+    found = {f"{os.major(status.st_dev):02x}:{os.minor(status.st_dev):02x}"}
+    with (
+        open(path, "rb") as file,
+        mmap(file.fileno(), 1, MAP_PRIVATE, PROT_READ),
+        open("/proc/self/maps", encoding="utf-8", errors="surrogateescape") as maps,
+    ):
+        fields = [line.split(maxsplit=5) for line in maps]
+    found.update(each[3] for each in fields if each[4] == str(status.st_ino))
+    return found
 
 
 def _memory(path: str, address: int, size: int) -> bytes | None:
