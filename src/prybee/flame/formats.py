@@ -58,7 +58,14 @@ class Format(Data):
         Args:
             lines: of the text, with their ends; for binary formats in any pieces.
             **options: of readers. What this one does not know has no meaning for it.
+
+        Raises:
+            FormatError: it cannot be read at all, or has not what an option asks for.
         """
+        value = options.get("value")
+        if value and self.values and value not in self.values:
+            there = ", ".join(self.values)
+            raise FormatError(f"{self.name} has no '{value}' (there are: {there})")
         own = {name: value for name, value in options.items() if name in self.options}
         profile: Profile = self._module.read(lines, **own)
         return profile

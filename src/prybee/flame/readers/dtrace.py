@@ -56,7 +56,9 @@ def read(lines: Iterable[bytes], *, includeoffset: bool = False, compat: str = "
             continue
         if (count := _COUNT.match(text)) is not None:
             if stack:
-                _add(profile, stack, int(count[1]), includeoffset and bool(compat))
+                if includeoffset and compat:
+                    stack = _without_last_offset(profile, stack, compat)
+                profile.add(reversed(stack), int(count[1]))
             else:
                 profile.quality.reject(number, text)
             stack = []
@@ -71,12 +73,19 @@ def read(lines: Iterable[bytes], *, includeoffset: bool = False, compat: str = "
     return profile
 
 
-def _add(profile: Profile, stack: list[int], count: int, leaf: bool) -> None:
-    if leaf:
-        # The peers keep offsets of all frames but the leaf.
-        frame = profile.frames[stack[0]]
-        stack[0] = profile.frame(frame.name.rpartition("+")[0] or frame.name, frame.kind)
-    profile.add(reversed(stack), count)
+def _without_last_offset(profile: Profile, stack: list[int], compat: str) -> list[int]:
+    """A stack, the leaf first, as the peers have it: with offsets, but for the leaf's.
+
+    Where the leaf has none, stackcollapse.pl loses it, up to the next that has one.
+    """
+    for place, number in enumerate(stack):
+        frame = profile.frames[number]
+        name, mark, _ = frame.name.rpartition("+")
+        if mark:
+            return [profile.frame(name, frame.kind), *stack[place + 1 :]]
+        if compat == "inferno":
+            break
+    return stack
 
 
 def _frames(profile: Profile, text: str, offset: bool, compat: str) -> list[int]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from prybee.flame.profile import Profile
+from prybee.flame.readers import jstack
 from prybee.flame.readers.java_names import shortened
 from prybee.flame.readers.text import numbered
 
@@ -18,7 +19,9 @@ _LOCK = re.compile(r"\s+- ")
 
 
 def probe(head: bytes) -> bool | None:
-    """Whether there are stack traces in a text."""
+    """Whether there are stack traces in a text, and not those of a thread dump."""
+    if jstack.probe(head):
+        return False
     return re.search(rb"^\s+at [\w.$<>/]+\([^)]*\)", head, re.M) is not None
 
 

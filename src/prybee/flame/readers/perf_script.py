@@ -9,6 +9,7 @@ import re
 
 from prybee.data import Data
 from prybee.flame.profile import Profile
+from prybee.flame.readers import perf_sched
 from prybee.flame.readers.perf_frames import FRAME, Frames, with_marks, with_sources
 from prybee.flame.samples import Samples
 
@@ -28,6 +29,9 @@ _HEADER = re.compile(
 _WHEN = re.compile(rb"(?:\s+\[(\d+)\])?(?:\s+[-.\w]{4,6})?\s+(\d+)\.(\d+):\s")
 # Other records, which `perf script --show-mmap-events` and the like print, and how much is lost.
 _OTHER = re.compile(rb"\bPERF_RECORD_(?:LOST(?:_SAMPLES)?\b.*?(\d+)|\w+)")
+# What `perf script -F +srcline` prints below a frame.
+_SOURCE = re.compile(rb"  (?:\S+:\d+|\S*\[[0-9a-f]+\])?\s*$")
+_HAS_SOURCES = "places in the source are in the text: --srcline puts them behind the names"
 
 
 class Options(Data):
@@ -57,7 +61,9 @@ class Options(Data):
 
 
 def probe(head: bytes) -> bool | None:
-    """Whether a text begins as that of ``perf script`` does."""
+    """Whether a text begins as that of ``perf script`` does, without what another reader wants."""
+    if perf_sched.probe(head):
+        return False
     event = False
     for line in head.splitlines()[:200]:
         if event and FRAME.match(line):
@@ -162,6 +168,9 @@ class _Reader:
                 if begun is None:
                     if (lost := _OTHER.search(line)) is not None:
                         quality.lost += int(lost[1] or 0)
+                    elif stack and _SOURCE.match(line):
+                        if _HAS_SOURCES not in quality.notes:
+                            quality.notes.append(_HAS_SOURCES)
                     else:
                         quality.reject(number, line.decode(errors="replace").rstrip())
                     continue

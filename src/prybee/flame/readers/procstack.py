@@ -35,7 +35,7 @@ def probe(head: bytes) -> bool | None:
         return False
     behind = next((line for line in lines[process + 1 :] if line.strip()), None)
     if behind is None:
-        return None
+        return False
     return _THREAD.match(behind) is not None or (
         _FRAME.match(behind) is not None and re.search(r"\(.*\)|\]", behind) is not None
     )

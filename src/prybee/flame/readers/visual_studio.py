@@ -90,6 +90,8 @@ class _Columns:
 
     def __init__(self, head: list[str], wanted: str) -> None:
         there = [name for name, (column, _) in _VALUES.items() if column in head]
+        if "calls" not in there and "time" in there:
+            there.remove("time")  # It is told of one call.
         if not there or (wanted and wanted not in there):
             raise FormatError(
                 f"Visual Studio's table has no {wanted or 'values'} "
