@@ -23,6 +23,7 @@ STEP = 20
 CHOSEN = {
     "task:task_rename", "block:block_rq_insert", "tcp:tcp_cong_state_set", "fib:fib_table_lookup",
     "csd_function_exit", "mm_lru_insertion", "kfree_skb", "consume_skb", "sched_switch",
+    "neigh_create", "kfree",
 }  # fmt: skip
 # Members of a struct that are looked at.
 MEMBERS = 4

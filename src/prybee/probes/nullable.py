@@ -25,6 +25,7 @@ _EVENTS = frozenset(
         "posix_lock_inode",
         "qdisc_dequeue",
         "sched_pi_setprio",
+        "sched_process_wait",
         "sched_stick_numa",
         "sched_swap_numa",
         "tcp_send_reset",

@@ -56,6 +56,8 @@ class TypedArguments(ProbeContext):
         # The verifier lets no program load an argument of some types: all are read by a helper
         # then, for which any memory of the kernel will do.
         self.by_helper = any(opaque(btf, parameter.type) for parameter in parameters)
+        # Where arguments are of which it loads none before Linux 6.16.
+        self._constant = self._offsets_of_constant()
 
     @property
     def size(self) -> int:
@@ -102,10 +104,32 @@ class TypedArguments(ProbeContext):
         assert type_ is not None
         return self.place(handler, 0, type_)
 
+    def lower_args_member(self, name: str, type_: Type, handler: Handler) -> Operand | None:
+        if not self._constant or self.by_helper:
+            return None
+        record = self.args_type(handler.script.checker)
+        assert isinstance(record, StructType)
+        offset = record.members[name].offset
+        if offset not in self._constant:
+            return None
+        return handler.load(self.place(handler, offset, type_))
+
+    def _offsets_of_constant(self) -> frozenset[int]:
+        """Where arguments are that point to constants of no type (``const void *``)."""
+        btf = self._btf
+        found = []
+        offset = 0
+        for parameter in self._parameters:
+            plain = btf.strip(parameter.type)
+            if btf.kind(plain) == "ptr" and (target := btf.target(plain)) and not btf.strip(target):
+                found.append(offset)
+            offset += words(btf, parameter.type) * WORD
+        return frozenset(found)
+
     def place(self, handler: Handler, offset: int, type_: Type) -> Place:
         """Part of the context, ``offset`` bytes in."""
         pointer = context_pointer(handler)
-        if self.by_helper:
+        if self.by_helper or offset in self._constant:
             # What the verifier takes for a pointer that may be NULL allows nothing but a test; as
             # a number from memory it can be followed by helpers.
             return Place(handler.b.ptr_to_int(pointer), offset, type_, KERNEL)
