@@ -121,6 +121,49 @@ def waiting(program: Path) -> Iterator[subprocess.Popen[bytes]]:
         process.kill()
 
 
+VARIABLE = r"""
+#include <stdio.h>
+static volatile long counter;
+int main(int count, char **words)
+{
+    if (count > 1) {
+        counter = words[0][0];
+        return counter == 0;
+    }
+    puts("ready");
+    fflush(stdout);
+    while (getchar() == 'w')
+        counter++;
+    return 0;
+}
+"""
+
+
+def test_variables_of_a_program(tmp_path: Path) -> None:
+    """By name, in a program that is put somewhere else each time, and in one that is not."""
+    (tmp_path / "main.c").write_text(VARIABLE)
+    for how in ("-pie", "-no-pie"):
+        path = tmp_path / f"program{how}"
+        subprocess.run(["gcc", "-fPIE", how, "-o", path, tmp_path / "main.c"], check=True)
+        script = f"watchpoint:{path}:counter:8:w {{ @[probe] = count(); }}"
+        with subprocess.Popen([path], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+            assert process.stdin is not None
+            assert process.stdout is not None
+            assert process.stdout.readline() == b"ready\n"
+            with Trace("-p", str(process.pid), "-e", script) as trace:
+                process.stdin.write(b"www\n")
+                process.stdin.close()
+                process.wait()
+                out = trace.wait()
+        assert f"@[watchpoint:{path}:counter:8:w]: 3" in out
+        if how == "-no-pie":
+            # The kernel writes, too: it clears what has no value from the start.
+            script = script.replace("{", "/usermode/ {")
+            done = run("-q", "-e", script, "-c", f"{path} once")
+            assert done.returncode == 0, done.stderr
+            assert f"@[watchpoint:{path}:counter:8:w]: 1" in done.stdout
+
+
 def counted(output: str) -> dict[str, int]:
     """``@name: number`` lines."""
     return {name: int(number) for name, number in re.findall(r"^(@\S*): (\d+)$", output, re.M)}

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import subprocess
+from shutil import which
+
 import pytest
 
 from prybee.btf import Btf
 from prybee.btf.builder import BtfBuilder
+from prybee.elf import ElfFile
 from prybee.language import attach_point
 from prybee.language.config_table import Config
 from prybee.language.registry import ExpandScope, ProbeSyntaxError
@@ -65,15 +69,16 @@ ALIGNED = (
     "watchpoint of its own"
 )
 FORMS = (
-    "write it as watchpoint:ADDRESS:LENGTH:MODE or watchpoint:KERNEL_VARIABLE+OFFSET:LENGTH:MODE"
+    "write it as watchpoint:ADDRESS:LENGTH:MODE or watchpoint:KERNEL_VARIABLE+OFFSET:LENGTH:MODE "
+    "or watchpoint:FILE:VARIABLE+OFFSET:LENGTH:MODE"
 )
 NO_ARGUMENT = (
     "what an argument points to cannot be watched by itself: print the argument in a uprobe or "
     "kprobe, and watch that address"
 )
 NOT_LISTED = (
-    "variables are listed by kernels with CONFIG_KALLSYMS_ALL=y, to root; those of a program are "
-    "watched by their address"
+    "variables are listed by kernels with CONFIG_KALLSYMS_ALL=y, to root; those of a program by "
+    "its file: watchpoint:FILE:counter:LENGTH:MODE, with -p PID"
 )
 
 
@@ -120,6 +125,65 @@ def test_what_cannot_be_watched(text: str, message: str, hint: str) -> None:
         expand(text, KERNEL)
     assert str(caught.value) == message
     assert "".join(caught.value.hints) == hint
+
+
+VARIABLES = """
+long counter; static int fixed[4] = {1}; __thread int own;
+int main(void) { return counter + fixed[0] + own; }
+"""
+
+
+@pytest.fixture(scope="module", params=["-pie", "-no-pie"])
+def program(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> str:
+    if which("gcc") is None:
+        pytest.skip("builds a program to watch: needs gcc")
+    folder = tmp_path_factory.mktemp("variables")
+    (folder / "main.c").write_text(VARIABLES)
+    path = str(folder / f"program{request.param}")
+    subprocess.run(["gcc", "-fPIE", request.param, "-o", path, folder / "main.c"], check=True)
+    return path
+
+
+def test_variables_of_programs(program: str) -> None:
+    """At their link-time addresses, and as much further as the process has the file."""
+    moved = 0 if program.endswith("-no-pie") else 0x5550_0000_0000
+    with ElfFile.open(program) as elf:
+        target = TableTarget(elf_files={program: elf}, load_offsets={(program, 7): moved})
+        for text, symbol, offset in (
+            ("counter:8:w", "counter", 0),
+            ("fixed+4:4:rw", "fixed", 4),
+            ("main:1:x", "main", 0),
+        ):
+            (match,) = expand(f"watchpoint:{program}:{text}", target, pid=7)
+            assert match.name == f"watchpoint:{program}:{text}"
+            (found,) = elf.symbols(symbol)
+            assert match.data[0] == found.value + moved + offset
+
+
+def test_variables_of_programs_that_cannot_be_watched(program: str) -> None:
+    with ElfFile.open(program) as elf:
+        target = TableTarget(elf_files={program: elf})
+
+        def refused(text: str, pid: int | None = 7, child: bool = False) -> tuple[str, str]:
+            with pytest.raises(ProbeSyntaxError) as caught:
+                expand(f"w:{program}:{text}", target, pid=pid, child=child)
+            return str(caught.value), "".join(caught.value.hints)
+
+        assert refused("counter:8:w", None) == (
+            f"the variable counter is in the memory of each process that runs {program}",
+            "-p PID says which of them is watched",
+        )
+        assert refused("conter:8:w") == (
+            f"'{program}' has no variable or function 'conter'",
+            "did you mean 'counter'?",
+        )
+        assert refused("own:4:w")[0] == f"every thread of '{program}' has a 'own' of its own"
+        assert refused("12:4:w")[0] == "Invalid watchpoint address: 12 is no variable's name"
+        if not program.endswith("-no-pie"):
+            assert refused("counter:8:w")[0] == f"process 7 has not mapped {program}"
+            message, hint = refused("counter:8:w", child=True)
+            assert message.startswith(f"where {program} will be is not known before it runs: ")
+            assert hint == "start it first and use -p PID, or link it with -no-pie"
 
 
 def test_variables_that_every_cpu_has_are_told_by_types_too() -> None:

@@ -27,6 +27,7 @@ SHN_UNDEF = 0
 
 # Symbol types and bindings, by number.
 SYMBOL_KINDS = {0: "notype", 1: "object", 2: "func", 5: "object", 6: "tls", 10: "ifunc"}
+STT_OBJECT = 1
 STT_FUNC = 2
 STT_GNU_IFUNC = 10
 SYMBOL_BINDINGS = {0: "local", 1: "global", 2: "weak", 10: "unique"}

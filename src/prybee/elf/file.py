@@ -381,6 +381,10 @@ class ElfFile:
             names.update(table.function_names())
         return sorted(name.decode("utf-8", "backslashreplace") for name in names)
 
+    def variable_names(self) -> list[str]:
+        """The names of all variables, sorted, each once."""
+        return sorted({name for table in self._all_tables for name in table.variable_names()})
+
     def match(self, pattern: str) -> list[Symbol]:
         """The defined functions whose name matches a glob (``*``, ``?``, ``[…]``), by name.
 

@@ -202,6 +202,13 @@ class SymbolTable:
         names.discard(b"")
         return names
 
+    def variable_names(self) -> set[str]:
+        """The names of all variables, without versions."""
+        size, info = self.layout.size, 4 if self._wide else 12
+        kinds = self.entries[info::size]
+        objects = [number for number, kind in enumerate(kinds) if kind & 15 == c.STT_OBJECT]
+        return {self.symbol(number).name for number in objects}
+
     def functions(self, matches: Callable[[bytes], object]) -> Iterator[Symbol]:
         """The defined functions whose name ``matches`` accepts, in the table's order."""
         text = self.text

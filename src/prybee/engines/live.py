@@ -416,6 +416,13 @@ class LiveTarget(Target):
         found = self._debug_files[path]
         return found.info if found is not None else None
 
+    def load_offset(self, path: str, pid: int) -> int | None:
+        """What is added to link-time addresses where a process runs it; None: it does not."""
+        from prybee.symbols.placed import load_offset
+
+        elf = self.elf(path)
+        return load_offset(elf, path, pid, self.page_size) if elf is not None else None
+
     def kernel_debug_file(self) -> str:
         """Path of the file with the running kernel's debug information; empty where none is."""
         from prybee.engines import kernel_debug

@@ -143,6 +143,13 @@ class Target:
         """
         return None
 
+    def load_offset(self, path: str, pid: int) -> int | None:
+        """What is added to the link-time addresses of an object file where a process runs it.
+
+        None where the process has not mapped it.
+        """
+        return None
+
     def kernel_debug_file(self) -> str:
         """Path of an object file with the kernel's debug information; empty where there is none."""
         return ""

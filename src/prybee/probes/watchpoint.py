@@ -33,17 +33,28 @@ _NO_ARGUMENTS = (
 
 
 class Watchpoint(ProbeType):
-    """``watchpoint:address:length:mode``; the address may be the name of a kernel's variable."""
+    """``watchpoint:address:length:mode``; the address may be the name of a variable.
+
+    Behind the name of a file it is one of that program, without one the kernel's.
+    """
 
     names = ("watchpoint", "w")
-    syntax = ("watchpoint:ADDRESS:LENGTH:MODE", "watchpoint:KERNEL_VARIABLE+OFFSET:LENGTH:MODE")
+    syntax = (
+        "watchpoint:ADDRESS:LENGTH:MODE",
+        "watchpoint:KERNEL_VARIABLE+OFFSET:LENGTH:MODE",
+        "watchpoint:FILE:VARIABLE+OFFSET:LENGTH:MODE",
+    )
     summary = "memory is read, written or executed (modes r, w, x)"
-    counts = (3,)
+    counts = (3, 4)
     pid_filter = "attach"
 
     def expand(self, point: AttachPoint, scope: ExpandScope) -> Sequence[Match]:
-        address, length, mode = self.arguments(point)
-        where = self._address(address, scope)
+        *file, address, length, mode = self.arguments(point)
+        if file:
+            shown, where = self._of_program(file[0], address, scope)
+        else:
+            where = self._address(address, scope)
+            shown = address if _SYMBOL.fullmatch(address) else f"{where:#x}"
         if where == 0:
             raise ProbeSyntaxError("watchpoint must be attached to a non-zero address")
         size = self._number(length, "length")
@@ -55,7 +66,6 @@ class Watchpoint(ProbeType):
         # Of an instruction the first byte is watched, wherever it is.
         if watching is not None and mode != "x":
             _check_place(where, size, watching.block, scope.target.arch)
-        shown = address if _SYMBOL.fullmatch(address) else f"{where:#x}"
         return [Match(f"watchpoint:{shown}:{size}:{mode}", (self.name,), (where, size, mode))]
 
     def _check_mode(self, mode: str, watching: Watching | None) -> None:
@@ -67,6 +77,21 @@ class Watchpoint(ProbeType):
             raise ProbeSyntaxError(
                 f"invalid watchpoint mode: {mode}", f"supported modes: {','.join(watching.modes)}"
             )
+
+    def miscounted(self, given: int) -> ProbeSyntaxError:
+        # In the words for what is not of a program.
+        return self.malformed(f"{self.name} probe type requires 3 arguments, found {given}")
+
+    def _of_program(self, file: str, text: str, scope: ExpandScope) -> tuple[str, int]:
+        """How a variable of a program is shown, and where it is."""
+        from prybee.probes import program_variable
+
+        named = _SYMBOL.fullmatch(text)
+        if named is None:
+            raise self.malformed(f"Invalid watchpoint address: {text} is no variable's name")
+        symbol, offset = named.groups()
+        path, address = program_variable.place(file, symbol, scope)
+        return f"{path}:{text}", address + (self._number(offset, "offset") if offset else 0)
 
     def _address(self, text: str, scope: ExpandScope) -> int:
         named = _SYMBOL.fullmatch(text)
@@ -82,7 +107,7 @@ class Watchpoint(ProbeType):
             raise ProbeSyntaxError(
                 f"Invalid watchpoint address: the kernel has no variable or function '{symbol}'",
                 "variables are listed by kernels with CONFIG_KALLSYMS_ALL=y, to root; those of a "
-                "program are watched by their address",
+                f"program by its file: watchpoint:FILE:{symbol}:LENGTH:MODE, with -p PID",
             )
         btf = scope.target.btf
         if address < _KERNEL or (btf is not None and btf.find(symbol, "var")):
