@@ -86,7 +86,7 @@ _JAVA = ("shorten", "no_pkgs")
 # In the order of asking: those that are easily told apart are asked first.
 FORMATS = (
     Format("perf.data", "the file of `perf record`", "perf_data.reader", _PERF),
-    Format("pprof", "pprof's profile.proto, gzipped or not", "readers.pprof"),
+    Format("pprof", "pprof's profile.proto, gzipped or not", "readers.pprof", ("value",)),
     Format("firefox", "profiles of profiler.firefox.com", "readers.firefox", ("samples",)),
     Format("speedscope", "speedscope's JSON", "readers.speedscope", ("samples",)),
     Format("xctrace", "samples of `xctrace export`", "readers.xctrace", ("compat",)),

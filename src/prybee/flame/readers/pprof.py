@@ -6,7 +6,7 @@ import gzip
 import zlib
 
 from prybee.dwarf.abbrevs import uleb
-from prybee.flame.profile import INLINED, PLAIN, Profile
+from prybee.flame.profile import INLINED, PLAIN, FormatError, Profile
 from prybee.flame.writers.pprof import (
     FUNCTION,
     LOCATION,
@@ -18,7 +18,7 @@ from prybee.flame.writers.pprof import (
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
 
 def probe(head: bytes) -> bool | None:
@@ -31,12 +31,16 @@ def probe(head: bytes) -> bool | None:
     return head[:1] == b"\x0a" and head[2:3] == b"\x08"
 
 
-def read(lines: Iterable[bytes], value: int = 0) -> Profile:
+def read(lines: Iterable[bytes], *, value: str = "") -> Profile:
     """Reads samples.
 
     Args:
         lines: the data, in any pieces.
-        value: which of the values of each sample counts.
+        value: which of the values of each sample counts: its name (``cpu``, ``alloc_space`` …), or
+            its number from 0; empty for the first.
+
+    Raises:
+        FormatError: there is no such value.
     """
     data = b"".join(lines)
     profile = Profile()
@@ -47,7 +51,7 @@ def read(lines: Iterable[bytes], value: int = 0) -> Profile:
     return profile
 
 
-def _read(profile: Profile, data: bytes, value: int) -> None:
+def _read(profile: Profile, data: bytes, wanted: str) -> None:
     strings: list[str] = []
     tables: dict[int, list[dict[int, list[int | bytes]]]] = {}
     for field, content in _fields(data):
@@ -55,9 +59,12 @@ def _read(profile: Profile, data: bytes, value: int) -> None:
             strings.append(_bytes(content).decode(errors="replace"))
         elif field in (SAMPLE_TYPE, SAMPLE, MAPPING, LOCATION, FUNCTION):
             tables.setdefault(field, []).append(_message(_bytes(content)))
-    kinds = tables.get(SAMPLE_TYPE, [])
+    kinds = [
+        (strings[_first(each, 1)], strings[_first(each, 2)]) for each in tables.get(SAMPLE_TYPE, [])
+    ]
+    value = _value([name for name, _ in kinds], wanted)
     if value < len(kinds):
-        unit = strings[_first(kinds[value], 2)]
+        unit = kinds[value][1]
         profile.unit = {"count": "samples", "nanoseconds": "ns"}.get(unit, unit)
     names = {_first(each, 1): strings[_first(each, 2)] for each in tables.get(FUNCTION, [])}
     modules = {_first(each, 1): strings[_first(each, 5)] for each in tables.get(MAPPING, [])}
@@ -76,6 +83,17 @@ def _read(profile: Profile, data: bytes, value: int) -> None:
         ids, values = _numbers(each.get(1, [])), _numbers(each.get(2, []))
         weight = values[value] - (1 << 64 if values[value] >> 63 else 0)
         profile.add([frame for number in reversed(ids) for frame in locations[number]], weight)
+
+
+def _value(names: Sequence[str], wanted: str) -> int:
+    """The place of a value."""
+    if wanted in names:
+        return names.index(wanted)
+    if wanted.isdecimal() and int(wanted) < len(names):
+        return int(wanted)
+    if wanted:
+        raise FormatError(f"pprof's file has no '{wanted}' (there are: {', '.join(names)})")
+    return 0
 
 
 def _fields(data: bytes) -> Iterator[tuple[int, int | bytes]]:
