@@ -185,9 +185,10 @@ STEPS = st.lists(
 def test_a_model(steps: list[tuple[int, str, int]]) -> None:
     """Programs as compilers write them, beside the states that they stand for."""
     code = bytearray()
-    cfa, fp = (X86.sp, 8), None
+    cfa = (X86.sp, 8)
+    fp: int | None = None
     here = 0
-    want = {0: (cfa, None)}
+    want: dict[int, tuple[tuple[int, int], int | None]] = {0: (cfa, None)}
 
     def leb(value: int) -> bytes:
         out = bytearray()

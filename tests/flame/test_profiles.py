@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -56,6 +57,13 @@ KEEP void toucher(void) {
     }
     sink++;
 }
+KEEP void allocates(void) {
+    void *volatile p = malloc(3000);
+    void *volatile q = calloc(10, 100);
+    free(p);
+    free(q);
+    sink++;
+}
 static int word = 1;
 KEEP void waiter(void) {
     ask(SYS_futex, (long)&word, 0, 1, 0);
@@ -74,6 +82,8 @@ int main(int argc, char **argv) {
     if (!strcmp(what, "sleep"))
         for (int n = 0; n < 30; n++) sleeper();
     if (!strcmp(what, "touch")) toucher();
+    if (!strcmp(what, "allocate"))
+        for (int n = 0; n < 4000; n++) allocates();
     if (!strcmp(what, "lock")) {
         pthread_t thread;
         pthread_create(&thread, 0, waker, 0);
@@ -81,6 +91,37 @@ int main(int argc, char **argv) {
         pthread_join(thread, 0);
     }
     return 0;
+}
+"""
+
+# Compiled without frame pointers, as libraries are.
+BARE = r"""
+#include <stdlib.h>
+volatile long sink;
+__attribute__((noinline)) int compare(const void *a, const void *b) {
+    for (int i = 0; i < 50; i++) sink += i;
+    return *(const int *)a - *(const int *)b;
+}
+__attribute__((noinline)) void sorter(int *v, int n) {
+    for (int i = 0; i < n; i++) v[i] = (i * 7919) % n;
+    qsort(v, n, sizeof *v, compare);
+    sink++;
+}
+__attribute__((noinline)) void outer(int *v, int n) { sorter(v, n); sink++; }
+int main(void) {
+    static int v[1000];
+    for (;;) outer(v, 1000);
+}
+"""
+INLINED = r"""
+#include <time.h>
+volatile long sink;
+static inline __attribute__((always_inline)) void spin(void) {
+    for (int i = 0; i < 100000; i++) sink += i;
+}
+int main(void) {
+    clock_t end = clock() + CLOCKS_PER_SEC / 2;
+    while (clock() < end) spin();
 }
 """
 
@@ -93,6 +134,15 @@ def program(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "known.c").write_text(PROGRAM)
     command = ["gcc", "-O1", "-g", "-fno-omit-frame-pointer", "-fno-optimize-sibling-calls"]
     subprocess.run([*command, "-pthread", "-o", folder / "known", folder / "known.c"], check=True)
+    return folder / "known"
+
+
+@pytest.fixture(scope="module")
+def bare(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("bare")
+    (folder / "known.c").write_text(BARE)
+    command = ["gcc", "-O2", "-fomit-frame-pointer", "-fno-optimize-sibling-calls"]
+    subprocess.run([*command, "-o", folder / "known", folder / "known.c"], check=True)
     return folder / "known"
 
 
@@ -149,10 +199,15 @@ def test_page_faults(program: Path) -> None:
 
 
 def test_allocations(program: Path) -> None:
-    found = profile("alloc", f"{program} touch")
-    # The C library's function has no frame of its own yet: the kernel misses its caller.
-    asked = sum(w for s, w in found.items() if "main" in s.split(";"))
-    assert asked == pytest.approx(20 << 20, rel=0.05)
+    found = profile("alloc", f"{program} allocate")
+    asked = {"malloc": 0.0, "calloc": 0.0}
+    for stack, weight in found.items():
+        frames = stack.split(";")
+        if frames[-1] in asked and frames[-2] == "allocates" and "main" in frames:
+            asked[frames[-1]] += weight
+    # A stack is taken for each half a mebibyte.
+    assert sum(asked.values()) == pytest.approx(4000 * 4000, rel=0.1)
+    assert asked["malloc"] > asked["calloc"]
 
 
 def test_locks(program: Path) -> None:
@@ -167,6 +222,15 @@ def test_system_calls(program: Path) -> None:
     assert sum(naps.values()) == 30
 
 
+def test_who_wakes_whom(program: Path) -> None:
+    """The thread that ends the wait, and the system call that does it."""
+    found = profile("wake", f"{program} lock")
+    stack = max((s for s in found if "waker" in s.split(";")), key=found.__getitem__).split(";")
+    assert stack[:2] == ["known", "known"]
+    assert stack.index("waker") < stack.index("try_to_wake_up_[k]")
+    assert any("futex" in frame for frame in stack)
+
+
 def test_wake_ups(program: Path) -> None:
     # The timer's interrupt wakes it: whoever runs then is on the stack.
     done = subprocess.run(
@@ -174,6 +238,44 @@ def test_wake_ups(program: Path) -> None:
         capture_output=True, text=True, check=True,
     )  # fmt: skip
     assert "try_to_wake_up_[k]" in done.stdout
+
+
+def test_code_without_frame_pointers(bare: Path) -> None:
+    """The C library calls back: all frames are there by ``.eh_frame``, few by frame pointers."""
+    whole = ["main", "outer", "sorter"]
+    for words, low, high in (([], 0.9, 1.0), (["--unwind", "fp"], 0.0, 0.5)):
+        found = profile("cpu", str(bare), "-F", "499", "-d", "2s", *words)
+        inside = {s: w for s, w in found.items() if s.split(";")[-1] == "compare"}
+        good = sum(
+            w
+            for s, w in inside.items()
+            if [f for f in s.split(";") if f in whole] == whole
+            and any("qsort" in f for f in s.split(";"))
+        )
+        assert low <= good / sum(inside.values()) <= high, found
+
+
+def test_the_cost_is_told(program: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "prybee", "flame", "cpu", "-d", "300ms"],
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert re.search(
+        r"^cost: \d+\.\d\d % of one CPU in \d+\.\d s: \d+\.\d\d % for \d+ runs of programs, "
+        r"\d+\.\d\d % for prybee; no samples lost$",
+        done.stderr, re.MULTILINE,
+    ), done.stderr  # fmt: skip
+
+
+def test_inlined_functions(tmp_path: Path) -> None:
+    (tmp_path / "inlined.c").write_text(INLINED)
+    path = tmp_path / "known"
+    subprocess.run(["gcc", "-O2", "-g", "-o", path, tmp_path / "inlined.c"], check=True)
+    plain = profile("cpu", str(path), "-F", "499")
+    assert not any("main;spin" in stack for stack in plain)
+    found = profile("cpu", str(path), "-F", "499", "--inline")
+    with_it = sum(w for s, w in found.items() if "main;spin_[i]" in s)
+    assert with_it > 0.8 * sum(found.values()), found
 
 
 def test_every_kind_makes_a_page(program: Path, tmp_path: Path) -> None:

@@ -275,6 +275,17 @@ def test_the_caller_of_malloc(
     assert [names for names, _ in found] == [["malloc", "allocates", *START]], found
 
 
+def test_the_caller_of_malloc_from_the_beginning(program: str) -> None:
+    """Also before anything is known of the process."""
+    script = (
+        "config = { unwind = eh_frame } "
+        "uprobe:libc:malloc /arg0 == 77/ { @[ustack] = count(); } interval:ms:500 { exit(); }"
+    )
+    found = stacks(run("-c", f"{program} plain", "-e", script).stdout)
+    assert found
+    assert {(names[0], names[1]) for names, _ in found} == {("malloc", "allocates")}, found
+
+
 def test_a_short_stack(running: Callable[..., subprocess.Popen[bytes]], program: str) -> None:
     process = running("plain")
     script = (

@@ -15,10 +15,17 @@ if TYPE_CHECKING:
     import argparse
     from typing import Any
 
+    from prybee.engines.kernel import KernelEngine
+    from prybee.engines.live import LiveTarget
+    from prybee.flame.gathering import Gatherer
     from prybee.flame.profiling import Kind
+    from prybee.output.names import Names
+    from prybee.output.sink import Sink
 
 # The longest that is traced, in milliseconds.
 _LONGEST = (1 << 31) - 1
+# Different stacks that there is room for.
+_MOST_STACKS = "16384"
 
 
 def options(commands: argparse._SubParsersAction[Any]) -> None:
@@ -37,6 +44,15 @@ def options(commands: argparse._SubParsersAction[Any]) -> None:
             help="its end says the format; default: folded stacks on standard output",
         )  # fmt: skip
         parser.add_argument("--title", default="")
+        parser.add_argument(
+            "--unwind", choices=("fp", "eh_frame"),
+            help="how stacks of programs are walked: by frame pointers; by .eh_frame (the default, "
+            "where the kernel can), where there is none by frame pointers",
+        )  # fmt: skip
+        parser.add_argument(
+            "--inline", action="store_true",
+            help="show inlined functions, where there is debug information",
+        )  # fmt: skip
         parser.add_argument("--strict", action="store_true", help="status 1 if anything was lost")
         parser.set_defaults(run=run, kind=kind)
 
@@ -58,17 +74,69 @@ def run(given: argparse.Namespace, opened: object) -> int:
     if given.pid is not None and not os.path.exists(f"/proc/{given.pid}"):
         raise PrybeeError(f"no such process: {given.pid}")
     profile = Profile(kind.unit)
-    status = _trace(given, kind, profile)
+    cost = Cost(profile)
+    status = _trace(given, kind, profile, cost)
     if status:
         return status
     if not profile.weights:
         print("nothing was seen", file=sys.stderr)
     title = given.title or f"{kind.help[0].upper()}{kind.help[1:]}"
     flame_draw.save(profile, output, given.output, title)
+    print(cost.text(), file=sys.stderr)
     return flame_files.report(profile.quality, given.strict)
 
 
-def _trace(given: argparse.Namespace, kind: Kind, profile: Profile) -> int:
+class Cost:
+    """What a trace took of the CPUs, and what it lost."""
+
+    def __init__(self, profile: Profile) -> None:
+        self._profile = profile
+        self._runs = self._spent = 0
+        self._lost = 0
+        # Knows how long it was, and what prybee itself ran meanwhile.
+        self.output: Gatherer | None = None
+
+    def take(self, engine: KernelEngine) -> None:
+        """Asks an engine before it is closed."""
+        for runs, spent in engine.program_stats().values():
+            self._runs += runs
+            self._spent += spent
+        full = sum(count for spec, count, _ in engine.counters() if spec.kind == "map_full")
+        self._profile.quality.lost += full
+        self._lost = full + sum(engine.lost())
+
+    def text(self) -> str:
+        """A line that tells it."""
+        output = self.output
+        assert output is not None
+        elapsed = max(output.elapsed, 1e-3)
+        programs, prybee = 100e-9 * self._spent / elapsed, 100 * output.ran / elapsed
+        return (
+            f"cost: {programs + prybee:.2f} % of one CPU in {elapsed:.1f} s: {programs:.2f} % for "
+            f"{self._runs} runs of programs, {prybee:.2f} % for prybee; "
+            f"{self._lost or 'no'} samples lost"
+        )
+
+
+def _environment(given: argparse.Namespace) -> dict[str, str]:
+    """Settings of the trace; those of the user win."""
+    settings = {"PRYBEE_UNWIND": given.unwind or "eh_frame", "PRYBEE_MAX_MAP_KEYS": _MOST_STACKS}
+    if given.inline:
+        settings["PRYBEE_SHOW_DEBUG_INFO"] = "1"
+    if given.unwind:
+        return {**os.environ, **settings}
+    return {**settings, **os.environ}
+
+
+def _check_unwind(target: LiveTarget) -> None:
+    """Refuses what was asked for and cannot be had."""
+    from prybee.functions.unwinding import why_not
+
+    if reason := why_not(target):
+        raise PrybeeError(f"--unwind eh_frame: {reason}; --unwind fp follows frame pointers")
+
+
+def _trace(given: argparse.Namespace, kind: Kind, profile: Profile, cost: Cost) -> int:
     from prybee.cli import live
     from prybee.cli.options import Arguments
     from prybee.cli.times import Times
@@ -82,22 +150,33 @@ def _trace(given: argparse.Namespace, kind: Kind, profile: Profile) -> int:
     frequency = getattr(given, "frequency", 0)
     if frequency < 0 or frequency > 100_000 or (kind.name in ("cpu", "wall") and not frequency):
         raise UsageError(f"-F {frequency}: from 1 to 100000 samples a second")
+    if given.unwind == "eh_frame":
+        from prybee.engines.live import LiveTarget
+
+        with LiveTarget() as target:
+            _check_unwind(target)
     arguments = Arguments()
     arguments.values["quiet"] = True
     if given.cmd:
         arguments.values["cmd"] = given.cmd
+
+    def make(out: Sink, errors: Sink, names: Names) -> Gatherer:
+        cost.output = Gatherer(kind, profile, out, errors, names)
+        return cost.output
+
     return live.trace(
         Source(kind.script, text),
         CompileOptions(
             positional=(str(frequency), str(given.pid or 0)),
             pid=None if kind.own_filter else given.pid,
-            environment=os.environ,
+            environment=_environment(given),
         ),
         arguments,
         (),
         Times(False),
-        lambda out, errors, names: Gatherer(kind, profile, out, errors, names),
+        make,
         given.pid,
+        cost.take,
     )
 
 

@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from prybee.symbols.unwinder import Unwinder
 
     MakeOutput = Callable[[Sink, Sink, Names], Output]
+    Finished = Callable[[KernelEngine], None]
 
 LOAD_FAILED = 255
 
@@ -53,6 +54,7 @@ def trace(
     times: Times,
     output: MakeOutput | None = None,
     watch: int | None = None,
+    finished: Finished | None = None,
 ) -> int:
     """Trace until something ends it.
 
@@ -64,6 +66,8 @@ def trace(
         times: takes the time of the stages.
         output: what shows it, where that is not told by ``arguments``.
         watch: the process whose end ends the trace; None: that of ``options``.
+        finished: is given the engine at the end, when nothing runs any more; the kernel counts
+            runs of programs for it, if it can.
 
     Returns:
         The exit status.
@@ -93,7 +97,9 @@ def trace(
                 return _try_out(compilation, target, options.mode, arguments)
             if watch is None and child is None:
                 watch = options.pid
-            return _run(compilation, target, watch, arguments, stages, times, child, output)
+            return _run(
+                compilation, target, watch, arguments, stages, times, child, output, finished
+            )
         finally:
             if child is not None:
                 child.close()
@@ -185,6 +191,7 @@ def _run(
     times: Times,
     child: Child | None,
     make_output: MakeOutput | None,
+    finished: Finished | None,
 ) -> int:
     plan, config = compilation.plan, compilation.config
     warnings = not arguments.flag("no_warnings")
@@ -206,6 +213,9 @@ def _run(
     verifier = "verifier" in stages
     engine = _Engine(plan, target, log_level=7 if verifier else 0)
     engine.times = times
+    if finished is not None:
+        engine.count()
+        engine.finished = finished
     watched = None
     if watch is not None:
         from prybee.linux.processes import Process
@@ -227,6 +237,7 @@ def _run(
         watched,
         _recorder(plan, user, child, warnings),
         _unwinder(user, watch, child) if walks else None,
+        _interpreters(user, watch, engine, output.names) if python else None,
     )
     try:
         status = session.run()
@@ -235,7 +246,6 @@ def _run(
     except ScriptError:
         raise
     except PrybeeError as error:
-        _interpreters(user, watch, engine, output.names) if python else None,
         return fail(str(error), 1 if _is_the_users(error) else LOAD_FAILED)
     finally:
         if watched is not None:
@@ -283,6 +293,13 @@ class _Engine(KernelEngine):
     """The kernel engine, which takes the time of loading and attaching."""
 
     times: Times
+    finished: Finished | None = None
+
+    def close(self) -> None:
+        if self.finished is not None and self.programs:
+            self.finished(self)
+            self.finished = None
+        super().close()
 
     def load(self) -> None:
         super().load()

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from prybee.flame.profile import KERNEL, PLAIN, Profile
+import time
+
+from prybee.flame.naming import Namer
+from prybee.flame.profile import Profile
 from prybee.output.text import TextOutput
 from prybee.plan import layouts
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from prybee.flame.profiling import Kind
     from prybee.output.maps import Items
     from prybee.output.names import Names
@@ -22,9 +27,18 @@ class Gatherer(TextOutput):
         super().__init__(out, errors, names, quiet=True)
         self._kind = kind
         self._profile = profile
+        self._namer = Namer(profile, names)
+        self._began = (0.0, 0.0)
+        # Seconds of the trace, and what prybee itself ran meanwhile.
+        self.elapsed = self.ran = 0.0
+
+    def attached(self, count: int) -> None:
+        self._began = time.monotonic(), time.process_time()
+        super().attached(count)
 
     def before_maps(self) -> None:
-        pass
+        self.elapsed = time.monotonic() - self._began[0]
+        self.ran = time.process_time() - self._began[1]
 
     def lost(self, count: int) -> None:
         self._profile.quality.lost += count
@@ -39,13 +53,33 @@ class Gatherer(TextOutput):
             super().map(spec, items, top, div)
             return
         table = merge(spec, items).arrange(0)
-        frame = self._profile.frame
+        profile, namer = self._profile, self._namer
+        frame = profile.frame
+        chains = [
+            (offset, offset + layout.size, _chain(layout, show, namer, frame))
+            for offset, layout, show in shows
+        ]
+        nameless = 0
         for key, value in zip(table.keys, table.values, strict=True):
             stack: list[int] = []
-            for offset, layout, show in shows:
-                kernel = isinstance(layout, layouts.StackLayout) and not layout.user
-                stack += [
-                    frame(name.decode(errors="surrogateescape"), KERNEL if kernel else PLAIN)
-                    for name in show(key[offset : offset + layout.size])
-                ]
-            self._profile.add(stack, int(value))
+            namer.nameless = False
+            for begin, end, chain in chains:
+                stack += chain(key[begin:end])
+            profile.add(stack, int(value))
+            nameless += int(value) * namer.nameless
+        if nameless and nameless >= profile.total / 100:
+            profile.quality.notes.append(
+                f"{100 * nameless / profile.total:.0f} % of the weight has frames without a name"
+            )
+
+
+def _chain(
+    layout: layouts.Layout,
+    show: Callable[[bytes], list[bytes]],
+    namer: Namer,
+    frame: Callable[[str], int],
+) -> Callable[[bytes], list[int]]:
+    """A function: a part of a key → numbers of frames, the root first."""
+    if isinstance(layout, layouts.StackLayout):
+        return namer.stack(layout)
+    return lambda data: [frame(name.decode(errors="surrogateescape")) for name in show(data)]

@@ -120,13 +120,14 @@ class Stack(InMemory):
 
     def _walked(self, h: Handler, type_: StackType) -> bool:
         """Whether the walk is ours."""
-        if self.by_rows:
-            return True
-        if not self.user or type_.mode == "build_id" or h.script.config.unwind != "eh_frame":
+        if not self.user or type_.mode == "build_id" or not self._wants_rows(h):
             return False
         from prybee.functions import unwinding
 
         return not unwinding.why_not(h.script.target)
+
+    def _wants_rows(self, h: Handler) -> bool:
+        return self.by_rows or h.script.config.unwind == "eh_frame"
 
     def _by_kernel(self, h: Handler, type_: StackType, pointer: Value, offset: int) -> Value:
         """The kernel writes the frames where they shall be, and clears what it does not use.
@@ -134,6 +135,10 @@ class Stack(InMemory):
         So the header is all there is to initialise (__bpf_get_stack, kernel/bpf/stackmap.c, which
         clears the rest also when it fails).
         """
+        if self.user and type_.limit > 2 and self._wants_rows(h) and _at_entry(h):
+            from prybee.functions import unwinding
+
+            return unwinding.from_entry(h, type_.limit, pointer, offset + _HEADER)
         b = h.b
         size = type_.limit * type_.frame_size
         flags = BPF_F_USER_STACK if self.user else 0
@@ -146,6 +151,16 @@ class Stack(InMemory):
         shift = type_.frame_size.bit_length() - 1
         failed = b.icmp("slt", found, 0)
         return b.select(failed, found, b.lshr(found, shift))
+
+
+def _at_entry(h: Handler) -> bool:
+    """Whether the handler runs at the first instruction of functions of x86-64 programs, where
+    the word on top of the stack is where the call returns to."""
+    context_ = h.context
+    if context_.provider != "uprobe" or h.script.target.arch != "x86_64":
+        return False
+    places = [name.rpartition(":")[2] for name in context_.names or (context_.name,)]
+    return not any("+" in place or place[:1].isdigit() for place in places)
 
 
 def _ask_for_feature(call: tree.Call, checker: Checker) -> None:

@@ -16,6 +16,7 @@ from prybee.compiler.ir import FRAME, I16, I32, I64, MAP_VALUE, Ptr
 from prybee.functions import tasks
 from prybee.functions.process import process_id
 from prybee.language.lower.handler import Frame
+from prybee.language.lower.loops import context
 from prybee.language.lower.operands import Scalar
 from prybee.language.types import UINT64
 from prybee.plan.plan import MapSpec
@@ -40,6 +41,7 @@ _STATE = 72
 _F_NO_PREALLOC = 1
 _F_MMAPABLE = 1 << 10
 _NOEXIST = 1
+_F_USER_STACK = 1 << 8
 
 # Where a signal frame has the registers, from the stack pointer at the handler's return:
 # struct rt_sigframe without its first word (arch/x86/include/asm/sigframe.h).
@@ -111,6 +113,42 @@ def walk(
     b.jump(done)
 
     h.start(done)
+    return b.read(count)
+
+
+def from_entry(h: Handler, limit: int, pointer: Value, offset: int) -> Value:
+    """A walk by frame pointers from the first instruction of a function.
+
+    There the function has no frame of its own yet, so the kernel misses its caller (but where it
+    sees that the instruction makes the frame, since Linux 6.11): the return address is taken from
+    the stack.
+    """
+    b = h.b
+    size = 8 * limit
+    frames = b.ptr_add(pointer, offset)
+    b.zero(frames, 0, size)
+    count = b.variable(I64, "frames")
+    registers = h.context.register("sp"), h.context.register("ip")
+    sp, ip = (b.load(I64, context(h), place or 0) for place in registers)
+    buffer = b.slot(8, 8, "return")
+    failed = b.call("probe_read_user", [buffer, h.const(8), sp])
+    address = b.select(b.icmp("eq", failed, 0), b.load(I64, buffer), h.const(0))
+    behind = b.ptr_add(frames, 16)
+    found = b.call("get_stack", [context(h), behind, size - 16, _F_USER_STACK | 1])
+    first = b.load(I64, behind)
+
+    def by_kernel() -> None:
+        whole = b.call("get_stack", [context(h), frames, size, _F_USER_STACK])
+        b.write(count, b.select(b.icmp("slt", whole, 0), whole, b.lshr(whole, 3)))
+
+    def with_caller() -> None:
+        b.store(frames, 0, ip)
+        b.store(frames, 8, address)
+        more = b.select(b.icmp("slt", found, 0), h.const(0), b.lshr(found, 3))
+        b.write(count, b.add(more, 2))
+
+    known = b.and_(b.zext(b.icmp("ne", address, 0), I64), b.zext(b.icmp("ne", address, first), I64))
+    h.choose(b.icmp("ne", known, 0), with_caller, by_kernel)
     return b.read(count)
 
 
