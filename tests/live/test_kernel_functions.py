@@ -140,9 +140,11 @@ def test_programs_of_others() -> None:
             "interval_ms_51_1",
             "interval_ms_51_2",
         ]
+        # Before Linux 5.17 nothing tells what they return.
+        told = "/retval == 0/" if features.probe("helper:get_func_ret") else ""
         script = (
             "fentry:bpf:interval_ms_51* { @in[probe] = count(); } fexit:bpf:interval_ms_51_2 "
-            "/retval == 0/ { @out = count(); } interval:s:2 { exit(); }"
+            f"{told} {{ @out = count(); }} interval:s:2 {{ exit(); }}"
         )
         done = run("-q", "-f", "json", "-e", script)
     assert done.returncode == 0, done.stderr

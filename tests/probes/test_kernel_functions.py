@@ -61,7 +61,7 @@ def kernel() -> TableTarget:
             "bpf:13": program_types("mine"),
         },
         bpf_programs=((12, "mine"), (12, "mixed"), (13, "mine")),
-        features=("kprobe", "fentry"),
+        features=("kprobe", "fentry", "helper:get_func_ret"),
     )
 
 
@@ -195,6 +195,16 @@ def test_what_programs_do_not_tell(kernel: TableTarget) -> None:
     message, hint = refusal("fentry:bpf:mien { }", kernel)
     assert message == "No matches for fentry bpf:mien."
     assert hint == "did you mean 'mine' or 'mixed'?"
+    older = TableTarget(
+        modules={"bpf:12": program_types("mine")},
+        bpf_programs=((12, "mine"),),
+        features=("fentry",),
+    )
+    message, hint = refusal("fexit:bpf:mine { @ = retval; }", older)
+    assert message == (
+        "this kernel does not tell what programs return (bpf_get_func_ret, Linux 5.17)"
+    )
+    assert hint == "arg0, arg1 … are there"
     without = TableTarget(features=("kprobe",), bpf_programs=((12, "mine"),))
     assert refusal("fentry:bpf:mine { }", without)[0] == f"fentry probes: {_NO_FENTRY}"
 

@@ -50,6 +50,8 @@ HELPERS: dict[str, tuple[int, str]] = {
     "get_ns_current_pid_tgid": (120, "raw_tracepoint"),
     "get_func_ip": (173, "kprobe"),
     "get_attach_cookie": (174, "kprobe"),
+    "get_func_arg": (183, "tracing"),
+    "get_func_ret": (184, "tracing"),
     "get_stack": (67, "raw_tracepoint"),
     "get_stackid": (27, "raw_tracepoint"),
     "get_task_stack": (141, "raw_tracepoint"),
@@ -126,6 +128,11 @@ def _helper(name: str) -> Answer:
     arguments: dict[str, int | str] = {}
     if type_ == "tracing":
         arguments = {"attach_type": "trace_iter", "attach_btf_id": function("bpf_iter_task")}
+        if name in ("get_func_arg", "get_func_ret"):
+            arguments = {
+                "attach_type": "trace_fexit",
+                "attach_btf_id": function("bpf_fentry_test1"),
+            }
         if name == "d_path":
             # Allowed at some functions only; iterators' are among them.
             arguments["attach_btf_id"] = function("bpf_iter_task_file")

@@ -71,6 +71,8 @@ helper:map_lookup_percpu_elem | a map that is read by key is kept for all CPUs t
 max() that are read by key are refused |
 helper:get_current_task_btf | the running task is read through its address |
 helper:get_func_ip | func is refused where many functions share a program |
+helper:get_func_arg | arguments of programs (fentry:bpf) are read where their types say |
+helper:get_func_ret | retval of programs (fexit:bpf) is refused |
 helper:get_attach_cookie | a handler that uses probe is one program for each attach point |
 helper:probe_read_kernel | needed (Linux 5.5) |
 helper:probe_read_user | needed (Linux 5.5) |

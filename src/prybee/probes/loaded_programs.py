@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 # What stands for a module where programs are meant.
 PROGRAMS = "bpf"
 
+_RESULT = "helper:get_func_ret"
+
 
 def found(arguments: Sequence[str], target: Target) -> list[tuple[str, str]]:
     """(``bpf:ID``, function) of what ``ID:FUNCTION``, or ``FUNCTION`` alone, stands for."""
@@ -60,21 +62,24 @@ class ProgramContext(PositionalContext):
         plain = self._btf.strip(self._result) if self.returns else 0
         if not plain:
             return None
+        if not checker.target.has(_RESULT):
+            raise ProbeSyntaxError(
+                "this kernel does not tell what programs return (bpf_get_func_ret, Linux 5.17)",
+                "arg0, arg1 … are there",
+            )
         return INT32 if self._btf.size(plain) == INT32.size else INT64
 
     # The kernel does not believe the types of all programs, and then keeps room for more arguments
     # than there are (btf_distill_func_proto): helpers (Linux 5.17) know where things are.
 
     def lower_argument(self, index: int, handler: Handler) -> Operand:
-        if not handler.script.can("helper:get_func_arg"):
+        if not handler.script.target.has("helper:get_func_arg"):
             return super().lower_argument(index, handler)
         return self._asked(handler, "get_func_arg", INT64, index)
 
     def lower_retval(self, handler: Handler) -> Operand:
         type_ = self.retval_type(handler.script.checker)
         assert type_ is not None
-        if not handler.script.can("helper:get_func_ret"):
-            return self.place(handler, self.size, type_)
         return self._asked(handler, "get_func_ret", type_)
 
     def _asked(self, handler: Handler, helper: str, type_: Type, *which: int) -> Operand:
