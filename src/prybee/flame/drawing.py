@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from prybee.flame import formats, inputs
 from prybee.flame.profile import ANNOTATIONS, Profile, Quality
-from prybee.flame.readers import folded
+from prybee.flame.readers import folded as reader
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -89,12 +89,12 @@ def stacks(
         old: list[float] = []
         if each.name == "folded" and not ({*reading} & {*_CHANGES}):
             # What is only to be drawn need not be taken apart.
-            found, some, old = folded.parse(file, quality)
+            found, some, old = reader.parse(file, quality)
             if damage := inputs.damage(file):
                 quality.reject(0, damage)
         else:
             profile = _shaped(_profile(file, each, reading), reading)
-            found, some = _folded(profile)
+            found, some = folded(profile)
             quality.join(profile.quality)
         if old or before:
             before = [*(before or weights), *(old or some)]
@@ -112,7 +112,7 @@ def picture(profile: Profile, **look: Any) -> Iterator[str]:
     """
     from prybee.flame import pictures
 
-    return pictures.draw(*_folded(profile), **look)
+    return pictures.draw(*folded(profile), **look)
 
 
 def _format(file: BufferedReader, name: str | None) -> formats.Format:
@@ -127,8 +127,8 @@ def _profile(file: BufferedReader, format_: formats.Format, reading: Mapping[str
         profile.quality.reject(0, damage)
     unknown = sorted({*reading} - {*format_.options, *_EVERYWHERE})
     if unknown:
-        names = ", ".join(unknown)
-        profile.quality.notes.append(f"nothing that a reader of {format_.name} knows: {names}")
+        names = ", ".join(name.replace("_", "-") for name in unknown)
+        profile.quality.notes.append(f"options that mean nothing for {format_.name}: {names}")
     return profile
 
 
@@ -143,7 +143,8 @@ def _shaped(profile: Profile, reading: Mapping[str, Any]) -> Profile:
     return profile
 
 
-def _folded(profile: Profile) -> tuple[list[bytes], list[float]]:
+def folded(profile: Profile) -> tuple[list[bytes], list[float]]:
+    """The stacks of a profile as folded ones, with all annotations, and their weights."""
     names = [
         (frame.name.replace(";", ":") + ANNOTATIONS.get(frame.kind, "")).encode(
             errors="surrogateescape"

@@ -57,7 +57,13 @@ def read(
         if event_filter not in names:
             raise PerfDataError(f"no event '{event_filter}' (there are {', '.join(names)})")
         event = file.events[names.index(event_filter)]
-    return _Reader(file, event, pid, tid, samples).read()
+    profile = _Reader(file, event, pid, tid, samples).read()
+    others = [each.name for each in file.events if each is not event]
+    if others and not event_filter:
+        profile.quality.notes.append(
+            f"only {event.name} was read, not {', '.join(others)}: see --event-filter"
+        )
+    return profile
 
 
 class _Reader:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 
 from prybee.data import Data
-from prybee.flame.profile import Profile
+from prybee.flame.profile import FormatError, Profile
 from prybee.flame.readers import perf_sched
 from prybee.flame.readers.perf_frames import FRAME, Frames, with_marks, with_sources
 from prybee.flame.samples import Samples
@@ -88,6 +88,9 @@ def read(
 
     Returns:
         The profile; the root of each stack is the process.
+
+    Raises:
+        FormatError: there is no sample of the event that is asked for, but of others.
     """
     return _Reader(options or Options(**kept), samples).read(lines)
 
@@ -114,6 +117,7 @@ class _Reader:
         self.event = options.event_filter.encode()
         self.processes: dict[tuple[bytes, bytes, bytes], tuple[int, bool]] = {}
         self.totals: dict[tuple[int, ...], int] = {}
+        self.others: dict[bytes, None] = {}  # Events that are left out.
 
     def read(self, lines: Iterable[bytes]) -> Profile:
         """All samples of the lines."""
@@ -208,8 +212,11 @@ class _Reader:
         comm, pid, tid, period, event, rest = matched.groups()
         if self.options.compat == "inferno":
             event = event.partition(b":")[0]
-        if not self.event:
-            self.event = event
+        if event != self.event:
+            if self.event:
+                self.others[event] = None
+            else:
+                self.event = event
         known = self.processes.get((comm, pid, tid))
         if known is None:
             known = self.processes[comm, pid, tid] = self._process(comm, pid or b"?", tid)
@@ -230,7 +237,16 @@ class _Reader:
         return self.profile.frame(name), comm.startswith(b"java")
 
     def _finish(self) -> None:
-        """Turns the stacks around."""
+        """Turns the stacks around, and tells which events there are as well."""
+        if self.others:
+            others = ", ".join(name.decode(errors="replace") for name in self.others)
+            event = self.event.decode(errors="replace")
+            if self.options.event_filter and not self.totals:
+                raise FormatError(f"no event '{event}' (there are {others})")
+            if not self.options.event_filter:
+                self.profile.quality.notes.append(
+                    f"only {event} was read, not {others}: see --event-filter"
+                )
         for key, weight in self.totals.items():
             self.profile.add(key[::-1], weight)
             if self.samples is not None:
