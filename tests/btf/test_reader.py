@@ -214,6 +214,7 @@ def test_split_btf(animals):
     assert split.enumerator("PURPLE") == (7, again)
     assert split.enumerator("RED") == (0, ids["color"])
     assert split.names("struct") == ["bits", "empty", "extra", "node", "sub"]
+    assert split.own_names("struct") == {"extra"}
     assert list(split.ids("struct")) == [extra]
     assert split.tags(ids["func"])[0].value == "bpf_kfunc"
     with pytest.raises(BtfError):

@@ -176,6 +176,33 @@ def test_programs(build: Callable[..., str]) -> None:
         assert "software:cpu-clock:" in everything
 
 
+def test_functions_of_many_modules_are_listed_in_few_steps() -> None:
+    """The types of each module stand upon the kernel's, which are gone through once."""
+    base, functions = _types([f"of_kernel_{n}" for n in range(2000)]), []
+    modules = {}
+    for number in range(40):
+        own = [f"of_module_{number}_{n}" for n in range(3)]
+        modules[f"m{number}"] = _types(own, base)
+        functions += [(f"m{number}", name) for name in (*own, "without_types", "of_kernel_1")]
+    functions += [("vmlinux", name) for name in base.names("func")]
+    target = TableTarget(
+        base, modules=modules, kernel_functions=sorted(functions), features=("fentry",)
+    )
+    found: list[str] = []
+    steps = calls(lambda: found.extend(list_probes("fentry:*", target)))
+    assert len(found) == 2000 + 40 * 4
+    assert "fentry:m7:of_module_7_2" in found
+    assert steps < 60 * len(found)
+
+
+def _types(names: list[str], base: Btf | None = None) -> Btf:
+    builder = BtfBuilder(base)
+    proto = builder.func_proto(0, [])
+    for name in names:
+        builder.func(name, proto)
+    return Btf(builder.build(), base)
+
+
 @pytest.mark.live
 def test_the_running_kernel_is_listed_in_few_steps() -> None:
     """(How long it takes beside bpftrace is in bench/measures/listing.py.)"""

@@ -219,12 +219,12 @@ class Table:
                     if matches(name):
                         found.add(name)
             return sorted(found)
-        found.update(filter(matches, self._all_names(kind)))
+        found.update(filter(matches, self.own_names(kind)))
         found.discard("")
         return sorted(found)
 
-    def _all_names(self, kind: str) -> set[str]:
-        """The names of all own types of a kind, the empty one among them."""
+    def own_names(self, kind: str) -> set[str]:
+        """The names of all own types of a kind (not the base's), the empty one among them."""
         ids = list(self.ids(kind))
         if self._base is not None or len(ids) < _SPLIT:
             return {self.name(id) for id in ids}
