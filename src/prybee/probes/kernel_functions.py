@@ -389,15 +389,18 @@ def _with_types(functions: Sequence[tuple[str, str]], target: Target) -> list[tu
         # Looking for each takes less time than all names of the kernel.
         types = [(pair, types_of(target, pair[0])) for pair in functions]
         return [pair for pair, btf in types if btf is not None and btf.function(pair[1])]
-    known: dict[str, frozenset[str]] = {}
+    # Types of modules stand upon the kernel's, whose names are gathered once.
+    kernel = frozenset(target.btf.names("func") if target.btf is not None else ())
+    known: dict[str, tuple[frozenset[str], frozenset[str]]] = {}
     found = []
     for pair in functions:
         module, name = pair
         names = known.get(module)
         if names is None:
             btf = types_of(target, module)
-            names = known[module] = frozenset(btf.names("func") if btf is not None else ())
-        if name in names:
+            own = frozenset(btf.own_names("func") if btf is not None else ())
+            names = known[module] = own, kernel if btf is not None else own
+        if name in names[0] or name in names[1]:
             found.append(pair)
     return found
 
