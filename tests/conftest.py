@@ -31,6 +31,14 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
             need(feature)
 
 
+def need_function(name: str, what: str) -> None:
+    """Skip the running test where the kernel lacks a function, without which it has not ``what``."""
+    from prybee.symbols import KernelSymbols
+
+    if not KernelSymbols().functions(name):
+        pytest.skip(f"this kernel lacks {what}: it has no {name}()")
+
+
 def need(feature: str) -> None:
     """Skip the running test where the kernel lacks a feature (a name of ``linux.features``)."""
     from prybee.linux import features

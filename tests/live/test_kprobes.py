@@ -9,6 +9,7 @@ import pytest
 
 from prybee.linux import features, traceable
 from prybee.linux.tracefs import Tracefs
+from tests.conftest import need_function
 from tests.live.tracing import Trace, run
 
 pytestmark = [
@@ -139,6 +140,7 @@ def test_order(point: str) -> None:
 
 def test_returns_have_stacks() -> None:
     """A stack where a function returns begins with its caller; also of many functions."""
+    need_function("kretprobe_find_ret_addr", "stacks where functions return (Linux 5.15)")
     for point in ("kretprobe:vfs_read", "kretprobe:vfs_rea*"):
         script = f"{point} /pid == cpid/ {{ print(kstack(perf, 2)); exit(); }}"
         done = run("-q", "-e", script, *READ, limit=PATIENCE)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.conftest import need_function
 from tests.live.tracing import Trace
 from tests.session.test_packets import read_pcap
 
@@ -71,6 +72,7 @@ def test_more_than_the_packet_has(tmp_path: Path) -> None:
 @pytest.mark.usefixtures("loopback")
 def test_cookies() -> None:
     """The number that the socket itself tells."""
+    need_function("bpf_get_socket_ptr_cookie", "cookies of sockets for tracing (Linux 5.12)")
     so_cookie = 57  # include/uapi/asm-generic/socket.h
     script = "rawtracepoint:tcp_probe { @[socket_cookie(args.sk)] = 1; }"
     with Trace("-e", script) as trace, socket.create_server(("127.0.0.1", 0)) as server:

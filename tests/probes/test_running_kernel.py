@@ -8,6 +8,7 @@ import time
 
 import pytest
 
+from prybee.btf import Btf
 from prybee.machines import registers
 from prybee.machines.syscall_names import syscall_names
 from tests.probes.running import trace
@@ -113,12 +114,18 @@ def test_typed_arguments() -> None:
 
 def test_arguments_that_may_be_missing() -> None:
     """The verifier wants a test of these pointers; helpers read them without one."""
+    dropped = Btf.vmlinux().tracepoint_parameters("kfree_skb") or ()
+    # That one is there since Linux 6.11.
+    receiver = (
+        "@s = args.rx_sk->__sk_common.skc_family;"
+        if any(each.name == "rx_sk" for each in dropped)
+        else ""
+    )
     found, _plan = trace(
-        """rawtracepoint:kfree_skb {
-               @drop = args.skb->len; @s = args.rx_sk->__sk_common.skc_family;
-           }
-           rawtracepoint:consume_skb { @ = args.skb->sk->__sk_common.skc_family; }
-           rawtracepoint:net_dev_queue { @dev = args.skb->dev->name; @t = args.skb->pkt_type; }""",
+        f"""rawtracepoint:kfree_skb {{ @drop = args.skb->len; {receiver} }}
+           rawtracepoint:consume_skb {{ @ = args.skb->sk->__sk_common.skc_family; }}
+           rawtracepoint:net_dev_queue {{ @dev = args.skb->dev->name; @t = args.skb->pkt_type; }}
+        """,
         lambda: subprocess.run(["bash", "-c", "echo x > /dev/udp/127.0.0.1/9"], check=True),
     )
     assert found["@dev"] == "lo"
