@@ -32,7 +32,7 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 
 
 def need_function(name: str, what: str) -> None:
-    """Skip the running test where the kernel lacks a function, without which it has not ``what``."""
+    """Skip the running test where the kernel lacks a function, and so ``what`` it is for."""
     from prybee.symbols import KernelSymbols
 
     if not KernelSymbols().functions(name):
