@@ -53,6 +53,10 @@ def options(commands: argparse._SubParsersAction[Any]) -> None:
             "--inline", action="store_true",
             help="show inlined functions, where there is debug information",
         )  # fmt: skip
+        parser.add_argument(
+            "--no-python", dest="python", action="store_false",
+            help="leave out the functions of Python programs",
+        )  # fmt: skip
         parser.add_argument("--strict", action="store_true", help="status 1 if anything was lost")
         parser.set_defaults(run=run, kind=kind)
 
@@ -145,6 +149,8 @@ def _trace(given: argparse.Namespace, kind: Kind, profile: Profile, cost: Cost) 
 
     with open(kind.script, encoding="utf-8") as file:
         text = file.read()
+    if not given.python:
+        text = text.replace("(ustack, pystack)", "ustack")
     if given.duration:
         text += f"\ninterval:ms:{_milliseconds(given.duration)} {{ exit(); }}\n"
     frequency = getattr(given, "frequency", 0)

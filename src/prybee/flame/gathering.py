@@ -6,6 +6,7 @@ import time
 
 from prybee.flame.naming import Namer
 from prybee.flame.profile import Profile
+from prybee.flame.python_frames import Mixer
 from prybee.output.text import TextOutput
 from prybee.plan import layouts
 
@@ -58,19 +59,44 @@ class Gatherer(TextOutput):
         chains = [
             (offset, offset + layout.size, _chain(layout, show, namer, frame))
             for offset, layout, show in shows
+            if not _is_python(layout)
         ]
-        nameless = 0
+        # Where Python's functions are, and the native frames that they go among.
+        python = next(
+            ((at, at + layout.size) for at, layout, _ in shows if _is_python(layout)), None
+        )
+        among = next(
+            (at for at, each, _ in shows if isinstance(each, layouts.StackLayout) and each.user),
+            -1,
+        )
+        mixer = Mixer(profile, self.names) if python is not None else None
+        nameless = unresolved = apart = 0
         for key, value in zip(table.keys, table.values, strict=True):
             stack: list[int] = []
             namer.nameless = False
+            weight = int(value)
             for begin, end, chain in chains:
-                stack += chain(key[begin:end])
-            profile.add(stack, int(value))
-            nameless += int(value) * namer.nameless
-        if nameless and nameless >= profile.total / 100:
-            profile.quality.notes.append(
-                f"{100 * nameless / profile.total:.0f} % of the weight has frames without a name"
-            )
+                found = chain(key[begin:end])
+                if mixer is not None and python is not None and begin == among:
+                    found = mixer.mix(found, key[python[0] : python[1]])
+                    unresolved += weight * mixer.unresolved
+                    apart += weight * mixer.apart
+                stack += found
+            profile.add(stack, weight)
+            nameless += weight * namer.nameless
+        self._note(nameless, "has frames without a name")
+        self._note(unresolved, "has Python functions that could not be resolved")
+        self._note(apart, "has native frames that do not fit the Python functions")
+
+    def _note(self, weight: int, what: str) -> None:
+        """Says what a part of the profile lacks, if it is not a small one."""
+        total = self._profile.total
+        if weight and weight >= total / 100:
+            self._profile.quality.notes.append(f"{100 * weight / total:.0f} % of the weight {what}")
+
+
+def _is_python(layout: layouts.Layout) -> bool:
+    return isinstance(layout, layouts.StackLayout) and layout.mode == "python"
 
 
 def _chain(

@@ -10,12 +10,15 @@ last frame of the loop: the library that is at work.
 from __future__ import annotations
 
 from prybee.flame.profile import PYTHON
+from prybee.output.names import python_words
+from prybee.symbols.python.records import ENTRY, KEY_SHIFT
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from prybee.flame.profile import Profile
+    from prybee.output.names import Names
     from prybee.symbols.python.stacks import Function
 
 # Frames of the loop: it is one function, parts of which the compiler moves away, or (since 3.14,
@@ -37,6 +40,64 @@ def frame_of(profile: Profile, function: Function | None) -> int:
         return profile.frame(UNKNOWN, PYTHON)
     place = f"{function.file}:{function.first_line}" if function.first_line else function.file
     return profile.frame(function.name, PYTHON, place)
+
+
+class Mixer:
+    """Puts Python functions, as programs in the kernel found them, among native frames.
+
+    Attributes:
+        unresolved: the last stack had functions that could not be resolved.
+        apart: of the last stack, native frames and Python functions do not fit each other.
+    """
+
+    def __init__(self, profile: Profile, names: Names) -> None:
+        """
+        Args:
+            profile: whose frames they become.
+            names: resolves functions.
+        """
+        self._profile = profile
+        self._names = names
+        # By words without the instruction.
+        self._known: dict[int, int] = {}
+        self._loops: dict[int, bool] = {}
+        self._unknown = -1
+        self.unresolved = self.apart = False
+
+    def mix(self, native: Sequence[int], stack: bytes) -> list[int]:
+        """One stack of two, the root first.
+
+        Args:
+            native: frames, the root first.
+            stack: the bytes of a ``pystack``.
+        """
+        words = python_words(stack)
+        frames = [self._frame(word) for word in words]
+        python, cut = groups(frames, [bool(word & ENTRY) for word in words])
+        self.unresolved = self._unknown in frames
+        found, whole = mix(native, python, cut, self._is_loop, self._is_nameless)
+        self.apart = not whole
+        return found
+
+    def _frame(self, word: int) -> int:
+        key = word >> KEY_SHIFT
+        known = self._known.get(key)
+        if known is None:
+            python = self._names.python
+            function = python.function(word) if python is not None else None
+            known = self._known[key] = frame_of(self._profile, function)
+            if function is None:
+                self._unknown = known
+        return known
+
+    def _is_loop(self, frame: int) -> bool:
+        known = self._loops.get(frame)
+        if known is None:
+            known = self._loops[frame] = is_loop(self._profile.frames[frame].name)
+        return known
+
+    def _is_nameless(self, frame: int) -> bool:
+        return self._profile.frames[frame].name.startswith("[")
 
 
 def groups(frames: Sequence[int], firsts: Sequence[bool]) -> tuple[list[list[int]], bool]:

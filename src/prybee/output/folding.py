@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from prybee.output.coder import Coder
 from prybee.plan import layouts
+from prybee.plan.questions import parts as all_parts
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from prybee.output.base import Output
 
@@ -22,23 +23,42 @@ def parts(key: layouts.Layout | None, output: Output) -> list[Part]:
     """The parts of a key in the order of a chain: names, the user's frames, the kernel's.
 
     Args:
-        key: of the map; only tuples have parts.
+        key: of the map; only tuples have parts. Tuples in it that have stacks are taken apart, too.
         output: shows what the parts hold.
     """
-    fields = key.fields if isinstance(key, layouts.TupleLayout) else ()
-    order = sorted(fields, key=lambda field: _rank(field.layout))
-    return [(field.offset, field.layout, _shown(field.layout, output)) for field in order]
+    if not isinstance(key, layouts.TupleLayout):
+        return []
+    order = sorted(_flat(key, 0), key=lambda part: _rank(part[1]))
+    return [(offset, layout, _shown(layout, output)) for offset, layout in order]
+
+
+def _flat(layout: layouts.TupleLayout, start: int) -> Iterator[tuple[int, layouts.Layout]]:
+    for field in layout.fields:
+        inner = field.layout
+        if isinstance(inner, layouts.TupleLayout) and any(
+            isinstance(part, layouts.StackLayout) for part in all_parts(inner)
+        ):
+            yield from _flat(inner, start + field.offset)
+        else:
+            yield start + field.offset, inner
 
 
 def _rank(layout: layouts.Layout) -> int:
     if not isinstance(layout, layouts.StackLayout):
         return 0
-    return 1 if layout.user else 2
+    if layout.user:
+        return 2 if layout.mode == "python" else 1
+    return 3
 
 
 def _shown(layout: layouts.Layout, output: Output) -> Callable[[bytes], list[bytes]]:
     if isinstance(layout, layouts.StackLayout):
         stack = output.names.stack(layout)
+        if layout.mode == "python":
+            return lambda data: [
+                line.strip().rpartition(b" (")[0] or line.strip()
+                for line in reversed(stack(data).splitlines()[1:])
+            ]
         return lambda data: frames(stack(data))
     coder = Coder()
     run: Callable[[bytes], list[bytes]] = coder.run(
