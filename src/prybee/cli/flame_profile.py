@@ -39,6 +39,11 @@ def options(commands: argparse._SubParsersAction[Any]) -> None:
         parser.add_argument("-d", "--duration", default="", help="10s, 500ms, 2m; default: Ctrl-C")
         if kind.name in ("cpu", "wall"):
             parser.add_argument("-F", "--frequency", type=int, default=99, help="a second (99)")
+            parser.add_argument(
+                "--read-memory", action="store_true",
+                help="see only Python functions of one process, by reading its memory: it needs no "
+                "eBPF, and no privilege for processes of one's own",
+            )  # fmt: skip
         parser.add_argument(
             "-o", "--output", metavar="FILE",
             help="its end says the format; default: folded stacks on standard output",
@@ -68,7 +73,7 @@ def run(given: argparse.Namespace, opened: object) -> int:
         UsageError: options that make no sense.
         PrybeeError: it cannot be traced.
     """
-    from prybee.cli import flame_draw, flame_files
+    from prybee.cli import flame_draw, flame_files, flame_read
     from prybee.flame import outputs
 
     kind: Kind = given.kind
@@ -78,15 +83,24 @@ def run(given: argparse.Namespace, opened: object) -> int:
     if given.pid is not None and not os.path.exists(f"/proc/{given.pid}"):
         raise PrybeeError(f"no such process: {given.pid}")
     profile = Profile(kind.unit)
-    cost = Cost(profile)
-    status = _trace(given, kind, profile, cost)
-    if status:
-        return status
+    cost = ""
+    if flame_read.wanted(
+        kind.name, getattr(given, "read_memory", False), bool(given.pid or given.cmd)
+    ):
+        seconds = _milliseconds(given.duration) / 1000 if given.duration else 0
+        frequency = _frequency(given, kind)
+        cost = flame_read.read(profile, kind.name, given.pid, given.cmd, frequency, seconds)
+    else:
+        traced = Cost(profile)
+        status = _trace(given, kind, profile, traced)
+        if status:
+            return status
+        cost = traced.text()
     if not profile.weights:
         print("nothing was seen", file=sys.stderr)
     title = given.title or f"{kind.help[0].upper()}{kind.help[1:]}"
     flame_draw.save(profile, output, given.output, title)
-    print(cost.text(), file=sys.stderr)
+    print(cost, file=sys.stderr)
     return flame_files.report(profile.quality, given.strict)
 
 
@@ -153,9 +167,7 @@ def _trace(given: argparse.Namespace, kind: Kind, profile: Profile, cost: Cost) 
         text = text.replace("(ustack, pystack)", "ustack")
     if given.duration:
         text += f"\ninterval:ms:{_milliseconds(given.duration)} {{ exit(); }}\n"
-    frequency = getattr(given, "frequency", 0)
-    if frequency < 0 or frequency > 100_000 or (kind.name in ("cpu", "wall") and not frequency):
-        raise UsageError(f"-F {frequency}: from 1 to 100000 samples a second")
+    frequency = _frequency(given, kind)
     if given.unwind == "eh_frame":
         from prybee.engines.live import LiveTarget
 
@@ -184,6 +196,18 @@ def _trace(given: argparse.Namespace, kind: Kind, profile: Profile, cost: Cost) 
         given.pid,
         cost.take,
     )
+
+
+def _frequency(given: argparse.Namespace, kind: Kind) -> int:
+    """Samples a second; 0 for kinds that take none.
+
+    Raises:
+        UsageError: it is none.
+    """
+    frequency: int = getattr(given, "frequency", 0)
+    if frequency < 0 or frequency > 100_000 or (kind.name in ("cpu", "wall") and not frequency):
+        raise UsageError(f"-F {frequency}: from 1 to 100000 samples a second")
+    return frequency
 
 
 def _milliseconds(text: str) -> int:
