@@ -9,7 +9,7 @@ from shutil import which
 import pytest
 
 from prybee.elf import ElfFile
-from prybee.engines import kernel_debug
+from prybee.engines.kernel_debug import KernelDebug, build_id
 
 # An ELF note of type 3 and owner GNU, behind another one, as /sys/kernel/notes has them.
 NOTES = (
@@ -21,36 +21,67 @@ NOTES = (
 def test_build_id(tmp_path: Path) -> None:
     path = tmp_path / "notes"
     path.write_bytes(NOTES)
-    assert kernel_debug.build_id(str(path)) == b"\xab\xcd\xef\x01"
-    assert kernel_debug.build_id(str(tmp_path / "none")) == b""
+    assert build_id(str(path)) == b"\xab\xcd\xef\x01"
+    assert build_id(str(tmp_path / "none")) == b""
 
 
-def test_places() -> None:
-    found = kernel_debug.places("6.12", ["/debug"], b"\xab\xcd\xef")
+def places(folder: Path, module: str = "") -> list[str]:
+    """Where a kernel with these notes and modules is looked for."""
+    (folder / "notes").write_bytes(NOTES)
+    (folder / "modules.dep").write_text(
+        "kernel/fs/ext4/ext4.ko.xz: kernel/fs/jbd2/jbd2.ko.xz\nkernel/net/snd-hda.ko:\n"
+    )
+    notes = str(folder / "notes")
+    return KernelDebug("6.12", ["/debug"], notes, notes, str(folder / "modules.dep")).places(module)
+
+
+def test_places_of_the_kernel(tmp_path: Path) -> None:
+    found = places(tmp_path)
     assert found[:2] == ["/debug/vmlinux-6.12", "/debug/vmlinux"]
-    assert "/usr/lib/debug/.build-id/ab/cdef.debug" in found
+    assert "/usr/lib/debug/.build-id/ab/cdef01.debug" in found
     assert "/usr/lib/debug/boot/vmlinux-6.12" in found
     assert len(found) == len(set(found))
+
+
+def test_places_of_modules(tmp_path: Path) -> None:
+    assert places(tmp_path, "snd_hda") == [
+        "/debug/snd_hda.ko.debug",
+        "/debug/snd_hda.ko",
+        "/usr/lib/debug/.build-id/ab/cdef01.debug",
+        "/debug/lib/modules/6.12/kernel/net/snd-hda.ko",
+        "/debug/lib/modules/6.12/kernel/net/snd-hda.ko.debug",
+        "/usr/lib/debug/lib/modules/6.12/kernel/net/snd-hda.ko",
+        "/usr/lib/debug/lib/modules/6.12/kernel/net/snd-hda.ko.debug",
+        "/usr/lib/debug/usr/lib/modules/6.12/kernel/net/snd-hda.ko",
+        "/usr/lib/debug/usr/lib/modules/6.12/kernel/net/snd-hda.ko.debug",
+        "/lib/modules/6.12/kernel/net/snd-hda.ko",
+        "/lib/modules/6.12/kernel/net/snd-hda.ko.debug",
+    ]
+    assert "/usr/lib/debug/lib/modules/6.12/kernel/fs/ext4/ext4.ko" in places(tmp_path, "ext4")
+    assert len(places(tmp_path, "nosuch")) == 3
 
 
 def test_which_file_counts(tmp_path: Path) -> None:
     if which("gcc") is None:
         pytest.skip("builds a file with debug information: needs gcc")
 
-    def build(path: str, *options: str) -> bytes:
+    def build(path: str, *options: str) -> None:
         source = tmp_path / "main.c"
         source.write_text("int main(void) { return 0; }")
         subprocess.run(["gcc", *options, "-o", tmp_path / path, source], check=True)
-        with ElfFile.open(str(tmp_path / path)) as elf:
-            return elf.build_id
 
-    folder = str(tmp_path)
+    folder, notes = str(tmp_path), tmp_path / "notes"
+    kernel = KernelDebug("6.12", [folder], str(notes))
     (tmp_path / "vmlinux-6.12").write_text("no object file")
-    assert kernel_debug.find("6.12", [folder]) == ""
+    assert kernel.find() == ""
     build("vmlinux-6.12", "-g0")
-    assert kernel_debug.find("6.12", [folder]) == ""
-    own = build("vmlinux", "-g", "-Wl,--build-id=0xabcd")
-    assert kernel_debug.find("6.12", [folder], own) == f"{folder}/vmlinux"
-    assert kernel_debug.find("6.12", [folder]) == f"{folder}/vmlinux"
+    assert kernel.find() == ""
+    build("vmlinux", "-g", "-Wl,--build-id=0xabcdef01")
+    assert kernel.find() == f"{folder}/vmlinux"
+    notes.write_bytes(NOTES)
+    assert kernel.find() == f"{folder}/vmlinux"
+    with ElfFile.open(f"{folder}/vmlinux") as elf:
+        assert elf.build_id == kernel.own_id()
     # That of another kernel.
-    assert kernel_debug.find("6.12", [folder], b"\1\2") == ""
+    notes.write_bytes(NOTES[:-1] + b"\x02")
+    assert kernel.find() == ""

@@ -55,6 +55,19 @@ def test_of_the_kernel(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(not features.probe("kprobe"), reason="this kernel has no kprobes")
+def test_of_a_module(tmp_path: Path) -> None:
+    """By a file that was not linked, as modules are."""
+    if "9pnet " not in Path("/proc/modules").read_text():
+        pytest.skip("the module 9pnet is not loaded")
+    source = tmp_path / "client.c"
+    source.write_text(KEPT.format("p9_client_walk") + KEPT.format("no_such_function_there"))
+    path = tmp_path / "9pnet.ko"
+    subprocess.run(["gcc", "-g", "-c", "-o", path, source], cwd=tmp_path, check=True)
+    done = run("--debuginfo", str(tmp_path), "-l", "kprobe:9pnet@client.c", limit=PATIENCE)
+    assert done.stdout.split() == ["kprobe:9pnet:p9_client_walk"]
+
+
+@pytest.mark.skipif(not features.probe("kprobe"), reason="this kernel has no kprobes")
 def test_without_the_kernels_debug_information(tmp_path: Path) -> None:
     done = run("--debuginfo", str(tmp_path), "-e", "kprobe:@fs/read_write.c { }", limit=PATIENCE)
     assert done.returncode == 1

@@ -180,7 +180,7 @@ def kernel(target: TableTarget, debug: bool = True, **options: object) -> TableT
     assert elf is not None
     return TableTarget(
         elf_files={PATH: elf},
-        kernel_debug_file=PATH if debug else "",
+        kernel_debug_files={"": PATH} if debug else {},
         kernel_functions=FUNCTIONS,
         **options,  # type: ignore[arg-type]
     )
@@ -199,6 +199,30 @@ KERNEL = [
 @pytest.mark.parametrize(("text", "expected"), KERNEL)
 def test_functions_of_the_kernel(text: str, expected: list[str], target: TableTarget) -> None:
     assert [match.name for match in expand(text, kernel(target))] == expected
+
+
+@pytest.mark.parametrize("kind", [*KINDS, ("-g", "-gz")], ids=" ".join)
+def test_functions_of_modules(kind: tuple[str, ...], tmp_path: Path) -> None:
+    """Of files that nobody has linked: each of their sections begins at 0."""
+    if "-gsplit-dwarf" in kind:
+        pytest.skip("the kernel's modules are not built so")
+    build(tmp_path, *kind)
+    path = str(tmp_path / "ext4.ko")
+    objects = [f"{each.replace('/', '-')}.o" for each in FILES]
+    subprocess.run(["ld", "-r", "-o", path, *objects], cwd=tmp_path, check=True)
+    with ElfFile.open(path) as elf:
+        target = TableTarget(
+            elf_files={path: elf},
+            kernel_debug_files={"ext4": path},
+            kernel_functions=[*FUNCTIONS, ("ext4", "vfs_open")],
+        )
+
+        def found(text: str) -> list[str]:
+            return [match.name for match in expand(text, target)]
+
+        assert found("kprobe:ext4@ext4/inode.c") == ["kprobe:ext4:ext4_read", "kprobe:ext4:helper"]
+        assert found("kprobe:ext4@fs/open.c") == ["kprobe:ext4:helper", "kprobe:ext4:vfs_open"]
+        assert found("kprobe:ext4@*.c:*_open") == ["kprobe:ext4:vfs_open"]
 
 
 def test_many_of_the_kernel(target: TableTarget) -> None:
@@ -227,15 +251,19 @@ def test_where_the_kernels_debug_information_is_missing(target: TableTarget) -> 
     assert complaint("kretprobe:@fs/vfs.c", without)[1][2] == (
         "without it, kretprobe:vfs_* has the functions that are called so"
     )
+    message, hints = complaint("kprobe:ext4@inode.c", without)
+    assert message.startswith("which functions come from inode.c is told by module ext4's debug")
+    assert hints[0] == "it was looked for at /lib/modules/6.12/ext4.ko"
+    assert hints[2] == "without it, kprobe:ext4:* has all functions of that module"
     assert complaint("kprobe:@x.c", without)[1][2] == (
         "without it, a pattern for the functions' names comes near: kprobe:NAME*"
     )
 
 
 def test_mistakes(target: TableTarget) -> None:
-    assert complaint("kprobe:ext4@inode.c", kernel(target)) == (
-        "kprobe: source files tell functions of the kernel itself only",
-        ("kprobe:ext4:* has all functions of that module",),
+    assert complaint("kprobe:ext*@inode.c", kernel(target)) == (
+        "kprobe: a source file belongs to one module, or to the kernel",
+        ("write it as kprobe:MODULE@inode.c, or kprobe:@inode.c for the kernel's",),
     )
     assert complaint("kprobe:@", kernel(target))[0] == "kprobe: a source file should follow the @"
     assert complaint("kprobe:@net/sokcet.cc", kernel(target))[1] == (

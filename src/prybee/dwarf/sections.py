@@ -13,6 +13,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from prybee.dwarf.relocations import Relocations
     from prybee.elf import ElfFile
     from prybee.elf.records import Section
 
@@ -20,6 +21,7 @@ _BLOCK = 1 << 16
 _BLOCKS_KEPT = 64
 _COMPRESSED = 0x800  # SHF_COMPRESSED
 _ZLIB = 1  # ELFCOMPRESS_ZLIB
+_UNLINKED = "REL"  # ET_REL
 _NO_BYTES = 8  # SHT_NOBITS
 # Identifiers of C++ templates can be long; beyond this a string has no end.
 _LONGEST_STRING = 1 << 20
@@ -55,6 +57,7 @@ class Sections:
         self._found: dict[str, Section | None] = {}
         self._unpacked: dict[str, bytes] = {}
         self._blocks: dict[tuple[str, int], bytes] = {}
+        self._relocations: dict[str, Relocations | None] = {}
 
     def _section(self, name: str) -> Section | None:
         if name not in self._found:
@@ -73,7 +76,7 @@ class Sections:
             if found is not None and (
                 found.flags & _COMPRESSED or found.name.startswith(".zdebug")
             ):
-                self._unpacked[name] = self._unpack(found)
+                self._unpacked[name] = self._relocated(name, 0, self._unpack(found))
         return self._found[name]
 
     def has(self, name: str) -> bool:
@@ -171,9 +174,23 @@ class Sections:
         assert section is not None
         self.bytes_read += size
         try:
-            return self.elf.read(section.offset + offset, size, f"section {section.name!r}")
+            data = self.elf.read(section.offset + offset, size, f"section {section.name!r}")
+            return self._relocated(name, offset, data)
         except ElfError as error:
             raise DwarfError(self.path, f"cannot be read: {error.reason}") from None
+
+    def _relocated(self, name: str, offset: int, data: bytes) -> bytes:
+        """Bytes of a section with the addresses that a linker would put there."""
+        if self.elf.type != _UNLINKED:
+            return data
+        if name not in self._relocations:
+            from prybee.dwarf import relocations
+
+            section = self._found[name]
+            found = relocations.table(self.elf, section.name) if section is not None else None
+            self._relocations[name] = found
+        table = self._relocations[name]
+        return table.apply(data, offset) if table is not None else data
 
     def _unpack(self, section: Section) -> bytes:
         """The contents of a compressed section (``gcc -gz``), which cannot be read in parts."""

@@ -27,6 +27,10 @@ class FunctionTable:
         if elf.machine == "arm":
             # Thumb functions have bit 0 of their address set.
             values = array(values.typecode, [value & ~1 for value in values])
+        if elf.type == "REL" and elf.bits == 64:
+            # Nothing is linked: each section's functions are apart (dwarf/relocations.py).
+            within = table.words("H")[3::12]
+            values = array("Q", [at + (n << 32) for at, n in zip(values, within, strict=True)])
         entries = sorted(table.function_indexes(), key=values.__getitem__)
         self._entries = array("Q", entries)
         self._starts = array("Q", [values[entry] for entry in entries])

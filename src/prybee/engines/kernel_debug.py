@@ -1,11 +1,13 @@
-"""The file with the debug information of the running kernel: a ``vmlinux`` that was not stripped.
+"""The files with the debug information of the running kernel, its ``vmlinux``, and of its modules.
 
-Distributions have it in a package of its own, which puts it where its release or its build id says.
-A file counts only if it has debug information, and if it is the running kernel's where both tell
-who they are.
+Distributions have them in a package of its own, which puts them where the release or the build id
+says.  A file counts only if it has debug information, and if it is the running kernel's where both
+tell who they are.
 """
 
 from __future__ import annotations
+
+import os
 
 from prybee.elf import ElfError, ElfFile
 from prybee.engines.types_file import USUAL
@@ -15,43 +17,95 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 NOTES = "/sys/kernel/notes"
+MODULE_NOTES = "/sys/module/{}/notes/.note.gnu.build-id"
+MODULES = "/lib/modules/{}/modules.dep"
 _NT_GNU_BUILD_ID = 3
+_BY_ID = "/usr/lib/debug/.build-id/{}/{}.debug"
 # Beside those where types are looked for.
 _PLACES = (*USUAL, "/usr/lib/debug/usr/lib/modules/{}/vmlinux")
 # Where a folder that the user names may have it.
 _INSIDE = ("vmlinux-{}", "vmlinux", "boot/vmlinux-{}", "lib/modules/{}/vmlinux")
+# Where the path of a module, as modules.dep has it, is continued.
+_OF_MODULES = ("/usr/lib/debug/lib/modules/{}", "/usr/lib/debug/usr/lib/modules/{}",
+               "/lib/modules/{}")  # fmt: skip
+_PACKED = (".xz", ".gz", ".zst")
 
 
-def places(release: str, directories: Sequence[str] = (), own: bytes = b"") -> list[str]:
-    """Where it may be, in the order to look there.
+class KernelDebug:
+    """Where debug information of a kernel is looked for.
 
     Args:
         release: of the kernel.
         directories: folders that the user has named (``--debuginfo``).
-        own: the build id of the kernel.
+        notes, module_notes, modules: files of the running kernel: its build id, those of modules,
+            and the list of modules' files.
     """
-    named = [f"{folder}/{inside}" for folder in directories for inside in _INSIDE]
-    name = own.hex()
-    by_id = [f"/usr/lib/debug/.build-id/{name[:2]}/{name[2:]}.debug"] if own else []
-    return [path.replace("{}", release) for path in (*named, *by_id, *_PLACES)]
 
+    def __init__(
+        self,
+        release: str,
+        directories: Sequence[str] = (),
+        notes: str = NOTES,
+        module_notes: str = MODULE_NOTES,
+        modules: str = MODULES,
+    ) -> None:
+        self.release = release
+        self.directories = directories
+        self._notes = notes
+        self._module_notes = module_notes
+        self._modules = modules
 
-def find(release: str, directories: Sequence[str] = (), own: bytes = b"") -> str:
-    """The path of the file; empty where there is none. Arguments are those of :func:`places`."""
-    for path in places(release, directories, own):
+    def own_id(self, module: str = "") -> bytes:
+        """The build id of the running kernel, or of a module; empty where it does not tell."""
+        return build_id(self._module_notes.replace("{}", module) if module else self._notes)
+
+    def places(self, module: str = "") -> list[str]:
+        """Where the file may be, in the order to look there."""
+        name = self.own_id(module).hex()
+        by_id = [_BY_ID.format(name[:2], name[2:])] if name else []
+        inside = (f"{module}.ko.debug", f"{module}.ko") if module else _INSIDE
+        named = [f"{folder}/{each}" for folder in self.directories for each in inside]
+        usual = self._of_module(module) if module else _PLACES
+        return [path.replace("{}", self.release) for path in (*named, *by_id, *usual)]
+
+    def _of_module(self, module: str) -> list[str]:
+        path = self._path_of(module)
+        folders = (*[f"{each}/lib/modules/{{}}" for each in self.directories], *_OF_MODULES)
+        return [f"{each}/{path}{end}" for each in folders for end in ("", ".debug") if path]
+
+    def _path_of(self, module: str) -> str:
+        """The path of a module below its release's folder, without what packs it; or empty."""
         try:
-            with ElfFile.open(path) as elf:
-                if any(elf.section(name) for name in (".debug_info", ".zdebug_info")) and (
-                    not own or not elf.build_id or elf.build_id == own
-                ):
-                    return path
-        except (ElfError, OSError):
-            continue
-    return ""
+            with open(self._modules.replace("{}", self.release), encoding="utf-8") as file:
+                text = file.read()
+        except OSError:
+            return ""
+        for line in text.splitlines():
+            path = line.partition(":")[0]
+            for packed in _PACKED:
+                path = path.removesuffix(packed)
+            # The kernel has underlines where files may have others.
+            if os.path.basename(path).removesuffix(".ko").replace("-", "_") == module:
+                return path
+        return ""
+
+    def find(self, module: str = "") -> str:
+        """The path of the file; empty where there is none."""
+        own = self.own_id(module)
+        for path in self.places(module):
+            try:
+                with ElfFile.open(path) as elf:
+                    if any(elf.section(name) for name in (".debug_info", ".zdebug_info")) and (
+                        not own or not elf.build_id or elf.build_id == own
+                    ):
+                        return path
+            except (ElfError, OSError):
+                continue
+        return ""
 
 
-def build_id(path: str = NOTES) -> bytes:
-    """The build id of the running kernel; empty where it does not tell."""
+def build_id(path: str) -> bytes:
+    """The build id in a file of notes; empty where there is none."""
     import sys
 
     from prybee.elf.notes import notes

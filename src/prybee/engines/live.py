@@ -423,17 +423,17 @@ class LiveTarget(Target):
         elf = self.elf(path)
         return load_offset(elf, path, pid, self.page_size) if elf is not None else None
 
-    def kernel_debug_file(self) -> str:
-        """Path of the file with the running kernel's debug information; empty where none is."""
-        from prybee.engines import kernel_debug
+    def kernel_debug_file(self, module: str = "") -> str:
+        """Path of the file with the running kernel's debug information, or a module's; or empty."""
+        from prybee.engines.kernel_debug import KernelDebug
 
-        return kernel_debug.find(self.release, self.debug_directories, kernel_debug.build_id())
+        return KernelDebug(self.release, self.debug_directories).find(module)
 
-    def kernel_debug_places(self) -> Sequence[str]:
+    def kernel_debug_places(self, module: str = "") -> Sequence[str]:
         """Where that file is looked for."""
-        from prybee.engines import kernel_debug
+        from prybee.engines.kernel_debug import KernelDebug
 
-        return kernel_debug.places(self.release, self.debug_directories, kernel_debug.build_id())
+        return KernelDebug(self.release, self.debug_directories).places(module)
 
     def uprobe_binaries(self, pid: int) -> Sequence[str]:
         """Executable files that a process has mapped, as this process can open them."""

@@ -150,11 +150,11 @@ class Target:
         """
         return None
 
-    def kernel_debug_file(self) -> str:
-        """Path of an object file with the kernel's debug information; empty where there is none."""
+    def kernel_debug_file(self, module: str = "") -> str:
+        """Path of an object file with the kernel's debug information, or a module's; or empty."""
         return ""
 
-    def kernel_debug_places(self) -> Sequence[str]:
+    def kernel_debug_places(self, module: str = "") -> Sequence[str]:
         """The paths at which :meth:`kernel_debug_file` looks for one, for messages."""
         return ()
 

@@ -149,12 +149,12 @@ class KernelFunction(Reached):
         from prybee.probes import source_file
 
         names = source_file.of_kernel(source, self.name, module, scope)
-        known = self.functions(scope, KERNEL, function)
+        known = self.functions(scope, module or KERNEL, function)
         if known is None:
             raise self.cannot(scope.target)
-        found = [name for _module, name in known if name in names]
-        source_file.warn_of_others(found, scope)
-        return [self.match(self.shown(module, KERNEL), name, rest) for name in found]
+        found = [pair for pair in known if pair[1] in names]
+        source_file.warn_of_others([name for _module, name in found], scope)
+        return [self.match(self.shown(module, of), name, rest) for of, name in found]
 
     def _named(self, module: str, function: str, rest: str, scope: ExpandScope) -> Sequence[Match]:
         """All functions that a name stands for."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from prybee.diagnostics import PrybeeError, did_you_mean
 from prybee.language.registry import ExpandScope, ProbeSyntaxError
-from prybee.probes.patterns import matcher
+from prybee.probes.patterns import is_pattern, matcher
 from prybee.probes.provider import meant
 
 TYPE_CHECKING = False
@@ -80,28 +80,30 @@ def of_kernel(source: str, provider: str, module: str, scope: ExpandScope) -> fr
     Args:
         source: the end of its path, or a pattern.
         provider: the probe type, for messages.
-        module: the one that was written before it; empty for none.
+        module: the one that was written before it; empty for the kernel itself.
         scope: for the target.
 
     Raises:
         ProbeSyntaxError: the kernel's debug information is not there, or knows no such file.
     """
-    if module not in ("", _KERNEL):
+    if is_pattern(module):
         raise ProbeSyntaxError(
-            f"{provider}: source files tell functions of the kernel itself only",
-            f"{provider}:{module}:* has all functions of that module",
+            f"{provider}: a source file belongs to one module, or to the kernel",
+            f"write it as {provider}:MODULE@{source}, or {provider}:@{source} for the kernel's",
         )
     target = scope.target
-    path = target.kernel_debug_file()
+    module = "" if module == _KERNEL else module
+    path = target.kernel_debug_file(module)
     if path:
         return frozenset([symbol.name for symbol in functions(path, source, scope)])
-    places = target.kernel_debug_places()
+    places = target.kernel_debug_places(module)
+    whose = f"module {module}'s" if module else "the kernel's"
     raise ProbeSyntaxError(
-        f"which functions come from {source} is told by the kernel's debug information, and there "
+        f"which functions come from {source} is told by {whose} debug information, and there "
         "is none",
         *([f"it was looked for at {', '.join(places)}"] if places else ()),
         _PACKAGES.format(target.release or "RELEASE"),
-        *_instead(source, provider, target),
+        *_instead(f"{module}/{source}", provider, target),
     )
 
 
