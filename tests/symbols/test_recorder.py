@@ -1,5 +1,6 @@
 """Recording what real processes map."""
 
+import mmap
 import os
 import subprocess
 
@@ -162,3 +163,13 @@ def test_a_short_lived_program_in_other_mounts(build, tmp_path):
         process.communicate("\n")
     found = [frame for frame in frames if frame and frame.symbol == "outer"]
     assert [frame.module for frame in found] == [f"{mounted}/app"]
+
+
+def test_one_process_alone():
+    """What others do meanwhile is not told."""
+    own = Listener(os.getpid())
+    with ProcessEvents() as events:
+        subprocess.run(["/bin/true"], check=True)
+        mmap.mmap(-1, 8192, prot=mmap.PROT_READ | mmap.PROT_EXEC).close()
+        assert events.tell(own, os.getpid()) == 1
+    assert own.told == ["//anon"] or own.told == ["zero (deleted)"]

@@ -67,7 +67,7 @@ def trace(
         output: what shows it, where that is not told by ``arguments``.
         watch: the process whose end ends the trace; None: that of ``options``.
         finished: is given the engine at the end, when nothing runs any more; the kernel counts
-            runs of programs for it, if it can.
+            runs of programs for it, if it can. Stacks are of the process ``watch`` alone.
 
     Returns:
         The exit status.
@@ -235,7 +235,7 @@ def _run(
         ),
         child,
         watched,
-        _recorder(plan, user, child, warnings),
+        _recorder(plan, user, child, warnings, watch if finished is not None else None),
         _unwinder(user, watch, child) if walks else None,
         _interpreters(user, watch, engine, output.names) if python else None,
     )
@@ -376,15 +376,22 @@ def _user_symbols(config: Config, plan: Plan, arguments: Arguments) -> UserSymbo
 
 
 def _recorder(
-    plan: Plan, symbols: UserSymbols | None, child: Child | None, warnings: bool
+    plan: Plan,
+    symbols: UserSymbols | None,
+    child: Child | None,
+    warnings: bool,
+    alone: int | None,
 ) -> Recorder | None:
-    """Records what processes map from now on, where their addresses will be shown."""
+    """Records what processes map from now on, where their addresses will be shown.
+
+    ``alone`` is the one process whose addresses will be.
+    """
     if symbols is None:
         return None
     from prybee.diagnostics import KernelError
     from prybee.symbols import Recorder
 
-    pid = only_process(plan)
+    pid = only_process(plan) if alone is None else alone
     try:
         if child is not None and pid == child.pid:
             return Recorder(symbols, child=pid)

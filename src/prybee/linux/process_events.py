@@ -92,8 +92,15 @@ class ProcessEvents:
         """How many records the kernel had no room for."""
         return sum([ring.lost for ring in self._rings])
 
-    def tell(self, listener: Listener) -> int:
-        """Tells all that has happened since the last call; how many records that were."""
+    def tell(self, listener: Listener, only: int = -1) -> int:
+        """Tells all that has happened since the last call; how many records that were.
+
+        Args:
+            listener: is told.
+            only: the one process that is told of; -1: all.
+        """
+        # All records begin with the pid.
+        wanted = only.to_bytes(4, "little") if only >= 0 else b""
         records: list[tuple[bytes, int, int, bytes]] = []
         for _ in range(_ROUNDS):
             new = [
@@ -101,6 +108,7 @@ class ProcessEvents:
                 (data[:-9:-1], kind, misc, data)
                 for ring in self._rings
                 for kind, misc, data in ring.take()
+                if data.startswith(wanted)
             ]
             if not new:
                 break

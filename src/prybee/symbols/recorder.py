@@ -40,6 +40,7 @@ class Recorder:
         """
         self._symbols = symbols
         self._proc = proc
+        self._only = only
         self._events = ProcessEvents(child)
         # Those to read; None: not listed yet.
         self._there: list[int] | None = [] if child > 0 else None
@@ -58,7 +59,7 @@ class Recorder:
 
     def drain(self) -> None:
         """Takes all that was recorded up to now. Work is bounded by the records' memory."""
-        self._events.tell(self._symbols.processes)
+        self._events.tell(self._symbols.processes, self._only)
 
     def survey(self) -> bool:
         """Reads some of the processes that were there before; whether there are more."""
