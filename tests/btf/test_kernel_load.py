@@ -61,7 +61,8 @@ def everything(younger: Collection[str]) -> BtfBuilder:
                                  ("low", number, 256, 3), ("high", number, 259, 29)])  # fmt: skip
     b.union("either", 8, [("a", wide, 0), ("b", number, 0)])
     b.fwd("opaque")
-    b.enum("color", [("RED", 0), ("LAST", -1)], signed=True)
+    # That enums tell whether they are signed came with those of 64 bits.
+    b.enum("color", [("RED", 0), ("LAST", -1)], signed="enum64" in younger)
     if "enum64" in younger:
         b.enum64("big", [("HUGE", 1 << 40)])
     if "float" in younger:
