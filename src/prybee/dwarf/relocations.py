@@ -71,6 +71,8 @@ class Relocations:
 
     def _value(self, symbol: int) -> int:
         at = symbol * self._symbol.size
+        if at + self._symbol.size > len(self._symbols):
+            return 0  # Of a damaged table: what it leads to makes no sense, and is told there.
         _name, _info, _other, section, value, _size = self._symbol.unpack_from(self._symbols, at)
         loaded = section < len(self._loaded) and self._loaded[section]
         return int(value) + (base(section) if loaded else 0)
