@@ -6,7 +6,14 @@ import argparse
 import sys
 from contextlib import ExitStack
 
-from prybee.cli import flame_diff, flame_draw, flame_files, flame_profile, flame_reading
+from prybee.cli import (
+    flame_diff,
+    flame_draw,
+    flame_files,
+    flame_profile,
+    flame_reading,
+    flame_view,
+)
 from prybee.cli.options import UsageError
 from prybee.flame.profile import INLINED, JIT, KERNEL, WAKER
 
@@ -45,6 +52,7 @@ def _parser() -> argparse.ArgumentParser:
     _collapse_options(commands)
     flame_draw.options(commands)
     flame_diff.options(commands)
+    flame_view.options(commands)
     flame_profile.options(commands)
     guess = commands.add_parser("guess", help="say the format of files")
     guess.add_argument("files", nargs="+", metavar="FILE")

@@ -88,7 +88,9 @@ def boxes(stacks: Stacks, least: float = 0, *, leaves: bool = False) -> Iterator
         return
     keys, sums, deltas = stacks.keys, stacks.sums, stacks.deltas
     yield Box("", 0, 0, stacks.total, deltas[-1] if deltas else 0)
-    waiting: list[tuple[int, int, int, int, float]] = [(0, len(keys), 0, 0, 0)]
+    # Stacks without frames are of the root only.
+    low = _behind(keys, 0, len(keys), 0)
+    waiting: list[tuple[int, int, int, int, float]] = [(low, len(keys), 0, 0, sums[low])]
     while waiting:
         low, high, length, depth, at = waiting.pop()
         for _, name, first, last in _children(keys, low, high, length):
@@ -151,7 +153,7 @@ def _chart(stacks: Stacks, least: float, leaves: bool) -> Iterator[Box]:
             found[place] = (name, at, first, behind, own)
 
     for number, key in enumerate(keys):
-        names = key.split(BETWEEN)
+        names = key.split(BETWEEN) if key else []
         common = 0
         while common < len(path) and common < len(names) and path[common] == names[common]:
             common += 1

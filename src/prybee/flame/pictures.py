@@ -48,8 +48,6 @@ def draw(
     svg.check(options)
     if reverse:
         stacks = [b";".join(reversed(stack.split(b";"))) for stack in stacks]
-    if options.colors == "chain":
-        stacks = [_wakers(stack, options.compat_bugs) for stack in stacks]
     if options.compat_bugs and not options.flamechart:
         # It sorts whole lines, and frames are one where they follow one another.
         columns = (before, weights) if before else (weights,)
@@ -61,6 +59,8 @@ def draw(
         stacks = [stacks[place] for place in order]
         weights = [weights[place] for place in order]
         before = [before[place] for place in order] if before else ()
+    if options.colors == "chain":
+        stacks = [_wakers(stack, options.compat_bugs) for stack in stacks]
     deltas = [new - old for new, old in zip(weights, before, strict=True)] if before else []
     keys = [stack.replace(b";", BETWEEN) for stack in stacks]
     kept = options.flamechart or options.compat_bugs

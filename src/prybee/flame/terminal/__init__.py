@@ -1,0 +1,1 @@
+"""Flame graphs in a terminal: printed once, and one to walk around in."""
