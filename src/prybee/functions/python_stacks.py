@@ -42,13 +42,16 @@ _MOST_THREADS = 4096
 _MOST_THREADS_HERE = 64
 _MOST_FRAMES_HERE = 64
 
-# The state of a walk: two entries of maps, where frames are written, the object that is looked at,
-# the interpreter or the number of frames so far, and the thread.
-_PROCESS, _SCRATCH, _OUT, _AT, _COUNT, _INTERPRETER, _WANTED, _FOUND = range(0, 64, 8)
-_STATE_SIZE = 64
+# What rounds of a loop get: two entries of maps, and where frames are written.
+_PROCESS, _SCRATCH, _OUT = 0, 8, 16
+_STATE_SIZE = 24
 
-# Memory for what was read: a frame, a code object, a string's header, and an entry to be made.
+# Memory for what was read: a frame, a code object, a string's header, and an entry to be made …
 _FRAME_AT, _CODE_AT, _TEXT_AT, _ENTRY_AT = 0, 128, 384, 448
+# … and the numbers of a walk: the object that is looked at, how many frames there are so far, the
+# interpreter, the thread's id, its state. On the stack the verifier would keep account of them, and
+# have to see every round.
+_AT, _COUNT, _INTERPRETER, _WANTED, _FOUND = range(896, 936, 8)
 _SCRATCH_SIZE = 1024
 # Offsets are taken from a map: so the verifier has to see that they lie within these parts.
 _WITHIN_FRAME, _WITHIN_CODE = 127, 255
@@ -156,8 +159,8 @@ def _walk(h: Handler, process: Value, limit: int, pointer: Value, offset: int) -
         b.store(state, _PROCESS, process, I64)
         b.store(state, _SCRATCH, scratch, I64)
         b.store(state, _OUT, b.ptr_add(pointer, offset), I64)
-        b.store(state, _COUNT, h.const(0), I64)
-        thread = _thread(h, process, state)
+        b.store(scratch, _COUNT, h.const(0), I64)
+        thread = _thread(h, process, scratch, state)
         holder = b.variable(I64, "holder")
         b.write(holder, thread)
         cframe = _offset(h, process, "cframe")
@@ -166,10 +169,10 @@ def _walk(h: Handler, process: Value, limit: int, pointer: Value, offset: int) -
             lambda: b.write(holder, _read(h, b.add(thread, cframe))),
         )
         current = _read(h, b.add(b.read(holder), _offset(h, process, "current")))
-        b.store(state, _AT, b.select(b.icmp("eq", thread, 0), h.const(0), current), I64)
+        b.store(scratch, _AT, b.select(b.icmp("eq", thread, 0), h.const(0), current), I64)
         rounds = 2 * limit if h.script.can("helper:loop") else min(2 * limit, _MOST_FRAMES_HERE)
         _repeat(h, f"pyframe{limit}", rounds, state, lambda h, state: _frame(h, state, limit))
-        b.store(pointer, offset + _COUNT_AT, b.load(I64, state, _COUNT), I32)
+        b.store(pointer, offset + _COUNT_AT, b.load(I64, scratch, _COUNT), I32)
 
     h.when(b.icmp("ne", scratch, 0), frames)
 
@@ -238,7 +241,7 @@ def _repeat(h: Handler, name: str, rounds: int, state: Value, body: Round) -> No
 # -- the thread ---------------------------------------------------------------------------------
 
 
-def _thread(h: Handler, process: Value, state: Value) -> Value:
+def _thread(h: Handler, process: Value, scratch: Value, state: Value) -> Value:
     """The address of the running thread's state; 0 for a thread that runs no Python."""
     b = h.b
     wanted = b.variable(I64, "tid")
@@ -252,7 +255,7 @@ def _thread(h: Handler, process: Value, state: Value) -> Value:
         b.write(wanted, b.zext(b.load(I32, info, 0), I64))
 
     h.when(b.icmp("ne", inode, 0), inside, likely=False)
-    b.store(state, _WANTED, b.read(wanted), I64)
+    b.store(scratch, _WANTED, b.read(wanted), I64)
     native = _offset(h, process, "native_id")
     key = b.slot(8, 8, "tid")
     b.store(key, 0, b.call("get_current_pid_tgid"), I32)
@@ -270,12 +273,12 @@ def _thread(h: Handler, process: Value, state: Value) -> Value:
 
     def search() -> None:
         interpreter = _read(h, b.load(I64, process, records.RUNTIME))
-        b.store(state, _INTERPRETER, interpreter, I64)
-        b.store(state, _AT, _read(h, b.add(interpreter, _offset(h, process, "threads"))), I64)
-        b.store(state, _FOUND, h.const(0), I64)
+        b.store(scratch, _INTERPRETER, interpreter, I64)
+        b.store(scratch, _AT, _read(h, b.add(interpreter, _offset(h, process, "threads"))), I64)
+        b.store(scratch, _FOUND, h.const(0), I64)
         rounds = _MOST_THREADS if h.script.can("helper:loop") else _MOST_THREADS_HERE
         _repeat(h, "pythread", rounds, state, _next_thread)
-        thread = b.load(I64, state, _FOUND)
+        thread = b.load(I64, scratch, _FOUND)
         b.write(found, thread)
         value = b.slot(8, 8, "thread")
         b.store(value, 0, thread, I64)
@@ -296,26 +299,27 @@ def _next_thread(h: Handler, state: Value) -> None:
     """Looks at one thread; at the end of an interpreter's, goes to the next interpreter."""
     b = h.b
     process = b.load(Ptr(MAP_VALUE), state, _PROCESS)
-    thread = b.load(I64, state, _AT)
+    scratch = b.load(Ptr(MAP_VALUE), state, _SCRATCH)
+    thread = b.load(I64, scratch, _AT)
 
     def another() -> None:
         interpreter = _read(
-            h, b.add(b.load(I64, state, _INTERPRETER), _offset(h, process, "next_interpreter"))
+            h, b.add(b.load(I64, scratch, _INTERPRETER), _offset(h, process, "next_interpreter"))
         )
         h.when(b.icmp("eq", interpreter, 0), lambda: b.ret(1))
-        b.store(state, _INTERPRETER, interpreter, I64)
-        b.store(state, _AT, _read(h, b.add(interpreter, _offset(h, process, "threads"))), I64)
+        b.store(scratch, _INTERPRETER, interpreter, I64)
+        b.store(scratch, _AT, _read(h, b.add(interpreter, _offset(h, process, "threads"))), I64)
         b.ret(0)
 
     h.when(b.icmp("eq", thread, 0), another, likely=False)
 
     def this() -> None:
-        b.store(state, _FOUND, thread, I64)
+        b.store(scratch, _FOUND, thread, I64)
         b.ret(1)
 
     native = _read(h, b.add(thread, _offset(h, process, "native_id")))
-    h.when(b.icmp("eq", native, b.load(I64, state, _WANTED)), this, likely=False)
-    b.store(state, _AT, _read(h, b.add(thread, _offset(h, process, "next_thread"))), I64)
+    h.when(b.icmp("eq", native, b.load(I64, scratch, _WANTED)), this, likely=False)
+    b.store(scratch, _AT, _read(h, b.add(thread, _offset(h, process, "next_thread"))), I64)
     b.ret(0)
 
 
@@ -328,14 +332,14 @@ def _frame(h: Handler, state: Value, limit: int) -> None:
     process = b.load(Ptr(MAP_VALUE), state, _PROCESS)
     scratch = b.load(Ptr(MAP_VALUE), state, _SCRATCH)
     out = b.load(Ptr(FRAME), state, _OUT)
-    frame = b.load(I64, state, _AT)
+    frame = b.load(I64, scratch, _AT)
     h.when(b.icmp("eq", frame, 0), lambda: b.ret(1), likely=False)
-    count = b.load(I64, state, _COUNT)
+    count = b.load(I64, scratch, _COUNT)
     h.when(b.icmp("uge", count, limit), lambda: b.ret(1), likely=False)
     place = b.ptr_add(out, b.shl(count, 3))
 
     def lost() -> None:
-        b.store(state, _COUNT, b.add(count, 1), I64)
+        b.store(scratch, _COUNT, b.add(count, 1), I64)
         b.ret(1)
 
     part = b.ptr_add(scratch, _FRAME_AT) if _FRAME_AT else scratch
@@ -343,7 +347,7 @@ def _frame(h: Handler, state: Value, limit: int) -> None:
     # The word is 0 then: a frame that is not resolved, and the last one.
     h.when(b.icmp("ne", failed, 0), lost, likely=False)
     previous = _field(h, process, part, "previous", _WITHIN_FRAME)
-    b.store(state, _AT, previous, I64)
+    b.store(scratch, _AT, previous, I64)
     marked = b.icmp("ne", _offset(h, process, "entry"), ABSENT)
 
     def shim() -> None:
@@ -371,7 +375,7 @@ def _frame(h: Handler, state: Value, limit: int) -> None:
     h.choose(marked, has_mark, unmarked)
     word = _code(h, process, scratch)
     b.store(place, _HEADER, b.or_(word, b.read(entry)), I64)
-    b.store(state, _COUNT, b.add(count, 1), I64)
+    b.store(scratch, _COUNT, b.add(count, 1), I64)
     b.ret(0)
 
 
