@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -129,6 +130,7 @@ def test_a_sample_without_a_stack() -> None:
 
 
 CHECKOUT = os.environ.get("FLAMEGRAPH", "")
+PRYBEE = [sys.executable, "-m", "prybee"]
 
 
 @pytest.mark.slow
@@ -144,7 +146,7 @@ def test_beside_the_peer(option: str) -> None:
             capture_output=True, check=True,
         )  # fmt: skip
         ours = subprocess.run(
-            ["prybee", "flame", "collapse", "--compat=perl", f"--{option}", sample],
+            [*PRYBEE, "flame", "collapse", "--compat=perl", f"--{option}", sample],
             capture_output=True, check=True,
         )  # fmt: skip
         assert sorted(ours.stdout.splitlines()) == sorted(peer.stdout.splitlines()), sample

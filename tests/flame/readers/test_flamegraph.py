@@ -23,6 +23,8 @@ pytestmark = [
 # A sample, the script, its options, ours, and what is different in the script's lines and in ours:
 # (pattern, replacement), or a pattern of lines that are left out.
 SAME = [
+    ("perf-srcline.txt", "stackcollapse-perf.pl", ["--srcline", "--all"], ["--srcline", "--all"],
+     [], []),
     ("ljp.txt", "stackcollapse-ljp.awk", [], [], [], []),
     ("jstack.txt", "stackcollapse-jstack.pl", [], [], [], []),
     ("jstack.txt", "stackcollapse-jstack.pl", ["--no-include-tname"], ["--no-include-tname"],
