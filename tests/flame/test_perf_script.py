@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
+from prybee.cli import main
 from prybee.flame.readers.perf_script import Options, probe, read
 from prybee.flame.writers.folded import lines
 
@@ -130,23 +130,20 @@ def test_a_sample_without_a_stack() -> None:
 
 
 CHECKOUT = os.environ.get("FLAMEGRAPH", "")
-PRYBEE = [sys.executable, "-m", "prybee"]
 
 
 @pytest.mark.slow
 @pytest.mark.skipif(not CHECKOUT, reason="FLAMEGRAPH names no checkout of FlameGraph")
 @pytest.mark.parametrize("option", ["pid", "tid", "kernel", "jit", "all", "addrs"])
-def test_beside_the_peer(option: str) -> None:
+def test_beside_the_peer(option: str, capsys: pytest.CaptureFixture[str]) -> None:
     checkout = Path(CHECKOUT)
     samples = sorted(checkout.glob("test/*.txt"))
     assert samples
     for sample in samples:
         peer = subprocess.run(
             ["perl", checkout / "stackcollapse-perf.pl", f"--{option}", sample],
-            capture_output=True, check=True,
+            capture_output=True, check=True, text=True, errors="surrogateescape",
         )  # fmt: skip
-        ours = subprocess.run(
-            [*PRYBEE, "flame", "collapse", "--compat=perl", f"--{option}", sample],
-            capture_output=True, check=True,
-        )  # fmt: skip
-        assert sorted(ours.stdout.splitlines()) == sorted(peer.stdout.splitlines()), sample
+        words = ["flame", "collapse", "--compat=perl", f"--{option}", str(sample)]
+        assert main(words) == 0
+        assert sorted(capsys.readouterr().out.splitlines()) == sorted(peer.stdout.splitlines())
