@@ -16,6 +16,7 @@ _FAMILIES = {
     "machine": "cpu numaid ncpus jiffies rand usermode",
     "clocks": "nsecs elapsed strftime",
     "stacks": "kstack ustack dw_ustack stack_len",
+    "python_stacks": "pystack",
     "context": "args ctx retval reg func probe probetype",
     "symbols": "ksym usym kaddr uaddr percpu_kaddr",
     "strings": "str strlen strcap default_str_length strncmp",

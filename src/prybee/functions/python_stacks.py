@@ -1,4 +1,4 @@
-"""``pystack``: the Python functions that the running thread is in.
+"""Stacks of Python programs: ``pystack``.
 
 The program walks the interpreter's frames in the process's memory, as ``symbols.python`` has it
 written down.  The walks over threads and over frames are loops of the kernel (``bpf_loop``), where
