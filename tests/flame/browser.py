@@ -105,14 +105,39 @@ class Browser:
             assert time.monotonic() < deadline, condition
             time.sleep(0.05)
 
-    def key(self, key: str, text: str = "") -> None:
-        """Presses a key."""
-        self.call("Input.dispatchKeyEvent", type="keyDown", key=key, text=text)
-        self.call("Input.dispatchKeyEvent", type="keyUp", key=key)
+    def key(self, key: str, text: str = "", modifiers: int = 0) -> None:
+        """Presses a key; of the modifiers, 8 is Shift."""
+        self.call("Input.dispatchKeyEvent", type="keyDown", key=key, text=text, modifiers=modifiers)
+        self.call("Input.dispatchKeyEvent", type="keyUp", key=key, modifiers=modifiers)
 
     def mouse(self, kind: str, x: float, y: float) -> None:
         """Moves the mouse, or presses its button."""
         self.call("Input.dispatchMouseEvent", type=kind, x=x, y=y, button="left", clickCount=1)
+
+    def drag(self, start: tuple[float, float], end: tuple[float, float]) -> None:
+        """Presses the mouse at one place and lets it go at another."""
+        self.mouse("mousePressed", *start)
+        for x, y in (start, end):
+            self.call(
+                "Input.dispatchMouseEvent", type="mouseMoved", x=x, y=y, button="left", buttons=1
+            )
+        self.mouse("mouseReleased", *end)
+
+    def drawn(self) -> list[str]:
+        """The names of all boxes of the picture that is shown, in order."""
+        self.wait("!page.view.waiting && page.view.drawn.length")
+        found: list[str] = self.run("page.view.drawn.map(b => page.name(page.view.tree, b[0]))")
+        return sorted(found)
+
+    def text(self, element: str) -> str:
+        """The text of an element, by its id."""
+        return str(self.run(f"document.getElementById({element!r}).innerText"))
+
+    def processor_time(self) -> float:
+        """Seconds that the page's main thread has had a CPU."""
+        self.call("Performance.enable")
+        metrics = self.call("Performance.getMetrics")["metrics"]
+        return next(float(each["value"]) for each in metrics if each["name"] == "ThreadTime")
 
     def complaints(self) -> list[str]:
         """What the page's console has: errors, and what the policy of the page forbids."""

@@ -44,7 +44,7 @@ class Output(Data):
 _WRITERS = "prybee.flame.writers"
 OUTPUTS = (
     Output("svg", "a picture", f"{_WRITERS}.svg"),
-    Output("html", "a page that shows the profile by itself", f"{_WRITERS}.html"),
+    Output("html", "a page that shows the profile by itself", f"{_WRITERS}.html", samples=True),
     Output("folded", "a line for each stack", f"{_WRITERS}.folded"),
     Output("speedscope.json", "for speedscope", f"{_WRITERS}.speedscope"),
     Output("pb.gz", "for pprof", f"{_WRITERS}.pprof", ("pb", "pprof")),

@@ -29,13 +29,21 @@ SCRIPTS = (
 )  # fmt: skip
 
 
-def write(profile: Profile, title: str = "", before: Profile | None = None) -> str:
+def write(
+    profile: Profile,
+    title: str = "",
+    before: Profile | None = None,
+    *,
+    equal: str = difference.TOTAL,
+) -> str:
     """The whole page.
 
     Args:
         profile: what is shown.
         title: of the page.
         before: what it is compared with.
+        equal: what both have as much of, as the page first shows them: see
+            :func:`prybee.flame.difference.factor`. In the page it can be changed.
     """
     title = title or ("Comparison" if before is not None else "Profile")
     style = _file("viewer.css")
@@ -46,6 +54,7 @@ def write(profile: Profile, title: str = "", before: Profile | None = None) -> s
         "title": title,
         "unit": profile.unit or "samples",
         "compared": before is not None,
+        "equal": equal,
         # Of each: how many samples there are, and how long it lasted; 0 if not known.
         "samples": [difference.samples(each) for each in both],
         "seconds": [difference.seconds(each) for each in both],
@@ -57,7 +66,7 @@ def write(profile: Profile, title: str = "", before: Profile | None = None) -> s
         f"default-src 'none'; script-src {_hash(script)}; style-src {_hash(style)}; "
         "img-src data: blob:; base-uri 'none'; form-action 'none'"
     )
-    data = base64.b64encode(zlib.compress(payload(profile, before), 9)).decode()
+    data = base64.b64encode(zlib.compress(payload(profile, before), 6)).decode()
     return (
         _file("page.html")
         .replace("{{policy}}", escape(policy))

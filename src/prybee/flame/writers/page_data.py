@@ -45,20 +45,24 @@ def payload(profile: Profile, before: Profile | None = None) -> bytes:
     """Names, tree and samples.
 
     Four bytes of length (little-endian) and JSON, which has the ``frames`` as ``[name, kind,
-    module]``, the number of ``nodes`` and, if there are samples, what is to be known of their
-    columns. Then for each node in pre-order: how many levels up from the node before its parent
-    is, the frame, the weight of the stacks that end here, and, compared, that before. Then the
-    columns one after the other: node, time, weight, thread, CPU, labels. Numbers are in groups of
-    seven bits, the lowest first; weights with fractions are in thousandths (``scale``).
+    module]``, the number of ``nodes``, the weights of stacks without a frame (``root``) and, if
+    there are samples, what is to be known of their columns. Then for each node in pre-order: how
+    many levels up from the node before its parent is, the frame, the weight of the stacks that end
+    here, and, compared, that before. Then the columns one after the other: node, time, weight,
+    thread, CPU, labels. Numbers are in groups of seven bits, the lowest first; weights with
+    fractions are in thousandths (``scale``), those below zero are zero.
     """
     both = [profile] if before is None else [profile, before]
     stacks = _stacks(both)
     places: dict[tuple[int, ...], int] = {}
-    tree = _tree(stacks, before is not None, places)
+    tree, nodes = _tree(stacks, before is not None, places)
     head: dict[str, Any] = {
         "scale": stacks.scale,
         "frames": stacks.table,
-        "nodes": len(places),
+        "nodes": nodes,
+        "root": next(
+            ([w * stacks.scale for w in pair] for key, pair in stacks.keys if not key), []
+        ),
         "samples": None,
     }
     kept = [each.samples for each in both if each.samples is not None and len(each.samples)]
@@ -97,29 +101,35 @@ def _stacks(profiles: Sequence[Profile]) -> _Stacks:
     )
 
 
-def _tree(stacks: _Stacks, compared: bool, places: dict[tuple[int, ...], int]) -> bytes:
-    """The tree; each path gets its number in ``places``, from 1."""
+def _tree(stacks: _Stacks, compared: bool, places: dict[tuple[int, ...], int]) -> tuple[bytes, int]:
+    """The tree, and how many nodes it has; each stack gets the number of its last in ``places``."""
     data = bytearray()
     path: tuple[int, ...] = ()
     scale = stacks.scale
+    nodes = 0
+    # Of a frame that no stack ends with: it is right on the one before, and has no weight.
+    inner = b"\0\0" if compared else b"\0"
     for key, pair in stacks.keys:
+        if not key:
+            continue  # The root's, which the head has.
         common = 0
         for one, other in zip(path, key, strict=False):
             if one != other:
                 break
             common += 1
-        up = len(path) - common
-        for depth in range(common, len(key)):
-            data += encode(up)
-            data += encode(key[depth])
-            last = depth == len(key) - 1
-            data += encode(round(pair[0] * scale) if last else 0)
-            if compared:
-                data += encode(round(pair[1] * scale) if last else 0)
-            up = 0
-            places[key[: depth + 1]] = len(places) + 1
+        data += encode(len(path) - common)
+        for frame in key[common:-1]:
+            data += encode(frame)
+            data += inner
+            data.append(0)
+        data += encode(key[-1])
+        data += encode(max(round(pair[0] * scale), 0))
+        if compared:
+            data += encode(max(round(pair[1] * scale), 0))
+        nodes += len(key) - common
+        places[key] = nodes
         path = key
-    return bytes(data)
+    return bytes(data), nodes
 
 
 def _samples(
@@ -144,7 +154,8 @@ def _samples(
         numbers = stacks.numbers[which]
         own = [places[tuple([numbers[frame] for frame in stack])] for stack in each.stacks]
         nodes += [own[each.stack[row]] for row in rows[which]]
-        moments = [(each.time[row] - each.begin) // tick for row in rows[which]]
+        begin = each.begin
+        moments = [(each.time[row] - begin) // tick for row in rows[which]]
         times += [now - last for last, now in zip([0, *moments], moments, strict=False)]
     columns.append(_column(nodes))
     if clock:
@@ -152,7 +163,7 @@ def _samples(
     weights = [each.weight[row] for each, own in zip(kept, rows, strict=True) for row in own]
     same = len(set(weights)) == 1
     if not same:
-        columns.append(_column(round(weight * stacks.scale) for weight in weights))
+        columns.append(_column(max(round(weight * stacks.scale), 0) for weight in weights))
     threads = {thread: 0 for each in kept for thread in each.threads}
     threads = {thread: number for number, thread in enumerate(threads)}
     if len(threads) > 1:

@@ -155,8 +155,8 @@ class Chart {
 
   look(from, to, step = true) {
     const [first, last] = this.whole();
-    const wide = Math.min(Math.max(to - from, (last - first) / 1e7, 1), last - first);
-    const begin = Math.min(Math.max(from, first), last - wide);
+    const wide = Math.round(Math.min(Math.max(to - from, (last - first) / 1e7, 1), last - first));
+    const begin = Math.round(Math.min(Math.max(from, first), last - wide));
     const all = begin <= first && wide >= last - first;
     this.page.state.set({ window: all ? "" : `${begin}-${begin + wide}` }, step);
   }
@@ -304,20 +304,21 @@ class Chart {
 
   // The box before, behind, below or above the current one.
   move(direction) {
-    let [lane, depth, at] = this.current || [this.lanes[0], -1, 0];
-    if (!lane) return;
-    const lanes = this.lanes;
-    if (direction === "left" || direction === "right") {
-      const last = lane.rows[Math.max(depth, 0)].node.length - 1;
-      at = Math.min(Math.max(at + (direction === "right" ? 1 : -1), 0), last);
-      depth = Math.max(depth, 0);
+    const { lanes } = this;
+    if (!lanes.length) return;
+    let [lane, depth, at] = this.current || [lanes[0], 0, lanes[0].rows[0].after(this.window()[0])];
+    const step = direction === "in" || direction === "right" ? 1 : -1;
+    if (!this.current) {
+      at = Math.min(at, lane.rows[0].node.length - 1);
+    } else if (direction === "left" || direction === "right") {
+      at = Math.min(Math.max(at + step, 0), lane.rows[depth].node.length - 1);
     } else {
-      const time = depth < 0 ? this.window()[0] : lane.rows[depth].begin[at];
-      const next = depth + (direction === "in" ? 1 : -1);
-      const other = lanes.indexOf(lane) + (direction === "in" ? 1 : -1);
-      if (next >= 0 && lane.rows[next] && lane.rows[next].after(time) < lane.rows[next].node.length) depth = next;
-      else if (lanes[other]) {
-        lane = lanes[other];
+      const time = lane.rows[depth].begin[at];
+      const beside = lanes[lanes.indexOf(lane) + step];
+      const next = lane.rows[depth + step];
+      if (next && next.after(time) < next.node.length) depth += step;
+      else if (beside) {
+        lane = beside;
         depth = 0;
       }
       at = Math.min(lane.rows[depth].after(time), lane.rows[depth].node.length - 1);

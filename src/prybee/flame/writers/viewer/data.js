@@ -26,6 +26,8 @@ async function loaded() {
     }
   }
   const builder = new Builder(about.compared);
+  const [now, then] = head.root;
+  builder.give(0, (now || 0) / head.scale, (then || 0) / head.scale);
   const path = [0];
   for (let left = head.nodes; left > 0; left--) {
     path.length -= number();

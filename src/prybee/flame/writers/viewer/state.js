@@ -3,7 +3,7 @@
 const defaults = {
   view: "flame", search: "", anycase: "", order: "name", palette: "kind", width: "after",
   merge: "", recursion: "", only: "", of: "", hidden: "", zoom: "", theme: "",
-  where: "", range: "", base: "", window: "", heat: "", period: "", by: "total", changes: "",
+  where: "", range: "", base: "", window: "", heat: "", period: "", by: about.equal, changes: "",
 };
 
 class State {
