@@ -10,6 +10,9 @@ import time
 from prybee.cli.options import UsageError
 from prybee.diagnostics import PrybeeError
 
+# How long a command may take until it runs Python, in seconds.
+_PATIENCE = 10.0
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from prybee.flame.profile import Profile
@@ -81,7 +84,7 @@ def read(
         child = Child(shlex.split(command))
         try:
             child.release()
-            with Reader(child.pid, profile, kind, frequency) as reader:
+            with Reader(child.pid, profile, kind, frequency, _PATIENCE) as reader:
                 reader.run(seconds, lambda: child.poll() is not None)
         finally:
             child.send()

@@ -25,11 +25,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from prybee.flame.profile import Profile
+    from prybee.symbols.python.interpreters import Interpreter
 
 # Kinds of profiles that can be had so.
 KINDS = ("cpu", "wall")
-# How long a process may take to load its interpreter, in seconds, and how often that is looked for.
-_PATIENCE = 2.0
+# How often it is looked whether a process has loaded its interpreter, in seconds.
 _PAUSE = 0.005
 _SECOND = 1_000_000_000
 
@@ -37,13 +37,16 @@ _SECOND = 1_000_000_000
 class Reader:
     """Reads the stacks of a process into a profile; close it, or use it in a ``with``."""
 
-    def __init__(self, pid: int, profile: Profile, kind: str, frequency: int) -> None:
+    def __init__(
+        self, pid: int, profile: Profile, kind: str, frequency: int, patience: float = 0.1
+    ) -> None:
         """
         Args:
             pid: the process.
             profile: what stacks are added to.
             kind: ``cpu``: samples of CPU time; ``wall``: nanoseconds on the CPU and off it.
             frequency: ticks a second.
+            patience: how long the process may take to load its interpreter, in seconds.
 
         Raises:
             PrybeeError: it may not be read, or runs no Python that is known.
@@ -52,12 +55,12 @@ class Reader:
         self._profile = profile
         self._wall = kind == "wall"
         self._period = _SECOND // frequency
+        # Whoever may not read it is told at once.
+        Memory(pid).close()
+        found, at = self._find(patience)
+        # Opened now: what was there before an execve(2) is another memory.
         self._memory = Memory(pid)
-        try:
-            self._stacks = self._find()
-        except BaseException:
-            self._memory.close()
-            raise
+        self._stacks = Stacks(self._memory, found, at)
         # By thread: the CPU time that was seen last, and what has not made a whole sample yet.
         self._cpu: dict[int, int] = {}
         self._owed: dict[int, int] = {}
@@ -74,8 +77,9 @@ class Reader:
         """Lets go of the process."""
         self._memory.close()
 
-    def _find(self) -> Stacks:
-        end = time.monotonic() + _PATIENCE
+    def _find(self, patience: float) -> tuple[Interpreter, int]:
+        """The interpreter that the process runs, and where it has it."""
+        end = time.monotonic() + patience
         reason = "it runs no CPython"
         while True:
             try:
@@ -97,8 +101,8 @@ class Reader:
                     reason = str(error)
                     continue
                 if found is not None and at is not None:
-                    return Stacks(self._memory, found, at)
-            if time.monotonic() >= end:
+                    return found, at
+            if time.monotonic() >= end or not mappings.items:
                 raise PrybeeError(f"Python frames of process {self._pid} cannot be read: {reason}")
             time.sleep(_PAUSE)
 
