@@ -10,7 +10,8 @@ if TYPE_CHECKING:
 
 # The first bytes of a table that are read; most are shorter.
 _FIRST = 4096
-_FIRST_ROW = 128
+# Those in which one row is looked for.
+_FIRST_ROWS = 1 << 14
 
 # Steps over what has no fixed size; sizes themselves are steps of 0 and more.
 STRING, NUMBER, BLOCK, INDIRECT, SIBLING = -1, -2, -3, -4, -5
@@ -103,21 +104,39 @@ def size_of(form: int, shape: tuple[int, int, int]) -> int:
     return -1
 
 
-def first(sections: Sections, offset: int) -> dict[int, Abbrev]:
-    """The first row of a table, by its code: most often that of the unit's own entry.
+def row(sections: Sections, offset: int, code: int) -> Abbrev | None:
+    """One row of a table; None where it is not among the first bytes.
 
-    A kernel has thousands of units with hundreds of rows each, and who only asks for the units'
-    names wants none of the rest.  Empty where that row is longer than the bytes that are read.
+    A kernel has thousands of units with a hundred rows each, and who only asks for the units' names
+    wants one of each: the others are stepped over.
 
     Raises:
         DwarfError: there is no such place.
     """
-    data = sections.peek("abbrev", offset, _FIRST_ROW)
+    data = sections.start_of("abbrev", offset, _FIRST_ROWS)
+    at = 0
     try:
-        code, at = uleb(data, 0)
-        return {code: _row(data, at)[0]} if code else {}
+        while True:
+            found, at = uleb(data, at)
+            if found == code:
+                return _row(data, at)[0]
+            if found == 0:
+                return None
+            at = _behind(data, at)
     except IndexError:
-        return {}
+        return None
+
+
+def _behind(data: bytes, at: int) -> int:
+    """Where a row ends that starts at ``at``: behind a pair of zeros, as no attribute is 0."""
+    start = at
+    while data[at] & 0x80:
+        at += 1
+    end = data.find(b"\0\0", at + 2)
+    if end < 0:
+        raise IndexError
+    # A constant may end in a zero, and the table, too.
+    return end + 2 if data[end + 2] else _row(data, start)[1]
 
 
 def read(sections: Sections, offset: int) -> dict[int, Abbrev]:

@@ -90,10 +90,11 @@ class File:
             found = self._abbrevs[offset] = abbrevs.read(self.sections, offset)
         return found
 
-    def first_abbrev(self, unit: Unit) -> dict[int, Abbrev]:
-        """The first row of the table of a unit; the whole table where that was read already."""
+    def abbrev(self, unit: Unit, code: int) -> Abbrev | None:
+        """One row of the table of a unit, which need not be read for it; None: not found so."""
         offset = self.base_of(unit, "abbrev") + unit.abbrev_offset
-        return self._abbrevs.get(offset) or abbrevs.first(self.sections, offset)
+        known = self._abbrevs.get(offset)
+        return abbrevs.row(self.sections, offset, code) if known is None else known.get(code)
 
     def base_of(self, unit: Unit, section: str) -> int:
         """Where a unit's part of a section starts: packages of split units have many."""

@@ -140,7 +140,7 @@ class Unit:
             size = min(_HEAD, self.length)
             data = self.data or sections.peek(self.section, self.offset, size)
             try:
-                top = self._parse(data, self.first, self.file.first_abbrev(self))
+                top = self._parse(data, self.first, alone=True)
             except IndexError:
                 top = self.entry(self.first)
             if top is None:
@@ -179,11 +179,11 @@ class Unit:
             raise self.damaged(at)
         return found
 
-    def _parse(self, data: bytes, at: int, known: dict[int, Abbrev] | None = None) -> Entry | None:
+    def _parse(self, data: bytes, at: int, alone: bool = False) -> Entry | None:
         code, end = uleb(data, at)
         if code == 0:
             return None
-        abbrev = (known.get(code) if known else None) or self._shape_of(code, at)
+        abbrev = (self.file.abbrev(self, code) if alone else None) or self._shape_of(code, at)
         values: dict[int, tuple[int, int | bytes]] = {}
         for attribute, form, constant in abbrev.attributes:
             if form == c.FORM_INDIRECT:
