@@ -14,8 +14,8 @@ import sys
 import time
 from pathlib import Path
 
-from bench import breakdown
-from bench.measures import NAMES
+from bench import breakdown, flame
+from bench.measures import NAMES, UNTRACED
 from bench.report import Row, table
 from bench.tracer import Tracer
 
@@ -37,27 +37,29 @@ def main() -> int:
     parser.add_argument("--peer", default=default_peer(), help="command to compare with")
     parser.add_argument("--rounds", type=int, default=7, help="samples of each (default 7)")
     parser.add_argument("--update", action="store_true", help="put the tables into bench/README.md")
+    parser.add_argument("--size", type=float, default=100, help="MB of captures (default 100)")
+    parser.add_argument("--flamegraph", default=flame.SETTINGS.flamegraph, help="its checkout")
+    parser.add_argument(
+        "--inferno",
+        default=flame.SETTINGS.inferno,
+        help="folder with it, or cargo-flamegraph's flamegraph",
+    )
     options = parser.parse_args()
+    flame.SETTINGS.size = options.size
+    flame.SETTINGS.flamegraph, flame.SETTINGS.inferno = options.flamegraph, options.inferno
     unknown = [name for name in options.measures if name not in (*NAMES, "breakdown")]
     if unknown:
         parser.error(f"no measure {', '.join(unknown)}; there are {', '.join(NAMES)}, breakdown")
-    if os.geteuid() != 0:
-        parser.error("loading BPF programs needs root")
-    if not options.peer:
-        parser.error(
-            "no bpftrace here to compare with: apt-get install bpftrace, or --peer COMMAND"
-        )
     ours = Tracer("prybee", [str(HERE / ".venv" / "bin" / "prybee")])
-    peer = Tracer("bpftrace", shlex.split(options.peer))
-    peer.calibrate()
-    peer_root = Path(os.environ.get("PEER_ROOT") or Path.home() / ".cache/peer/sid")
-    if "peer" in peer.command[0]:
-        peer.environment["BENCH_PEER_ROOT"] = str(peer_root)
-    version = peer.run("-V").out.decode().strip()
-    print(f"{platform.release()} {platform.machine()}, {os.cpu_count()} CPUs, "
-          f"Python {platform.python_version()}; peer: {version}, its wrapper's "
-          f"{peer.wrapper * 1e3:.0f} ms taken off\n")  # fmt: skip
     names = options.measures or [*NAMES, "breakdown"]
+    peer, version = None, "peer"
+    if not {*names} <= {*UNTRACED}:
+        peer, version = _peer(parser, options.peer)
+    print(f"{platform.release()} {platform.machine()}, {os.cpu_count()} CPUs, "
+          f"Python {platform.python_version()}")  # fmt: skip
+    if peer is not None:
+        print(f"peer: {version}, its wrapper's {peer.wrapper * 1e3:.0f} ms taken off")
+    print()
     results: dict[str, list[Row]] = {}
     texts: dict[str, str] = {}
     for name in names:
@@ -78,6 +80,22 @@ def main() -> int:
     if failed:
         print("bounds that do not hold:", *failed, sep="\n  ")
     return 1 if failed else 0
+
+
+def _peer(parser: argparse.ArgumentParser, command: str) -> tuple[Tracer, str]:
+    """What traces are compared with, and its version."""
+    if os.geteuid() != 0:
+        parser.error("loading BPF programs needs root")
+    if not command:
+        parser.error(
+            "no bpftrace here to compare with: apt-get install bpftrace, or --peer COMMAND"
+        )
+    peer = Tracer("bpftrace", shlex.split(command))
+    peer.calibrate()
+    peer_root = Path(os.environ.get("PEER_ROOT") or Path.home() / ".cache/peer/sid")
+    if "peer" in peer.command[0]:
+        peer.environment["BENCH_PEER_ROOT"] = str(peer_root)
+    return peer, peer.run("-V").out.decode().strip()
 
 
 def _save(results: dict[str, list[Row]]) -> None:

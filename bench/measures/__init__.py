@@ -1,5 +1,7 @@
 """What is measured: one module each, with ``TITLE`` and ``measure(ours, peer, rounds) -> rows``."""
 
+# Those that trace nothing: they need neither root nor bpftrace.
+UNTRACED = ("flame_collapse", "flame_draw", "flame_whole")
 NAMES = (
     "start",
     "attach",
@@ -14,4 +16,5 @@ NAMES = (
     "elf",
     "btf",
     "ring",
+    *UNTRACED,
 )
