@@ -5,15 +5,9 @@ from __future__ import annotations
 import argparse
 import sys
 from contextlib import ExitStack
+from importlib import import_module
 
-from prybee.cli import (
-    flame_diff,
-    flame_draw,
-    flame_files,
-    flame_profile,
-    flame_reading,
-    flame_view,
-)
+from prybee.cli import flame_files, flame_reading
 from prybee.cli.options import UsageError
 from prybee.flame.profile import INLINED, JIT, KERNEL, WAKER
 
@@ -21,6 +15,10 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from typing import NoReturn
+
+# Commands in modules of their own; what is not asked for is not loaded.
+_COMMANDS = {"draw": "flame_draw", "diff": "flame_diff", "view": "flame_view"}
+_PROFILES = "flame_profile"
 
 
 class _Parser(argparse.ArgumentParser):
@@ -37,27 +35,38 @@ def main(words: Sequence[str]) -> int:
         UsageError: options that there are not.
         FormatError: a file of a format that is not known.
     """
-    given = _parser().parse_args(list(words))
+    given = _parser(words[0] if words else "").parse_args(list(words))
     run: Callable[[argparse.Namespace, ExitStack], int] = given.run
     with ExitStack() as opened:
         return run(given, opened)
 
 
-def _parser() -> argparse.ArgumentParser:
+def _parser(chosen: str) -> argparse.ArgumentParser:
+    """The parser; if it is asked for one command only, the others are left out.
+
+    Args:
+        chosen: the first word.
+    """
     parser = _Parser(
         prog="prybee flame",
         description="From any tracer's stacks to a picture that answers the question.",
     )
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    _collapse_options(commands)
-    flame_draw.options(commands)
-    flame_diff.options(commands)
-    flame_view.options(commands)
-    flame_profile.options(commands)
-    guess = commands.add_parser("guess", help="say the format of files")
-    guess.add_argument("files", nargs="+", metavar="FILE")
-    guess.set_defaults(run=_guess)
+    if chosen in _COMMANDS:
+        modules = [_COMMANDS[chosen]]
+    else:
+        _collapse_options(commands)
+        _guess_options(commands)
+        modules = [] if chosen in ("collapse", "guess") else [*_COMMANDS.values(), _PROFILES]
+    for module in modules:
+        import_module(f"prybee.cli.{module}").options(commands)
     return parser
+
+
+def _guess_options(commands: argparse._SubParsersAction[_Parser]) -> None:
+    parser = commands.add_parser("guess", help="say the format of files")
+    parser.add_argument("files", nargs="+", metavar="FILE")
+    parser.set_defaults(run=_guess)
 
 
 def _collapse_options(commands: argparse._SubParsersAction[_Parser]) -> None:

@@ -7,11 +7,11 @@ they are made comparable (see :mod:`prybee.flame.difference`).
 from __future__ import annotations
 
 import math
-from statistics import fmean
 
 from prybee.data import Data
 from prybee.flame import difference, significance
 from prybee.flame.profile import FormatError
+from prybee.flame.significance import mean
 from prybee.flame.summary import functions
 
 TYPE_CHECKING = False
@@ -45,12 +45,12 @@ class Change(Data):
     @property
     def old(self) -> float:
         """The mean before."""
-        return fmean(self.before)
+        return mean(self.before)
 
     @property
     def new(self) -> float:
         """The mean after."""
-        return fmean(self.after)
+        return mean(self.after)
 
     @property
     def difference(self) -> float:
@@ -97,9 +97,9 @@ class Comparison:
             raise FormatError(f"{units[0]} and {units[1]} are counted: they cannot be compared")
         self.unit = units[0]
         measures = [_measures(before, equal, "first"), _measures(after, equal, "second")]
-        self.scale = fmean(measures[1])
-        self.base = fmean(
-            each.total / measure for each, measure in zip(before, measures[0], strict=True)
+        self.scale = mean(measures[1])
+        self.base = mean(
+            [each.total / measure for each, measure in zip(before, measures[0], strict=True)]
         )
         if not self.base:
             raise FormatError("the first profile is empty: nothing can be compared with it")

@@ -7,7 +7,6 @@ pooled test of two proportions, and the interval of Agresti and Caffo (2000) for
 from __future__ import annotations
 
 import math
-from statistics import fmean, variance
 
 from prybee.data import Data
 
@@ -39,6 +38,17 @@ class Estimate(Data):
     shrunk: float
 
 
+def mean(values: Sequence[float]) -> float:
+    """The mean, without what sums of floating-point numbers lose."""
+    return math.fsum(values) / len(values)
+
+
+def _variance(values: Sequence[float]) -> float:
+    """The variance of a population of which these are samples."""
+    middle = mean(values)
+    return math.fsum((value - middle) ** 2 for value in values) / (len(values) - 1)
+
+
 def welch(before: Sequence[float], after: Sequence[float], confidence: float) -> Estimate:
     """The change between two sets of runs, which need not vary alike.
 
@@ -47,8 +57,8 @@ def welch(before: Sequence[float], after: Sequence[float], confidence: float) ->
             of a side is taken to vary like those of the other.
         confidence: of the interval, below 1.
     """
-    change = fmean(after) - fmean(before)
-    one, other = (variance(runs) if len(runs) > 1 else None for runs in (before, after))
+    change = mean(after) - mean(before)
+    one, other = (_variance(runs) if len(runs) > 1 else None for runs in (before, after))
     if one is None:
         one = other
     if other is None:

@@ -8,7 +8,6 @@ on which the stacks stand in order, as wide as their weights: a flame graph of i
 from __future__ import annotations
 
 from itertools import pairwise
-from statistics import median_low
 
 from prybee.flame.profile import FormatError
 from prybee.flame.samples import CLOCK, ORDER
@@ -154,7 +153,7 @@ def _period(samples: Samples, threads: Iterable[Sequence[int]]) -> int:
         for place, after in pairwise(places)
         if samples.time[after] > samples.time[place]
     ]
-    return median_low(gaps) if gaps else _USUAL
+    return sorted(gaps)[(len(gaps) - 1) // 2] if gaps else _USUAL
 
 
 def _pieces(samples: Samples, places: Sequence[int], unit: str, period: int) -> Iterator[Piece]:
