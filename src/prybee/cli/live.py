@@ -237,7 +237,7 @@ def _run(
         watched,
         _recorder(plan, user, child, warnings, watch if finished is not None else None),
         _unwinder(user, watch, child) if walks else None,
-        _interpreters(user, watch, engine, output.names) if python else None,
+        _interpreters(user, watch, child, engine, output.names) if python else None,
     )
     try:
         status = session.run()
@@ -394,7 +394,9 @@ def _recorder(
     pid = only_process(plan) if alone is None else alone
     try:
         if child is not None and pid == child.pid:
-            return Recorder(symbols, child=pid)
+            # Where programs ask for what it maps, that is wanted at once.
+            prompt = any(spec.action == "python" for spec in plan.records)
+            return Recorder(symbols, child=pid, prompt=prompt)
         return Recorder(symbols, only=pid)
     except KernelError as error:
         # Processes are then looked at when their addresses are shown.
@@ -418,13 +420,17 @@ def _unwinder(symbols: UserSymbols | None, pid: int | None, child: Child | None)
 
 
 def _interpreters(
-    symbols: UserSymbols | None, pid: int | None, engine: KernelEngine, names: Names
+    symbols: UserSymbols | None,
+    pid: int | None,
+    child: Child | None,
+    engine: KernelEngine,
+    names: Names,
 ) -> PythonProcesses:
-    """Brings programs that walk Python's frames what they need to know, and names what they find."""
+    """Brings programs that walk Python's frames what they need, and names what they find."""
     from prybee.symbols.python import records
     from prybee.symbols.python.names import PythonNames
     from prybee.symbols.python.processes import PythonProcesses
 
     assert symbols is not None
     names.python = PythonNames(lambda key: engine.maps[records.CODES].lookup(key))
-    return PythonProcesses(symbols, pid or -1)
+    return PythonProcesses(symbols, child.pid if child is not None else pid or -1)

@@ -65,10 +65,11 @@ _ROUNDS = 8
 class ProcessEvents:
     """Records of all processes, or of one and those it starts; a context manager."""
 
-    def __init__(self, pid: int = -1) -> None:
+    def __init__(self, pid: int = -1, prompt: bool = False) -> None:
         """
         Args:
             pid: of a process with one thread (one that was just made), or -1 for all.
+            prompt: be readable at each record, not when much has gathered.
 
         Raises:
             KernelError: the events or their memory cannot be had.
@@ -77,7 +78,8 @@ class ProcessEvents:
         self._rings: list[PerfRing] = []
         try:
             for cpu in cpus.online():
-                event = PerfEvent.processes(cpu, pid, inherit=pid >= 0, watermark=_WATERMARK)
+                watermark = 1 if prompt else _WATERMARK
+                event = PerfEvent.processes(cpu, pid, inherit=pid >= 0, watermark=watermark)
                 self._rings.append(PerfRing(event, _PAGES))
         except BaseException:
             self.close()

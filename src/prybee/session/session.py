@@ -44,6 +44,8 @@ GATHER = 1 << 18
 UNWIND_LOOK = 100.0
 # … and where they walk Python's frames, whose library comes a moment after the program.
 PYTHON_LOOK = 25.0
+# … in the first second of a command, when it is about to begin.
+PYTHON_BEGINS = 3.0
 # How often counters of losses are looked at (seconds).
 CHECK_EVERY = 0.25
 # How long after a signal what takes long, such as running commands, still goes on (seconds).
@@ -119,6 +121,7 @@ class Session:
         self.skipped = 0
         self._signals: Signals | None = None
         self._deadline = 0.0
+        self._released = 0.0
         self._specs = {spec.id: spec for spec in plan.records}
         self._handlers: dict[int, Handler] = {}
         self._watch: set[int] = set()
@@ -177,6 +180,7 @@ class Session:
             engine.detach()
             return 0
         if self.child is not None:
+            self._released = monotonic()
             self.child.release()
         if not self._walk_iterators(report):
             self._loop(signals)
@@ -404,7 +408,10 @@ class Session:
             if any(bringer.work() for bringer in self._bringers):
                 return 0.0
             self._follow()
-            look = UNWIND_LOOK if self.interpreters is None else PYTHON_LOOK
+            look = UNWIND_LOOK
+            if self.interpreters is not None:
+                begins = self.child is not None and monotonic() < self._released + 1.0
+                look = PYTHON_BEGINS if begins else PYTHON_LOOK
             most = look if most is None else min(most, look)
         return 1.0 if self.recorder is not None and self.recorder.survey() else most
 

@@ -27,13 +27,19 @@ class Recorder:
     """
 
     def __init__(
-        self, symbols: UserSymbols, child: int = -1, only: int = -1, proc: str = "/proc"
+        self,
+        symbols: UserSymbols,
+        child: int = -1,
+        only: int = -1,
+        proc: str = "/proc",
+        prompt: bool = False,
     ) -> None:
         """
         Args:
             child: a process that was just made: it and those that it starts are recorded alone.
             only: a process that runs already, and no other there is of interest.
             proc: the proc file system.
+            prompt: what the child maps is wanted at once.
 
         Raises:
             KernelError: the kernel does not tell us.
@@ -41,7 +47,7 @@ class Recorder:
         self._symbols = symbols
         self._proc = proc
         self._only = only
-        self._events = ProcessEvents(child)
+        self._events = ProcessEvents(child, prompt and child > 0)
         # Those to read; None: not listed yet.
         self._there: list[int] | None = [] if child > 0 else None
         if only > 0:

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from prybee.symbols.user import UserSymbols
 
 # How often changes of processes are looked for, in seconds.
-_LOOK = 0.01
+_LOOK = 0.001
 
 
 class _Asked:
