@@ -135,7 +135,7 @@ class Stack(InMemory):
         So the header is all there is to initialise (__bpf_get_stack, kernel/bpf/stackmap.c, which
         clears the rest also when it fails).
         """
-        if self.user and type_.limit > 2 and self._wants_rows(h) and _at_entry(h):
+        if self.user and type_.limit > 2 and type_.mode != "build_id" and _at_entry(h):
             from prybee.functions import unwinding
 
             return unwinding.from_entry(h, type_.limit, pointer, offset + _HEADER)
@@ -159,6 +159,9 @@ def _at_entry(h: Handler) -> bool:
     context_ = h.context
     if context_.provider != "uprobe" or h.script.target.arch != "x86_64":
         return False
+    registers = getattr(context_, "registers", None)
+    if registers is None or registers.word != 8:
+        return False  # A program of 32 bits.
     places = [name.rpartition(":")[2] for name in context_.names or (context_.name,)]
     return not any("+" in place or place[:1].isdigit() for place in places)
 

@@ -126,29 +126,27 @@ def from_entry(h: Handler, limit: int, pointer: Value, offset: int) -> Value:
     b = h.b
     size = 8 * limit
     frames = b.ptr_add(pointer, offset)
-    b.zero(frames, 0, size)
     count = b.variable(I64, "frames")
+    whole = b.call("get_stack", [context(h), frames, size, _F_USER_STACK])
+    b.write(count, b.select(b.icmp("slt", whole, 0), whole, b.lshr(whole, 3)))
     registers = h.context.register("sp"), h.context.register("ip")
     sp, ip = (b.load(I64, context(h), place or 0) for place in registers)
     buffer = b.slot(8, 8, "return")
     failed = b.call("probe_read_user", [buffer, h.const(8), sp])
     address = b.select(b.icmp("eq", failed, 0), b.load(I64, buffer), h.const(0))
-    behind = b.ptr_add(frames, 16)
-    found = b.call("get_stack", [context(h), behind, size - 16, _F_USER_STACK | 1])
-    first = b.load(I64, behind)
-
-    def by_kernel() -> None:
-        whole = b.call("get_stack", [context(h), frames, size, _F_USER_STACK])
-        b.write(count, b.select(b.icmp("slt", whole, 0), whole, b.lshr(whole, 3)))
 
     def with_caller() -> None:
+        behind = b.ptr_add(frames, 16)
+        found = b.call("get_stack", [context(h), behind, size - 16, _F_USER_STACK | 1])
         b.store(frames, 0, ip)
         b.store(frames, 8, address)
         more = b.select(b.icmp("slt", found, 0), h.const(0), b.lshr(found, 3))
         b.write(count, b.add(more, 2))
 
-    known = b.and_(b.zext(b.icmp("ne", address, 0), I64), b.zext(b.icmp("ne", address, first), I64))
-    h.choose(b.icmp("ne", known, 0), with_caller, by_kernel)
+    missed = b.icmp("ne", address, b.load(I64, frames, 8))
+    # At a program's very first instruction that word is a number: no code is in the first page.
+    known = b.and_(b.zext(b.icmp("ugt", address, 4095), I64), b.zext(missed, I64))
+    h.when(b.icmp("ne", known, 0), with_caller)
     return b.read(count)
 
 
