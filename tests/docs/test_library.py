@@ -31,7 +31,7 @@ def test_programs_were_found() -> None:
     assert len(PROGRAMS) >= 8
 
 
-@pytest.mark.parametrize("room", ["isa", "btf", "elf", "dwarf", "symbols"])
+@pytest.mark.parametrize("room", ["isa", "btf", "elf", "dwarf", "symbols", "flame"])
 def test_all_public_names_are_in_the_reference(room: str) -> None:
     module = import_module(f"prybee.{room}")
     members = re.search(rf"automodule:: prybee\.{room}\n   :members: (.*)", PAGE)
