@@ -334,12 +334,17 @@ def _frame(h: Handler, state: Value, limit: int) -> None:
     out = b.load(Ptr(FRAME), state, _OUT)
     frame = b.load(I64, scratch, _AT)
     h.when(b.icmp("eq", frame, 0), lambda: b.ret(1), likely=False)
-    count = b.load(I64, scratch, _COUNT)
-    h.when(b.icmp("uge", count, limit), lambda: b.ret(1), likely=False)
-    place = b.ptr_add(out, b.shl(count, 3))
+    # Bounded where it is used, in one register: older verifiers forget what they know of a number
+    # that was put aside. So what follows reads it again.
+    index = b.load(I64, scratch, _COUNT)
+    h.when(b.icmp("uge", index, limit), lambda: b.ret(1), likely=False)
+    place = b.ptr_add(out, b.shl(index, 3))
+
+    def one_more() -> None:
+        b.store(scratch, _COUNT, b.add(b.load(I64, scratch, _COUNT), 1), I64)
 
     def lost() -> None:
-        b.store(scratch, _COUNT, b.add(count, 1), I64)
+        one_more()
         b.ret(1)
 
     part = b.ptr_add(scratch, _FRAME_AT) if _FRAME_AT else scratch
@@ -354,11 +359,12 @@ def _frame(h: Handler, state: Value, limit: int) -> None:
         """A frame of the loop itself: the one before is the first that this call of it has."""
 
         def mark() -> None:
-            last = b.ptr_add(out, b.shl(b.sub(count, 1), 3))
+            last = b.ptr_add(out, b.shl(before, 3))
             word = b.load(I64, last, _HEADER)
             b.store(last, _HEADER, b.or_(word, records.ENTRY), I64)
 
-        h.when(b.icmp("ne", count, 0), mark)
+        before = b.sub(b.load(I64, scratch, _COUNT), 1)
+        h.when(b.icmp("ult", before, limit), mark)
         b.ret(0)
 
     def unmarked() -> None:
@@ -375,7 +381,7 @@ def _frame(h: Handler, state: Value, limit: int) -> None:
     h.choose(marked, has_mark, unmarked)
     word = _code(h, process, scratch)
     b.store(place, _HEADER, b.or_(word, b.read(entry)), I64)
-    b.store(scratch, _COUNT, b.add(count, 1), I64)
+    one_more()
     b.ret(0)
 
 
