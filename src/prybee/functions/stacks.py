@@ -135,7 +135,7 @@ class Stack(InMemory):
         So the header is all there is to initialise (__bpf_get_stack, kernel/bpf/stackmap.c, which
         clears the rest also when it fails).
         """
-        if self.user and type_.limit > 2 and type_.mode != "build_id" and _at_entry(h):
+        if self.user and type_.limit > 1 and type_.mode != "build_id" and _at_entry(h):
             from prybee.functions import unwinding
 
             return unwinding.from_entry(h, type_.limit, pointer, offset + _HEADER)

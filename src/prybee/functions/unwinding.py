@@ -136,11 +136,13 @@ def from_entry(h: Handler, limit: int, pointer: Value, offset: int) -> Value:
     address = b.select(b.icmp("eq", failed, 0), b.load(I64, buffer), h.const(0))
 
     def with_caller() -> None:
-        behind = b.ptr_add(frames, 16)
-        found = b.call("get_stack", [context(h), behind, size - 16, _F_USER_STACK | 1])
+        more = h.const(0)
+        if limit > 2:
+            behind = b.ptr_add(frames, 16)
+            found = b.call("get_stack", [context(h), behind, size - 16, _F_USER_STACK | 1])
+            more = b.select(b.icmp("slt", found, 0), more, b.lshr(found, 3))
         b.store(frames, 0, ip)
         b.store(frames, 8, address)
-        more = b.select(b.icmp("slt", found, 0), h.const(0), b.lshr(found, 3))
         b.write(count, b.add(more, 2))
 
     missed = b.icmp("ne", address, b.load(I64, frames, 8))
