@@ -93,7 +93,7 @@ def test_join(screen: Screen) -> None:
 def test_every_action_of_the_language_is_there() -> None:
     assert set(TABLE) == {
         "printf", "errorf", "warnf", "print_value", "print_map", "print_entry", "clear", "zero",
-        "time", "cat", "join", "system", "exit", "unwatch", "unwind",
+        "time", "cat", "join", "system", "exit", "unwatch", "unwind", "python",
     }  # fmt: skip
 
 
@@ -135,14 +135,17 @@ class FakeUnwinder:
         self.log.append("close")
 
 
-def test_unwind(screen: Screen) -> None:
-    """What programs ask for reaches the unwinder; what it could not do is told at the end."""
+@pytest.mark.parametrize(
+    ("action", "bringer"), [("unwind", "unwinder"), ("python", "interpreters")]
+)
+def test_what_programs_ask_for(screen: Screen, action: str, bringer: str) -> None:
+    """What programs ask for reaches who brings it; what it could not do is told at the end."""
     word = layouts.IntLayout(8, False)
-    spec = RecordSpec(1, "unwind", 24, ((8, word), (16, word)))
+    spec = RecordSpec(1, action, 24, ((8, word), (16, word)))
     engine = FakeEngine(plan(BEGIN, records=(spec,)))
     bodies = [struct.pack("<I4xQQQ", 1, 77, where, 0) for where in (0, 0x7F0000001000)]
     engine.on = {"begin": lambda: engine.ring.put(*bodies)}
-    unwinder = FakeUnwinder()
-    Session(engine.plan, engine, screen.output, SessionOptions(), unwinder=unwinder).run()
-    assert unwinder.log == ["begin", "77 0x0", "77 0x7f0000001000", "close"]
+    fake = FakeUnwinder()
+    Session(engine.plan, engine, screen.output, SessionOptions(), **{bringer: fake}).run()
+    assert fake.log == ["begin", "77 0x0", "77 0x7f0000001000", "close"]
     assert "WARNING: unwind rows reached their limit" in screen.errors
