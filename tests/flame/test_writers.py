@@ -16,6 +16,7 @@ from prybee.dwarf.abbrevs import uleb
 from prybee.flame import outputs
 from prybee.flame.profile import INLINED, KERNEL, FormatError, Profile
 from prybee.flame.readers import chrome_trace as chrome_reader
+from prybee.flame.readers import firefox as firefox_reader
 from prybee.flame.readers import pprof as pprof_reader
 from prybee.flame.samples import ORDER, Samples
 from prybee.flame.timeline import tracks
@@ -198,6 +199,25 @@ def shown(text: str) -> dict[str, list[tuple[str, float]]]:
             own.append((";".join(reversed(path)), weight))
         found[thread["name"]] = own
     return found
+
+
+@given(st.lists(st.tuples(stacks, st.integers(1, 1 << 40)), min_size=1, max_size=9))
+def test_firefox_comes_back(given: list[tuple[list[str], int]]) -> None:
+    profile = made(given)
+    back = firefox_reader.read([firefox.write(profile).encode()])
+    assert not back.quality.rejected
+    assert set(lines(back)) == set(lines(profile))
+
+
+@pytest.mark.parametrize("unit", ["bytes", "ms"])
+def test_kinds_modules_and_units_come_back_from_firefox(unit: str) -> None:
+    profile = demo()
+    profile.unit = unit
+    back = firefox_reader.read([firefox.write(profile).encode()])
+    assert back.unit == unit
+    assert {(f.name, f.kind, f.module) for f in back.frames} >= {
+        ("main", "", ""), ("read", KERNEL, "/lib/modules/x.ko"),
+    }  # fmt: skip
 
 
 def test_firefox() -> None:

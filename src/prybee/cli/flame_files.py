@@ -75,7 +75,8 @@ def open_file(name: str, opened: ExitStack) -> BufferedReader:
     from prybee.flame.formats import HEAD
 
     if name == "-":
-        return inputs.opened(sys.stdin.buffer, HEAD, owned=False)
+        # It is buffered, which its type does not tell.
+        return inputs.opened(sys.stdin.buffer, HEAD, owned=False)  # type: ignore[arg-type]
     return opened.enter_context(inputs.opened(FileIO(name), HEAD, owned=True))
 
 
