@@ -118,20 +118,19 @@ class Profile:
         self.annotated: set[str] = set()
         self.before: Profile | None = None
         self.samples: Samples | None = None
-        self._numbers: dict[Frame, int] = {}
+        self._numbers: dict[tuple[str, str, str], int] = {}
 
     def frame(self, name: str, kind: str = PLAIN, module: str = "") -> int:
         """The number of a frame, which is made if it is new.
 
         Characters that would break the lines or files that it is written to are replaced.
         """
-        frame = Frame(name, kind, module)
-        number = self._numbers.get(frame)
+        number = self._numbers.get((name, kind, module))
         if number is None:
             if not name.isprintable() and (clean := _BREAKING.sub("\ufffd", name)) != name:
                 return self.frame(clean, kind, module)
-            number = self._numbers[frame] = len(self.frames)
-            self.frames.append(frame)
+            number = self._numbers[name, kind, module] = len(self.frames)
+            self.frames.append(Frame(name, kind, module))
         return number
 
     def add(self, stack: Iterable[int], weight: float = 1) -> None:

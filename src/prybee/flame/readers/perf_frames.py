@@ -42,6 +42,7 @@ _NOWHERE = ("[unknown]", "//anon", "anon")
 # Kept although a bracket begins there: C++'s anonymous namespaces, Go's methods of pointers.
 _ARGUMENTS = re.compile(r"\((?!anonymous namespace\)).*")
 _GO_METHOD = re.compile(r"\.\(.*\)\.")
+_INDENTED = (b"\t", b" ")
 # So many lines are kept by their bytes; a capture with more has addresses that hardly come again.
 _REMEMBERED = 1 << 18
 # What is put behind a frame's line that has to be told apart from others with the same bytes: where
@@ -80,25 +81,40 @@ class Frames(dict[bytes, "tuple[int, ...] | None"]):
         self._context = context
         self._kernel = _COMPAT_KERNEL.get(compat, _KERNEL)
         self._jit = _COMPAT_JIT.get(compat, _JIT)
+        # By what is behind the address, without the place in the function; where the address
+        # counts nothing is found so.
         self._known: dict[bytes, tuple[int, ...]] = {}
+        self._whole = addrs or inlining is not None
+        self._modules: dict[bytes, tuple[str, str]] = {}
+        self[b"\n"] = None  # It comes with every sample.
 
     def __missing__(self, line: bytes) -> tuple[int, ...] | None:
-        _, _, symbol = line.strip(b" \t\r\n").partition(b" ")
-        whole = self._addrs or self._inlining is not None  # The address counts.
-        found = self._known.get(symbol) if not whole else None
+        if line[:1] not in _INDENTED:
+            return None
+        address, _, rest = line.strip().partition(b" ")
+        # A function's name may have spaces, but the last one is before the file; those of files
+        # may have some as well, and just are not found here.
+        symbol, _, module = rest.rpartition(b" (")
+        named, _, place = symbol.rpartition(b"+0x")
+        key = named + b"(" + module if named and place.isalnum() else rest
+        found = self._known.get(key) if address.isalnum() else None
         if found is None:
-            text, mark, behind = line, b"", b""
-            if (marked := _MARKS.search(line)) is not None:
-                text, mark, behind = line[: marked.start()], marked[0], line[marked.end() :].strip()
-            matched = FRAME.match(text)
-            if matched is None:
-                return None
-            found = self._numbers(matched[1], matched[2].rstrip(), matched[3], mark, behind)
-            if not whole:
-                self._known[symbol] = found
-        if len(self) < _REMEMBERED:
+            found = self._look(line)
+            if found is not None and not self._whole:
+                self._known[key] = found
+        if found is not None and len(self) < _REMEMBERED:
             self[line] = found
         return found
+
+    def _look(self, line: bytes) -> tuple[int, ...] | None:
+        """What a line tells that is not known yet."""
+        text, mark, behind = line, b"", b""
+        if (marked := _MARKS.search(line)) is not None:
+            text, mark, behind = line[: marked.start()], marked[0], line[marked.end() :].strip()
+        matched = FRAME.match(text)
+        if matched is None:
+            return None
+        return self._numbers(matched[1], matched[2].rstrip(), matched[3], mark, behind)
 
     def _numbers(
         self, address: bytes, symbol: bytes, module: bytes, mark: bytes, source: bytes
@@ -110,14 +126,10 @@ class Frames(dict[bytes, "tuple[int, ...] | None"]):
                 return found
         if symbol.startswith(b"(") and (self._compat or b")::" not in symbol):
             return ()  # A process name in the place of a function.
-        kind = PLAIN
-        if module == _INLINED and not self._compat:
-            kind = INLINED
-        elif self._kernel.match(module):
-            kind = KERNEL
-        elif self._jit.search(module):
-            kind = JIT
-        where = module.decode(errors="surrogateescape")
+        known = self._modules.get(module)
+        if known is None:
+            known = self._modules[module] = self._module(module)
+        kind, where = known
         name = _OFFSET.sub(b"", symbol).decode(errors="surrogateescape")
         if self._compat != "perl":
             name = repaired(name, self._compat)
@@ -130,6 +142,17 @@ class Frames(dict[bytes, "tuple[int, ...] | None"]):
             numbers.append(self._profile.frame(what, INLINED if position else kind, where))
         numbers.reverse()
         return tuple(numbers)
+
+    def _module(self, module: bytes) -> tuple[str, str]:
+        """The kind of a file's functions, and its name."""
+        kind = PLAIN
+        if module == _INLINED and not self._compat:
+            kind = INLINED
+        elif self._kernel.match(module):
+            kind = KERNEL
+        elif self._jit.search(module):
+            kind = JIT
+        return kind, module.decode(errors="surrogateescape")
 
     def _inlined(self, address: bytes, symbol: bytes, module: bytes, back: int) -> tuple[int, ...]:
         assert self._inlining is not None

@@ -25,6 +25,10 @@ _HEADER = re.compile(
     rb"(?:\s+\d+\.\d+:)?(?:\s+(\d+))?\s+(\S+?):(?:\s+(.*)|)$",
     re.DOTALL,
 )
+_TIME = re.compile(rb"\d+\.\d+$")
+# So many beginnings of such lines are kept: one for each CPU and thread.
+_REMEMBERED = 1 << 14
+_EVENTS = 64  # And for each so many ends: tracepoints have texts there that hardly come again.
 # The CPU and the time of such a line.
 _WHEN = re.compile(rb"(?:\s+\[(\d+)\])?(?:\s+[-.\w]{4,6})?\s+(\d+)\.(\d+):\s")
 # Other records, which `perf script --show-mmap-events` and the like print, and how much is lost.
@@ -117,6 +121,8 @@ class _Reader:
         self.event = options.event_filter.encode()
         self.processes: dict[tuple[bytes, bytes, bytes], tuple[int, bool]] = {}
         self.totals: dict[tuple[int, ...], int] = {}
+        # By what is before the time, and what is behind it.
+        self.headers: dict[bytes, dict[bytes, _Sample]] = {}
         self.others: dict[bytes, None] = {}  # Events that are left out.
 
     def read(self, lines: Iterable[bytes]) -> Profile:
@@ -149,34 +155,23 @@ class _Reader:
     def _samples_of(self, lines: Iterable[bytes], caches: Sequence[Frames]) -> None:
         """Adds the samples of the lines."""
         frames = caches[False]
-        quality = self.profile.quality
         sample: _Sample | None = None
         stack: list[int] = []
-        number = 0
-        for line in lines:
-            number += 1
-            first = line[0]
-            if first == 9 or first == 32:  # A tab, a space.
-                found = frames[line]
-                if found is not None:
-                    stack += found
-                    continue
-            elif first == 35:  # "#": perf's own header.
+        for number, line in enumerate(lines, 1):
+            found = frames[line]
+            if found is not None:
+                stack += found
                 continue
             begun = None
-            if first != 10 and line.strip():
-                begun = self._header(line)
-                if begun is None and (found := frames[line]) is not None:
-                    stack += found  # Someone took the space at its beginning away.
+            if line != b"\n" and line.strip():
+                if line[:1] == b"#":  # perf's own header.
                     continue
+                begun = self._header(line)
                 if begun is None:
-                    if (lost := _OTHER.search(line)) is not None:
-                        quality.lost += int(lost[1] or 0)
-                    elif stack and _SOURCE.match(line):
-                        if _HAS_SOURCES not in quality.notes:
-                            quality.notes.append(_HAS_SOURCES)
+                    if (found := frames[b"\t" + line]) is not None:
+                        stack += found  # Someone took the space at its beginning away.
                     else:
-                        quality.reject(number, line.decode(errors="replace").rstrip())
+                        self._other(number, line, stack)
                     continue
             # The sample before is whole: an empty line ends it, or the next one's beginning.
             if sample is not None:
@@ -193,6 +188,17 @@ class _Reader:
             self._end(sample, stack)
         self._finish()
 
+    def _other(self, number: int, line: bytes, stack: Sequence[int]) -> None:
+        """A line that is neither about an event nor a frame."""
+        quality = self.profile.quality
+        if (lost := _OTHER.search(line)) is not None:
+            quality.lost += int(lost[1] or 0)
+        elif stack and _SOURCE.match(line):
+            if _HAS_SOURCES not in quality.notes:
+                quality.notes.append(_HAS_SOURCES)
+        else:
+            quality.reject(number, line.decode(errors="replace").rstrip())
+
     def _end(self, sample: _Sample, stack: list[int]) -> None:
         """Adds a sample with its stack, the leaf first."""
         if not stack:
@@ -206,6 +212,14 @@ class _Reader:
             self.samples.add(key, sample)
 
     def _header(self, line: bytes) -> _Sample | None:
+        """What a line about an event tells; None if it is none."""
+        # All but the time comes again and again: it stands before the first colon.
+        before, _, behind = line.partition(b": ")
+        before, _, time = before.rpartition(b" ")
+        if self.samples is None:
+            beginning = self.headers.get(before)
+            if beginning is not None and (sample := beginning.get(behind)) is not None:
+                return sample
         matched = _HEADER.match(line)
         if matched is None:
             return None
@@ -223,8 +237,13 @@ class _Reader:
         process, java = known
         frame = rest if rest and FRAME.match(b"\t" + rest) else b""
         sample = _Sample(process, int(period or 1), event == self.event, java, frame)
-        if self.samples is not None and sample.wanted:
-            sample.when = self.samples.when(line, matched)
+        if self.samples is not None:
+            if sample.wanted:
+                sample.when = self.samples.when(line, matched)
+        elif _TIME.match(time) and len(self.headers) < _REMEMBERED:
+            beginning = self.headers.setdefault(before, {})
+            if len(beginning) < _EVENTS:
+                beginning[behind] = sample
         return sample
 
     def _process(self, comm: bytes, pid: bytes, tid: bytes) -> tuple[int, bool]:
@@ -247,11 +266,9 @@ class _Reader:
                 self.profile.quality.notes.append(
                     f"only {event} was read, not {others}: see --event-filter"
                 )
-        for key, weight in self.totals.items():
-            self.profile.add(key[::-1], weight)
-            if self.samples is not None:
-                self.samples.kept.stacks.append(key[::-1])
+        self.profile.weights = {key[::-1]: weight for key, weight in self.totals.items()}
         if self.samples is not None:
+            self.samples.kept.stacks += self.profile.weights
             self.profile.samples = self.samples.kept
 
 

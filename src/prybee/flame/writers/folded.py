@@ -53,4 +53,6 @@ def write(profile: Profile, title: str = "") -> Iterator[str]:
 
 def number(weight: float) -> str:
     """A weight: without a fraction if it has none."""
+    if type(weight) is int:
+        return str(weight)
     return str(int(weight)) if weight == int(weight) else f"{weight:.6f}".rstrip("0")
