@@ -13,6 +13,7 @@ from prybee.flame.terminal import colours, stacks
 from prybee.flame.terminal.cells import fit
 from prybee.flame.terminal.graph import rows
 from prybee.flame.terminal.grid import Grid
+from prybee.flame.terminal.listing import ORDERS, Listing
 from prybee.flame.writers.folded import number
 
 TYPE_CHECKING = False
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
 
     from prybee.flame.layout import Stacks
     from prybee.flame.profile import Profile
-    from prybee.flame.summary import Function
 
 # Views.
 GRAPH, LIST, SANDWICH, HELP = "graph", "functions", "callers and callees", "help"
@@ -32,6 +32,8 @@ FRAME = "frame:"
 _DEEPEST = 1000
 # Lines of the screen that are not of the view.
 _AROUND = 3
+# More than there are of anything.
+_FAR = 1 << 30
 HELP_TEXT = """\
 arrows, hjkl   to the frame beside, above or below
 Enter          zoom to the frame; of the list: its callers
@@ -46,11 +48,6 @@ PgUp PgDn      a page up and down
 Home End       to the first and the last
 ? q            this text; quit
 The mouse chooses a frame; on the chosen one, it zooms."""
-_ORDERS: dict[str, Callable[[Function], tuple[object, ...]]] = {
-    "s": lambda each: (-each.own, -each.all, each.name),
-    "a": lambda each: (-each.all, -each.own, each.name),
-    "m": lambda each: (each.name,),
-}
 
 
 class Segment(Data):
@@ -87,15 +84,13 @@ class Viewer:
         self._unit = profile.unit
         self._stacks = all_stacks
         self._backward: Stacks | None = None
-        self._functions = sorted(functions(profile), key=_ORDERS["s"])
+        self._listing = Listing(functions(profile), all_stacks.total)
         self._size = 80, 24
         self._view = self._back = GRAPH
         self._upwards = False
         self._reversed = False
         self._path: list[bytes] = []
         self._function = ""
-        self._order = "s"
-        self._at = self._first = 0
         self._term: re.Pattern[str] | None = None
         self._share = 0.0
         self._typed: str | None = None
@@ -176,19 +171,12 @@ class Viewer:
         return _text(self._path[-1]) if self._path else "all"
 
     def _listed(self, room: int) -> list[list[Segment]]:
-        width, total = self._size[0], self._stacks.total
-        room = max(room - 1, 1)
-        last = max(len(self._functions) - room, 0)
-        self._first = min(max(self._first, self._at - room + 1), self._at, last)
-        names = [" own", " all", "function"]
-        marked = "sam".index(self._order)
-        names[marked] += "*"
-        lines = [[Segment(fit(f"  {names[0]:5} {names[1]:>7}  {names[2]}", width), DIM)]]
-        for place in range(self._first, min(len(self._functions), self._first + room)):
-            each = self._functions[place]
-            text = f"{_part(each.own, total)}  {_part(each.all, total)}  {each.name}"
-            style = MATCH if self._matches(each.name) else PLAIN
-            lines.append([Segment(fit(text, width), SELECTED if place == self._at else style)])
+        lines = []
+        for text, name, chosen in self._listing.rows(room, self._size[0]):
+            style = DIM if name is None else SELECTED if chosen else PLAIN
+            if style == PLAIN and name is not None and self._matches(name):
+                style = MATCH
+            lines.append([Segment(text, style)])
         return lines
 
     def _details(self) -> str:
@@ -196,7 +184,9 @@ class Viewer:
         if self._view == HELP or not total:
             return ""
         if self._view == LIST:
-            each = self._functions[self._at]
+            each = self._listing.chosen
+            if each is None:
+                return ""
             return f"{each.name}: {number(each.own)} {self._unit} own, {number(each.all)} in all"
         bar = self._grid.chosen
         if bar is None:
@@ -279,27 +269,24 @@ class Viewer:
             column, line: of the screen, from 0.
         """
         if self._view == LIST:
-            place = self._first + line - 2
-            if line >= 2 and place < len(self._functions):
-                again, self._at = place == self._at, place
-                if again:
-                    self.key("enter")
+            before = self._listing.at
+            if self._listing.choose(line - 2) and before == self._listing.at:
+                self.key("enter")
         elif self._view != HELP and line >= 1:
-            before = self._grid.row, self._grid.place
-            if self._grid.choose(line - 1, column) and before == (self._grid.row, self._grid.place):
+            here = self._grid.row, self._grid.place
+            if self._grid.choose(line - 1, column) and here == (self._grid.row, self._grid.place):
                 self.key("enter")
 
     def _key_of_graph(self, key: str) -> None:
-        grid, page = self._grid, max(self._size[1] - _AROUND - 1, 1)
-        step = {"down": 1, "j": 1, "up": -1, "k": -1, "pagedown": page, "pageup": -page}.get(key)
+        grid, step = self._grid, self._step(key)
         if step is not None:
             grid.vertically(step)
         elif key in ("left", "h", "right", "l"):
             grid.horizontally(1 if key in ("right", "l") else -1)
         elif key == "home":
-            grid.horizontally(-(1 << 30))
+            grid.horizontally(-_FAR)
         elif key == "end":
-            grid.horizontally(1 << 30)
+            grid.horizontally(_FAR)
         elif key == "enter":
             self._enter()
         elif key in ("n", "N") and self._term is not None:
@@ -340,35 +327,32 @@ class Viewer:
             self._arrange()
 
     def _key_of_list(self, key: str) -> None:
-        last = len(self._functions) - 1
-        page = max(self._size[1] - _AROUND - 2, 1)
-        step = {"down": 1, "j": 1, "up": -1, "k": -1, "pagedown": page, "pageup": -page}.get(key)
-        if last < 0:
-            return
+        step = self._step(key)
         if step is not None:
-            self._at = min(max(self._at + step, 0), last)
+            self._listing.move(step)
         elif key in ("home", "end"):
-            self._at = 0 if key == "home" else last
-        elif key in _ORDERS:
-            self._order = key
-            self._functions.sort(key=_ORDERS[key])
-            self._at = 0
+            self._listing.move(_FAR if key == "end" else -_FAR)
+        elif key in ORDERS:
+            self._listing.order(key)
         elif key == "enter":
             self._show(SANDWICH)
         elif key in ("n", "N") and self._term is not None:
-            count = len(self._functions)
-            order = [(self._at + (d if key == "n" else -d)) % count for d in range(1, count + 1)]
-            found = (place for place in order if self._matches(self._functions[place].name))
-            self._at = next(found, self._at)
+            self._listing.find(self._matches, 1 if key == "n" else -1)
+
+    def _step(self, key: str) -> int | None:
+        """Rows that a key moves by."""
+        page = max(self._size[1] - _AROUND - (self._view == LIST) - 1, 1)
+        steps = {"down": 1, "j": 1, "up": -1, "k": -1, "pagedown": page, "pageup": -page}
+        return steps.get(key)
 
     def _show(self, view: str) -> None:
         """Another view; that of callers and callees is of what is chosen."""
         if view == SANDWICH:
-            if self._view == LIST and self._functions:
-                self._function = self._functions[self._at].name
+            if self._view == LIST and self._listing.chosen is not None:
+                self._function = self._listing.chosen.name
             elif self._view == GRAPH and self._grid.chosen is not None:
                 self._function = self._label(self._grid.chosen.box.name)
-            if not any(each.name == self._function for each in self._functions):
+            if not self._listing.has(self._function):
                 self._message = "choose a function first"
                 return
         self._view = view
@@ -449,7 +433,3 @@ def _text(name: bytes) -> str:
 
 def _bytes(name: str) -> bytes:
     return name.encode(errors="replace")
-
-
-def _part(weight: float, total: float) -> str:
-    return f"{100 * weight / total:5.1f}%" if total else "     -"
