@@ -440,7 +440,7 @@ def files(folder: Path) -> Iterator[tuple[str, bytes, str]]:
     yield "deep.bt", b"begin { print(" + b"(" * 100_000 + b"1" + b")" * 100_000 + b") }", "nested"
     yield "chain.bt", b"begin { print(" + b"1 + " * 100_000 + b"1) }", "nested"
     yield "blocks.bt", b"begin { " + b"if (1) {" * 50_000 + b"}" * 50_000 + b"}", "nested"
-    yield "probes.bt", b"begin { }\n" * 20_000, "BPF programs, which exceeds the current limit of 1024"
+    yield "probes.bt", b"begin { }\n" * 20_000, "which exceeds the current limit of 1024"
     yield "noise.bt", b"%&$# \\ \n" * 20_000, "syntax"
     yield "unary.bt", b"begin { print(" + b"!" * 100_000 + b"1) }", "nested"
     yield "empty.bt", b"", ""
