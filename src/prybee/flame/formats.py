@@ -80,7 +80,7 @@ class Format(Data):
         return import_module(f"prybee.flame.{self.reader}")
 
 
-_PERF = ("pid", "tid", "event_filter", "samples")
+_PERF = ("pid", "tid", "event_filter", "addrs", "inline", "context", "samples")
 _JAVA = ("shorten", "no_pkgs")
 
 # In the order of asking: those that are easily told apart are asked first.
@@ -96,7 +96,7 @@ FORMATS = (
     ),
     Format(
         "perf", "the text of `perf script`", "readers.perf_script",
-        (*_PERF, "addrs", "inline", "context", "srcline", "compat"),
+        (*_PERF, "srcline", "compat"),
     ),
     Format(
         "bpftrace", "maps with stacks, as prybee and bpftrace print them", "readers.bpftrace",

@@ -11,6 +11,7 @@ import pytest
 from prybee.elf import ElfFile
 from prybee.flame.inlining import Inlining
 from prybee.flame.readers import perf_script
+from prybee.flame.readers.perf_frames import with_marks
 from prybee.flame.writers.folded import lines
 
 SOURCE = """\
@@ -119,3 +120,13 @@ def test_files_that_tell_nothing(path: str) -> None:
     inlining = Inlining()
     assert inlining.functions(path, 0x1000, "f", 4) == []
     inlining.close()
+
+
+def test_addresses_of_calls() -> None:
+    """Only where a call returns to is a byte further than the code that led there."""
+    text = (
+        b"busy 1 3.5: cycles: \n\t 10 inner ([kernel.kallsyms])\n\t 11 entry ([kernel.kallsyms])\n"
+        b"\t 12 read (/bin/x)\n\t 13 main (/bin/x)\n\n\t 14 other (/bin/x)\n"
+    )
+    marked = [line[-2:-1] == b"\1" for line in with_marks(text.splitlines(keepends=True))]
+    assert marked == [False, False, False, False, True, False, False]

@@ -36,6 +36,9 @@ def read(
     pid: bool = False,
     tid: bool = False,
     event_filter: str = "",
+    addrs: bool = False,
+    inline: bool = False,
+    context: bool = False,
     samples: bool = False,
 ) -> Profile:
     """Reads samples.
@@ -44,6 +47,9 @@ def read(
         lines: the data, in any pieces.
         pid, tid: the process's frame tells them.
         event_filter: only samples of this event; empty for the first.
+        addrs: frames without a name tell their addresses.
+        inline: functions that were inlined are frames, as the programs' debug information has them.
+        context: with that, names are followed by their places in the source.
         samples: also one by one, with times, threads and CPUs.
 
     Raises:
@@ -57,7 +63,8 @@ def read(
         if event_filter not in names:
             raise PerfDataError(f"no event '{event_filter}' (there are {', '.join(names)})")
         event = file.events[names.index(event_filter)]
-    profile = _Reader(file, event, pid, tid, samples).read()
+    symbols = Symbols(file.release, file.build_ids(), inline, context)
+    profile = _Reader(file, event, symbols, "tid" if tid else "pid" * pid, addrs, samples).read()
     others = [each.name for each in file.events if each is not event]
     if others and not event_filter:
         profile.quality.notes.append(
@@ -70,21 +77,29 @@ class _Reader:
     """The state between records."""
 
     def __init__(
-        self, file: PerfData, event: records.Event, pid: bool, tid: bool, samples: bool
+        self,
+        file: PerfData,
+        event: records.Event,
+        symbols: Symbols,
+        show: str,
+        addrs: bool,
+        samples: bool,
     ) -> None:
         self.file = file
         self.event = event
-        self.show = "tid" if tid else "pid" if pid else ""
+        self.show = show
+        self.addrs = addrs
         self.profile = Profile()
         if samples:
             self.profile.samples = Samples()
         # Those that have no names yet: their keys as below, weights and places.
         self.waiting: list[tuple[tuple[int, int, tuple[int, ...]], int, tuple[int, int]]] = []
-        self.symbols = Symbols(file.release, file.build_ids())
+        self.symbols = symbols
         self.comms: dict[int, str] = {}
-        # Of each process as it is now: frames of addresses.
-        self.found: dict[int, tuple[Mappings, dict[int, int]]] = {}
-        self.kernel: dict[int, int] = {}
+        # Of each process as it is now: frames of addresses, the leaf first; of where calls return
+        # to, by their complements.
+        self.found: dict[int, tuple[Mappings, dict[int, tuple[int, ...]]]] = {}
+        self.kernel: dict[int, tuple[int, ...]] = {}
 
     def read(self) -> Profile:
         """All records."""
@@ -187,24 +202,34 @@ class _Reader:
             known = self.found[pid] = self.symbols.mappings(pid), {}
         mappings, user = known
         kernel = self.kernel
-        stack = []
-        in_kernel = False
+        stack: list[int] = []
+        in_kernel = called = False
         for address in addresses:
             if address >= _LARGEST:
                 in_kernel = address == _KERNEL
                 continue
             # Without marks, a lone address tells by itself.
             if in_kernel or (len(addresses) == 1 and address >= _HIGHER_HALF):
-                number = kernel.get(address)
-                if number is None:
-                    number = kernel[address] = self._number(self.symbols.kernel(address))
+                found = kernel.get(address)
+                if found is None:
+                    frames = [self.symbols.kernel(address)]
+                    found = kernel[address] = self._numbers(frames, address)
             else:
-                number = user.get(address)
-                if number is None:
-                    frame = self.symbols.user(pid, mappings, address)
-                    number = user[address] = self._number(frame)
-            stack.append(number)
+                # The first is where the program was, the others where calls return to.
+                key = ~address if called else address
+                found = user.get(key)
+                if found is None:
+                    frames = self.symbols.user(pid, mappings, address, int(called))
+                    found = user[key] = self._numbers(frames, address)
+                called = True
+            stack += found
         return stack
+
+    def _numbers(self, frames: list[Frame], address: int) -> tuple[int, ...]:
+        """Numbers of frames at an address, the innermost first."""
+        if self.addrs and frames[0].name[-1:] == "]":
+            frames = [frames[0].replace(name=f"{frames[0].name[:-1]} <{address:x}>]")]
+        return tuple(self._number(frame) for frame in reversed(frames))
 
     def _number(self, frame: Frame) -> int:
         return self.profile.frame(frame.name.replace(";", ":"), frame.kind, frame.module)

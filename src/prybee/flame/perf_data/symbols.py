@@ -6,7 +6,7 @@ import os
 import platform
 
 from prybee.elf import ElfError, ElfFile
-from prybee.flame.profile import JIT, KERNEL, PLAIN, Frame
+from prybee.flame.profile import INLINED, JIT, KERNEL, PLAIN, Frame
 from prybee.symbols.binary import Binary
 from prybee.symbols.kernel import KernelSymbols
 from prybee.symbols.mappings import DELETED, Mapping, Mappings
@@ -22,10 +22,16 @@ class Symbols:
     Args:
         release: of the kernel that it was recorded on.
         build_ids: of files, in hex, by their paths.
+        lines: tell inlined functions, where there is debug information.
+        context: with that, names are followed by their places in the source.
     """
 
-    def __init__(self, release: str, build_ids: dict[str, str]) -> None:
+    def __init__(
+        self, release: str, build_ids: dict[str, str], lines: bool = False, context: bool = False
+    ) -> None:
         self._build_ids = build_ids
+        self._lines = lines
+        self._context = context
         self._processes: dict[int, Mappings] = {}
         self._binaries: dict[str, Binary | None] = {}
         self._maps: dict[int, PerfMap | None] = {}
@@ -79,20 +85,41 @@ class Symbols:
             return Frame("[kernel.kallsyms]", KERNEL, "[kernel.kallsyms]")
         return Frame(found[0], KERNEL, found[2] or "[kernel.kallsyms]")
 
-    def user(self, pid: int, mappings: Mappings, address: int) -> Frame:
-        """The function of a program at an address."""
+    def user(self, pid: int, mappings: Mappings, address: int, back: int = 0) -> list[Frame]:
+        """The function of a program at an address, and what was inlined there, the innermost last.
+
+        Args:
+            pid: the process.
+            mappings: as they were then.
+            address: in its memory.
+            back: bytes in front of it where the code lies that led there.
+        """
         mapping = mappings.find(address)
         if mapping is None or not mapping.path or mapping.path.startswith("//anon"):
             jit = self._perf_map(pid)
             found = jit.find(address) if jit is not None else None
-            return Frame(found[0], JIT, jit.path) if found and jit else Frame("[unknown]")
+            return [Frame(found[0], JIT, jit.path) if found and jit else Frame("[unknown]")]
         path = mapping.path
         binary = self._binary(path)
         if binary is not None:
-            named = binary.name_at_offset(address - mapping.start + mapping.offset)
+            offset = address - mapping.start + mapping.offset
+            named = binary.name_at_offset(offset)
             if named is not None:
-                return Frame(named[0], PLAIN, path)
-        return Frame(f"[{os.path.basename(path).strip('[]')}]", PLAIN, path)
+                return self._with_inlined(binary, offset - back, Frame(named[0], PLAIN, path))
+        return [Frame(f"[{os.path.basename(path).strip('[]')}]", PLAIN, path)]
+
+    def _with_inlined(self, binary: Binary, offset: int, frame: Frame) -> list[Frame]:
+        address = binary.elf.virtual_address(offset) if self._lines else None
+        if address is None:
+            return [frame]
+        place, inlined = binary.source(address)
+        frames = [(frame.name, PLAIN, place)]
+        frames += [(name, INLINED, where) for name, where in reversed(inlined)]
+        return [
+            Frame(f"{name}:{os.path.basename(where)}" if self._context and where else name, kind,
+                  frame.module)
+            for name, kind, where in frames
+        ]  # fmt: skip
 
     def _binary(self, path: str) -> Binary | None:
         if path in self._binaries:
@@ -104,7 +131,10 @@ class Symbols:
             if not place.startswith("/"):
                 continue
             try:
-                one = Binary(ElfFile.open(place), folder=os.path.dirname(place))
+                one = Binary(
+                    ElfFile.open(place), folder=os.path.dirname(place),
+                    program=place if self._lines else "",
+                )  # fmt: skip
             except (OSError, ElfError):
                 continue
             if wanted and one.build_id and not wanted.startswith(one.build_id.hex()[:40]):

@@ -231,21 +231,23 @@ def _module(frame: bytes) -> bytes:
 
 
 def with_marks(lines: Iterable[bytes]) -> Iterator[bytes]:
-    """Lines of which each frame tells whether its address is that of what runs (the leaf's is), or
-    where a call returns to; or that perf has told the inlined functions of it itself."""
-    leaf, told = True, b""
+    """Lines of which each frame tells whether its address is that of what runs (the leaf's is, and
+    that of the program which the kernel was entered from), or where a call returns to; or that perf
+    has told the inlined functions of it itself."""
+    called, told = False, b""
     for line in lines:
-        matched = FRAME.match(line) if line[:1] in (b" ", b"\t") else None
+        matched = FRAME.match(line) if line[:1] in _INDENTED else None
         if matched is None:
-            leaf, told = True, b""
+            called, told = False, b""
             yield line
             continue
-        if matched[3] == _INLINED:
-            told = matched[1]
+        address, module = matched[1], matched[3]
+        if module == _INLINED:
+            told = address
             yield line.rstrip() + TOLD + b"\n"
             continue
-        if told == matched[1]:
+        if told == address:
             yield line.rstrip() + TOLD + b"\n"
         else:
-            yield line if leaf else line.rstrip() + CALL + b"\n"
-        leaf, told = False, b""
+            yield line.rstrip() + CALL + b"\n" if called else line
+        called, told = _KERNEL.match(module) is None, b""
