@@ -118,6 +118,35 @@ def test_functions_of_a_file(tmp_path: Path) -> None:
     assert folded(data) == ["a;main;second 1"]
 
 
+def test_inlined_functions(tmp_path: Path) -> None:
+    source = tmp_path / "a.c"
+    source.write_text(
+        "volatile int sum;\n"
+        "static inline __attribute__((always_inline)) void inner(int n) { sum += n; }\n"
+        "__attribute__((noinline)) void outer(int n) { inner(n); }\n"
+        "int main(int n, char **words) { outer(n); return 0; }\n"
+    )
+    program = tmp_path / "a"
+    subprocess.run(["gcc", "-g", "-O1", "-no-pie", "-o", program, source], check=True)
+    symbols = subprocess.run(["nm", program], capture_output=True, text=True, check=True).stdout
+    outer = next(int(line.split()[0], 16) for line in symbols.splitlines() if " T outer" in line)
+    data = file(
+        comm(7, 7, "a", 1),
+        mmap(7, 0x400000, 0x10000, str(program), 2),
+        # The first instruction of the function is the inlined one's.
+        *(sample(7, 7, 3, [USER, outer + at]) for at in (0, 2)),
+        sample(7, 7, 4, [USER, 0x77]),
+    )
+
+    def read_with(**options: bool) -> set[str]:
+        return {line.rpartition(" ")[0] for line in lines(read([data], **options), ["inlined"])}
+
+    assert read_with() == {"a;outer", "a;[unknown]"}
+    assert "a;outer;inner_[i]" in read_with(inline=True)
+    assert "a;outer:a.c:3;inner:a.c:2_[i]" in read_with(inline=True, context=True)
+    assert read_with(addrs=True) == {"a;outer", "a;[unknown <77>]"}
+
+
 @pytest.mark.parametrize(
     ("data", "said"),
     [
