@@ -97,6 +97,15 @@ def test_annotations_are_colours_and_not_shown() -> None:
     assert re.search(r'<title>f .*fill="rgb\(\d+,\d+,0\)"', svg)
 
 
+def test_tall_pictures_have_exact_places() -> None:
+    """(Six digits are too few for them.)"""
+    deep = ";".join(f"f{n}" for n in range(9000))
+    svg = picture(f"{deep} 1\n")
+    lowest = re.search(r'<title>all .*?<text  x="13.00" y="([^"]+)"', svg, re.S)
+    assert lowest
+    assert lowest[1] == "144047.5"
+
+
 def test_the_same_every_time() -> None:
     assert picture("a;b 1\nc 2\n") == picture("a;b 1\nc 2\n")
     assert picture("a;b 1\nc 2\n", random=True) == picture("a;b 1\nc 2\n", random=True)

@@ -149,6 +149,11 @@ class _Picture:
         self.below = size * 2 + 10
         deepest = max(box.depth for box in self.boxes)
         self.tall = (deepest + 1) * options.height + self.above + self.below
+        self.character = size * options.fontwidth
+        self.countname = self._given(options.countname)
+        # What frames of a name, and those of a row, have in common.
+        self.names: dict[str, tuple[str, str]] = {}
+        self.rows: dict[int, tuple[str, str, str]] = {}
         self.chance = random.Random(0)
         self.colours = {} if options.palette is None else options.palette
 
@@ -170,51 +175,73 @@ class _Picture:
         yield "</g>\n</svg>\n"
 
     def _frame(self, box: Box) -> str:
-        options = self.options
-        row = options.height
+        name = box.name
         left = _SIDE + box.start * self.per_weight
         right = _SIDE + box.end * self.per_weight
+        known = self.names.get(name)
+        if known is None:
+            shown = name[:-4] if name.endswith(_ENDS) else name
+            known = self.names[name] = shown, escape(shown)
+        shown, escaped = known
+        across = self.rows.get(box.depth)
+        if across is None:
+            across = self.rows[box.depth] = self._row(box.depth)
+        y, tall, middle = across
+        x, end = f"{left:.1f}", f"{right:.1f}"
+        red, green, blue = self._colour(box)
+        # A label that is cut or has marks is escaped by itself.
+        room = int((right - left) / self.character)
+        label = ""
+        if box.depth and room >= _SMALLEST:
+            label = shown if len(shown) <= room else f"{shown[: room - 2]}.."
+            if escaped is not shown:
+                label = escape(label, quote=False)
+        title, opening, closing = self._title(box, escaped), "<g >", "</g>"
+        attributes = self.options.nameattr.get(name)
+        if attributes:
+            opening, closing = _group(attributes)
+            if "title" in attributes:
+                title = self._given(attributes["title"])
+        return (
+            f'{opening}\n<title>{title}</title><rect x="{x}" y="{y}" '
+            f'width="{float(end) - float(x):.1f}" height="{tall}" '
+            f'fill="rgb({red},{green},{blue})" rx="2" ry="2" />\n'
+            f'<text  x="{left + 3:.2f}" y="{middle}" >{label}</text>\n{closing}\n'
+        )
+
+    def _row(self, depth: int) -> tuple[str, str, str]:
+        """Of a row of frames: its top, its height, and where its texts are."""
+        options = self.options
+        row = options.height
         if options.inverted:
             first = options.fontsize * 3 if options.compat_bugs else self.above
-            top = first + box.depth * row
-            bottom = first + (box.depth + 1) * row - 1
+            top = first + depth * row
+            bottom = first + (depth + 1) * row - 1
         else:
-            top = self.tall - self.below - (box.depth + 1) * row + 1
-            bottom = self.tall - self.below - box.depth * row
-        shown = box.name[:-4] if box.name.endswith(_ENDS) else box.name
-        x, end = f"{left:.1f}", f"{right:.1f}"
-        wide = f"{float(end) - float(x):.1f}"
-        colour = "rgb({},{},{})".format(*self._colour(box))
-        label = self._label(shown, right - left) if box.depth else ""
-        attributes = options.nameattr.get(box.name, {})
-        title = self._title(box, shown)
-        if "title" in attributes:
-            title = self._given(attributes["title"])
-        opening, closing = _group(attributes)
-        middle = 3 + (top + bottom) / 2
-        return (
-            f"{opening}\n<title>{title}</title>"
-            f'<rect x="{x}" y="{_plain(top)}" width="{wide}" height="{bottom - top:.1f}" '
-            f'fill="{colour}" rx="2" ry="2" />\n'
-            f'<text  x="{left + 3:.2f}" y="{_plain(middle)}" >{escape(label, quote=False)}</text>\n'
-            f"{closing}\n"
-        )
+            top = self.tall - self.below - (depth + 1) * row + 1
+            bottom = self.tall - self.below - depth * row
+        return _plain(top), f"{bottom - top:.1f}", _plain(3 + (top + bottom) / 2)
 
     def _given(self, text: str) -> str:
         """A text of the options, as XML has it."""
         return text if self.options.compat_bugs else escape(text)
 
-    def _title(self, box: Box, shown: str) -> str:
+    def _title(self, box: Box, name: str) -> str:
+        """The text of a frame.
+
+        Args:
+            box: the frame.
+            name: of it, as XML has it.
+        """
         options = self.options
         weight = (box.end - box.start) * options.factor
         samples = round(weight)
-        count = f"{samples:,} {self._given(options.countname)}"
+        count = f"{samples:,} {self.countname}"
         if not box.depth:
             return f"all ({count}, 100%)"
         if options.compat_bugs:
             weight = samples
         share = f"{100 * weight / (self.total * options.factor):.2f}"
-        name = escape(shown)
         if not self.compared:
             return f"{name} ({count}, {share}%)"
         delta = 100 * (-box.delta if options.negate else box.delta) / self.total
@@ -222,12 +249,6 @@ class _Picture:
             delta /= options.factor
         sign = "+" if delta > 0 else ""
         return f"{name} ({count}, {share}%; {sign}{delta:.2f}%)"
-
-    def _label(self, shown: str, wide: float) -> str:
-        room = int(wide / (self.options.fontsize * self.options.fontwidth))
-        if room < _SMALLEST:
-            return ""
-        return shown if len(shown) <= room else shown[: room - 2] + ".."
 
     def _colour(self, box: Box) -> Colour:
         options = self.options
@@ -266,7 +287,7 @@ class _Picture:
             if options.subtitle
             else ""
         )
-        low = f"{self.tall - self.below / 2:g}"
+        low = _plain(self.tall - self.below / 2)
         details = {"nametype": options.nametype, "total": self.total, "size": size}
         data = " ".join(f'data-{name}="{escape(str(v))}"' for name, v in details.items())
         return f"""<?xml version="1.0"{encoding} standalone="no"?>
@@ -312,6 +333,8 @@ def escape(text: str, quote: bool = True) -> str:
         text: any text.
         quote: it may be between quotation marks.
     """
+    if text.isidentifier() and text.isascii():
+        return text
     text = text.translate(_UNSPEAKABLE)
     text = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
     return text.replace('"', "&quot;") if quote else text
@@ -334,7 +357,7 @@ def _group(attributes: Mapping[str, str]) -> tuple[str, str]:
 
 def _plain(number: float) -> str:
     """Without a fraction that is zero."""
-    return f"{number:g}"
+    return f"{number:.15g}"
 
 
 def _script() -> str:
