@@ -178,7 +178,7 @@ def test_killed_by_force(tmp_path: Path) -> None:
     with Trace("-e", "profile:hz:5 { @[kstack] = count() } uprobe:libc:getenv { } " + QUIET) as t:
         programs, links = kernel_ids(t.process.pid)
         assert len(programs) >= 3
-        assert links
+        assert links or not features.probe("perf_link")
         assert all(program_there(each) for each in programs)
         t.process.kill()
         t.process.communicate()
@@ -539,11 +539,14 @@ def test_without_root(nobody: list[str], words: tuple[str, ...]) -> None:
 
 
 def test_what_works_without_root(nobody: list[str]) -> None:
-    """Help, version, doctor; listing says that it cannot."""
+    """Help, version, doctor; listing works where anybody may look, or says that it cannot."""
     assert as_nobody(nobody, "-V").returncode == 0
     assert as_nobody(nobody, "-h").returncode == 0
     listed = as_nobody(nobody, "-l", "t:sched:*")
-    assert "cannot be read: run it as root" in listed.stderr
+    if os.stat("/sys/kernel/tracing").st_mode & 0o001:
+        assert "tracepoint:sched:sched_switch" in listed.stdout.split()
+    else:
+        assert "cannot be read: run it as root" in listed.stderr
     shown = as_nobody(nobody, "-d", "asm", "-e", "begin { exit() }")
     assert "-- asm" in shown.stdout
     assert shown.returncode == 1
