@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
 ROOT = Path(__file__).parents[2]
-MEMORY = 1536  # MiB of a guest
+# MiB of a guest, which has there also what tests write.
+MEMORY = 2048
 OUTCOMES = ("passed", "failed", "skipped")
 
 
