@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from prybee.flame import formats, inputs
+from prybee.flame import doubts, formats, inputs
 from prybee.flame.profile import ANNOTATIONS, Profile, Quality
 from prybee.flame.readers import folded as reader
 
@@ -45,7 +45,10 @@ def read(
             whole = one
             continue
         whole.join(one)
-    return _shaped(whole, reading) if whole is not None else Profile()
+    if whole is None:
+        return Profile()
+    doubts.note(whole)
+    return _shaped(whole, reading)
 
 
 def draw(
