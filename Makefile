@@ -76,6 +76,7 @@ docs: $(VENV)/.docs ## the manual, as docs/_build/html/index.html, and the man p
 	$(BIN)/python docs/generate.py
 	$(BIN)/python docs/tools_page.py
 	$(BIN)/python docs/kernels_page.py
+	$(BIN)/python docs/pictures.py
 	$(BIN)/sphinx-build -W --keep-going -q -b html docs docs/_build/html
 	$(BIN)/sphinx-build -W --keep-going -q -b man docs docs/_build/man
 	@echo docs/_build/html/index.html docs/_build/man/prybee.1

@@ -7,6 +7,7 @@ import sys
 from prybee.cli import flame_draw, flame_files
 from prybee.cli.options import UsageError
 from prybee.flame import outputs
+from prybee.flame.missing import sentences
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -116,21 +117,22 @@ def _show(given: argparse.Namespace, names: tuple[list[str], list[str]], opened:
     from prybee.flame import difference, drawing, pictures
 
     look = flame_draw.look(given)
-    sides, status = [], 0
+    sides, status, missing = [], 0, []
     for side in names:
         files = [flame_files.open_file(name, opened) for name in side]
         stacks, weights, _, quality = drawing.stacks(files, given.format, {})
         sides.append((stacks, weights))
+        missing += [each for each in sentences(quality) if each not in missing]
         status = max(status, flame_files.report(quality, strict=False))
     scale = _scale(given, names, opened)
     stacks, before, after = difference.merged(
-        sides[0], sides[1], scale=scale, strip_hex=given.strip_hex
+        sides[0], sides[1], scale=scale, exact=output is outputs.SVG, strip_hex=given.strip_hex
     )
     parts: Iterable[str | bytes]
     if output is outputs.FOLDED:
         parts = difference.lines(stacks, before, after)
     else:
-        parts = pictures.draw(stacks, after, before, **look)
+        parts = pictures.draw(stacks, after, before, missing=missing, **look)
     flame_files.write(given.output, parts)
     flame_draw.keep_colours(given, look)
     return status

@@ -23,14 +23,17 @@ def merged(
     after: tuple[Iterable[bytes], Iterable[float]],
     *,
     scale: float | None = 1,
+    exact: bool = False,
     strip_hex: bool = False,
 ) -> tuple[list[bytes], list[float], list[float]]:
     """The stacks of both, sorted, and their weights before and after.
 
     Args:
         before, after: stacks and their weights.
-        scale: what weights before are multiplied by, without fractions as difffolded.pl does it;
-            1 leaves them as they are, None makes the totals equal.
+        scale: what weights before are multiplied by; 1 leaves them as they are, None makes the
+            totals equal.
+        exact: keeps the fractions that come from that; difffolded.pl cuts them off, of which many
+            make a difference in frames that have not changed.
         strip_hex: all numbers ``0x…`` are the same.
     """
     both: dict[bytes, list[float]] = {}
@@ -44,7 +47,7 @@ def merged(
         scale = totals[1] / totals[0] if totals[0] and totals[1] else 1
     if scale != 1:
         for pair in both.values():
-            pair[0] = int(pair[0] * scale)
+            pair[0] = pair[0] * scale if exact else int(pair[0] * scale)
     found = sorted(both)
     return found, [both[stack][0] for stack in found], [both[stack][1] for stack in found]
 

@@ -87,7 +87,10 @@ def draw(
 
         scale = difference.factor(before, profile, equal)
         stacks, old, new = difference.merged(
-            drawing.folded(before), drawing.folded(profile), scale=scale
+            drawing.folded(before),
+            drawing.folded(profile),
+            scale=scale,
+            exact=output is outputs.SVG,
         )
         if output is outputs.SVG:
             look.setdefault("countname", profile.unit)

@@ -41,10 +41,11 @@ def write(
     Args:
         profile: what is shown.
         title: of the page.
-        before: what it is compared with.
+        before: what it is compared with; the profile itself may tell that, too.
         equal: what both have as much of, as the page first shows them: see
             :func:`prybee.flame.difference.factor`. In the page it can be changed.
     """
+    before = before if before is not None else profile.before
     title = title or ("Comparison" if before is not None else "Profile")
     style = _file("viewer.css")
     script = '(function () {\n"use strict";\n' + "".join(map(_file, SCRIPTS)) + "})();\n"

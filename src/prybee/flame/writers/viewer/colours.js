@@ -53,7 +53,7 @@ function between(part) {
 
 // Of a cell of the heat map: a part from 0 to 1.
 function heat(part, dark, palette) {
-  const strong = Math.sqrt(part);
+  const strong = part ** 0.75;
   if (palette === "safe" || palette === "weight") return `rgb(${between(dark ? strong : 1 - strong).join(" ")})`;
   return dark ? `hsl(${10 + 40 * strong} 90% ${14 + 56 * strong}%)` : `hsl(${50 - 50 * strong} 90% ${88 - 50 * strong}%)`;
 }
