@@ -199,6 +199,14 @@ def test_samples_that_are_damaged(name: str, changes: list[tuple[float, int, byt
     attempt(EXPECTED[name][0], data)
 
 
+@pytest.mark.parametrize(("name", "data"), made(), ids=[name for name, _ in made()])
+@settings(max_examples=60, deadline=None)
+@given(at=st.floats(0, 1), removed=st.integers(0, 4), put=st.binary(max_size=6))
+def test_what_we_write_damaged(name: str, data: bytes, at: float, removed: int, put: bytes) -> None:
+    place = int(at * len(data))
+    attempt(name, data[:place] + put + data[place + removed :])
+
+
 @pytest.mark.parametrize("name", EXPECTED)
 @settings(max_examples=10, deadline=None)
 @given(st.randoms(use_true_random=False))
