@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import xml.etree.ElementTree as ET
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -347,6 +348,26 @@ def test_weights_that_are_far_too_large(weight: float) -> None:
 
 
 # All of them.
+
+
+@pytest.mark.parametrize(
+    "each", [o for o in outputs.OUTPUTS if o.name not in ("folded", "html", "pftrace")],
+    ids=lambda each: each.name,
+)  # fmt: skip
+def test_what_is_missing_is_in_the_file(each: outputs.Output) -> None:
+    profile = demo()
+    profile.quality.lost = 1234
+    profile.quality.notes.append("a--note<")
+    text = b"".join(
+        part.encode() if isinstance(part, str) else part
+        for part in outputs.content(profile, each)
+    )  # fmt: skip
+    if text[:2] == b"\x1f\x8b":
+        text = gzip.decompress(text)
+    assert b"1,234" in text or b'"value":1234' in text
+    assert b"note" in text
+    if each.name == "svg":
+        ET.fromstring(text)
 
 
 def test_order_is_not_time() -> None:

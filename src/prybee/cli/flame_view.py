@@ -8,6 +8,7 @@ import sys
 from prybee.cli import flame_files, flame_reading
 from prybee.cli.options import UsageError
 from prybee.diagnostics import PrybeeError
+from prybee.flame.missing import sentences
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from prybee.flame.layout import Stacks
-    from prybee.flame.profile import Profile, Quality
+    from prybee.flame.profile import Profile
     from prybee.flame.terminal.printed import Look
 
 _WIDTH, _NARROWEST = 80, 20
@@ -54,7 +55,7 @@ def _view(given: argparse.Namespace, opened: ExitStack) -> int:
         raise UsageError(f"prybee flame view: --depth {given.depth}: at least 1")
     profile = flame_files.read(given, opened)
     if given.print or given.tree or not sys.stdout.isatty():
-        flame_files.write(None, (line + "\n" for line in _printed(given, profile)))
+        flame_files.write(None, (line + "\n" for line in printed(given, profile)))
     else:
         names = [os.path.basename(name) for name in given.files if name != "-"]
         _walk(profile, ", ".join(names) or "standard input", "-" in (given.files or ["-"]))
@@ -71,7 +72,8 @@ def _stacks(profile: Profile, reverse: bool = False) -> Stacks:
     return reversed_(found) if reverse else found
 
 
-def _printed(given: argparse.Namespace, profile: Profile) -> Iterator[str]:
+def printed(given: argparse.Namespace, profile: Profile) -> Iterator[str]:
+    """The lines of a profile that is printed once, by the options of the command."""
     from prybee.flame.terminal import printed
 
     look = _look(given)
@@ -127,7 +129,7 @@ def _walk(profile: Profile, title: str, piped: bool) -> None:
         ) from None
     from prybee.flame.terminal.viewer import Viewer
 
-    viewer = Viewer(_stacks(profile), profile, title, _notes(profile.quality))
+    viewer = Viewer(_stacks(profile), profile, title, sentences(profile.quality))
     try:
         if piped:
             screen.from_terminal()
@@ -136,12 +138,3 @@ def _walk(profile: Profile, title: str, piped: bool) -> None:
         raise PrybeeError(
             f"the terminal cannot show this: {error}\nHINT: --print prints it once"
         ) from None
-
-
-def _notes(quality: Quality) -> list[str]:
-    told = (
-        (quality.lost, "samples lost"),
-        (quality.rejected, "lines not understood"),
-        (quality.stackless, "samples without a stack"),
-    )
-    return [f"{count:,} {what}" for count, what in told if count]

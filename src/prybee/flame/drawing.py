@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from prybee.flame import doubts, formats, inputs
+from prybee.flame.missing import sentences
 from prybee.flame.profile import ANNOTATIONS, Profile, Quality
 from prybee.flame.readers import folded as reader
 
@@ -69,7 +70,10 @@ def draw(
     from prybee.flame import pictures
 
     found, weights, before, quality = stacks(files, kind, reading)
-    return pictures.draw(found, weights, before, reverse=reverse, **look), quality, sum(weights)
+    parts = pictures.draw(
+        found, weights, before, reverse=reverse, missing=sentences(quality), **look
+    )
+    return parts, quality, sum(weights)
 
 
 def stacks(
@@ -115,7 +119,7 @@ def picture(profile: Profile, **look: Any) -> Iterator[str]:
     """
     from prybee.flame import pictures
 
-    return pictures.draw(*folded(profile), **look)
+    return pictures.draw(*folded(profile), missing=sentences(profile.quality), **look)
 
 
 def _format(file: BufferedReader, name: str | None) -> formats.Format:

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import json
 
+from prybee.flame.missing import sentences
 from prybee.flame.timeline import scale, tracks
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
     from typing import Any
 
     from prybee.flame.profile import Frame, Profile
@@ -30,7 +31,10 @@ def write(profile: Profile, title: str = "") -> Iterator[str]:
     """
     unit = scale(profile)
     frames = [_frame(frame) for frame in profile.frames]
-    yield '{"displayTimeUnit":"ns","otherData":{"exporter":"prybee"},"traceEvents":[\n'
+    about = {"exporter": "prybee"}
+    if missing := sentences(profile.quality):
+        about["missing"] = "; ".join(missing)
+    yield f'{{"displayTimeUnit":"ns","otherData":{_text(about)},"traceEvents":[\n'
     between = ""
     for number, track in enumerate(tracks(profile), 1):
         pid, tid = track.pid or 1, track.tid or number
@@ -59,5 +63,5 @@ def _us(ns: int) -> float:
     return ns // 1000 if ns % 1000 == 0 else ns / 1000
 
 
-def _text(value: dict[str, Any]) -> str:
+def _text(value: Mapping[str, Any]) -> str:
     return json.dumps(value, separators=(",", ":"))

@@ -138,10 +138,13 @@ def _meta(profile: Profile, title: str) -> dict[str, Any]:
         "Samples that were lost": profile.quality.lost,
         "Samples without a stack": profile.quality.stackless,
     }
-    entries = [
+    entries: list[dict[str, Any]] = [
         {"label": label, "format": "integer", "value": count}
         for label, count in missing.items()
         if count
+    ]
+    entries += [
+        {"label": "Note", "format": "string", "value": note} for note in profile.quality.notes
     ]
     if entries:
         meta["extra"] = [{"label": "What is missing", "entries": entries}]

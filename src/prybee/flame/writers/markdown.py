@@ -6,6 +6,7 @@ that they call, the hottest path, and what is missing.
 
 from __future__ import annotations
 
+from prybee.flame.missing import sentences
 from prybee.flame.summary import functions, path
 from prybee.flame.writers.folded import number
 
@@ -52,20 +53,11 @@ def write(profile: Profile, title: str = "") -> Iterator[str]:
 
 def _missing(quality: Quality) -> Iterator[str]:
     """What the profile lacks, or that it lacks nothing that is known."""
-    lines = [
-        f"- {count:,} {what}\n"
-        for count, what in (
-            (quality.lost, "samples were lost by the tracer"),
-            (quality.rejected, "lines or records were not understood"),
-            (quality.stackless, "samples have no stack"),
-        )
-        if count
-    ]
+    lines = [f"- {plain(each)}\n" for each in sentences(quality)]
     yield "\n**What is missing:**\n\n" if lines else "\nNothing is known to be missing.\n"
     yield from lines
     for place, text in quality.examples:
         yield f"  - line {place}: {code(text[:100])}\n"
-    yield from (f"\n{plain(note)}.\n" for note in quality.notes)
 
 
 def _table(rows: Sequence[Function], total: float) -> Iterator[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 
+from prybee.flame.missing import sentences
 from prybee.flame.profile import INLINED, FormatError
 from prybee.flame.writers.protobuf import message, number, packed, text
 
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
 
 # Field numbers of the messages.
 SAMPLE_TYPE, SAMPLE, MAPPING, LOCATION, FUNCTION, STRING_TABLE = 1, 2, 3, 4, 5, 6
+COMMENT = 13
 # Ours to pprof's type and unit; others are both.
 _UNITS = {"samples": ("samples", "count"), "ns": ("time", "nanoseconds")}
 # The largest value of a sample, and a weight that would have too many of them.
@@ -61,6 +63,7 @@ def write(profile: Profile, title: str = "") -> bytes:
     for place, frame in enumerate(frames, 1):
         name = string(frame.name)
         parts.append(message(FUNCTION, number(1, place) + number(2, name)))
+    parts += [number(COMMENT, string(each)) for each in sentences(profile.quality)]
     parts += [text(STRING_TABLE, each) for each in strings]
     return gzip.compress(b"".join(parts), mtime=0)
 

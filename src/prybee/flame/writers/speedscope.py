@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 
+from prybee.flame.missing import sentences
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
@@ -46,7 +48,7 @@ def write(profile: Profile, name: str = "") -> str:
                     "weights": list(profile.weights.values()),
                 }
             ],
-            "exporter": "prybee",
+            "exporter": "; ".join(["prybee", *sentences(profile.quality)]),
         },
         separators=(",", ":"),
     )

@@ -136,7 +136,7 @@
   }
 
   function describe(frame) {
-    byId("details").textContent = frame ? data.nametype + " " + frame.title : " ";
+    byId("details").textContent = frame ? data.nametype + " " + frame.title : data.missing;
   }
 
   window.addEventListener("load", function () {

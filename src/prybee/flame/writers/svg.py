@@ -20,7 +20,7 @@ from prybee.flame.profile import FormatError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from prybee.flame.layout import Box, Stacks
     from prybee.flame.palettes import Colour
@@ -57,6 +57,7 @@ class Options(Data):
         total: what is 100 %, if it is more than the sum.
         factor: by which weights are multiplied when they are shown.
         nameattr: attributes of frames by their names.
+        missing: what the profile lacks, a sentence each.
         compat_bugs: the mistakes of flamegraph.pl: siblings in pieces, deltas on leaves only,
             shares of rounded counts, texts as they are given.
     """
@@ -84,6 +85,7 @@ class Options(Data):
     total: float = 0
     factor: float = 1
     nameattr: Mapping[str, Mapping[str, str]] = {}
+    missing: Sequence[str] = ()
     compat_bugs: bool = False
 
 
@@ -288,7 +290,13 @@ class _Picture:
             else ""
         )
         low = _plain(self.tall - self.below / 2)
-        details = {"nametype": options.nametype, "total": self.total, "size": size}
+        told = "; ".join(options.missing)
+        # (A comment has no way to say two hyphens.)
+        missing = f"<!-- Missing: {escape(told).replace('--', '- -')} -->\n" if told else ""
+        first = f"Missing: {told}" if told else " "
+        details = {
+            "nametype": options.nametype, "total": self.total, "size": size, "missing": first,
+        }  # fmt: skip
         data = " ".join(f'data-{name}="{escape(str(v))}"' for name, v in details.items())
         return f"""<?xml version="1.0"{encoding} standalone="no"?>
 <!DOCTYPE svg PUBLIC "-//W3C//DTD SVG 1.1//EN" "http://www.w3.org/Graphics/SVG/1.1/DTD/svg11.dtd">
@@ -297,6 +305,7 @@ data-fontwidth="{options.fontwidth}" data-side="{_SIDE}" data-inverted="{int(opt
 xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink">
 <!-- Drawn by prybee. -->
 <!-- NOTES: {options.notes} -->
+{missing}\
 <defs>
 <linearGradient id="background" y1="0" y2="1" x1="0" x2="0" >
 <stop stop-color="{top}" offset="5%" />
@@ -318,7 +327,7 @@ outline:none }}
 {_script()}]]></script>
 <rect x="0.0" y="0" width="{wide}.0" height="{self.tall:.1f}" fill="url(#background)"  />
 <text id="title" x="{wide / 2:.2f}" y="{_plain(size * 2)}" >{self._given(title)}</text>
-{subtitle}<text id="details" x="{_SIDE:.2f}" y="{low}" > </text>
+{subtitle}<text id="details" x="{_SIDE:.2f}" y="{low}" >{escape(first)}</text>
 <text id="unzoom" x="{_SIDE:.2f}" y="{_plain(size * 2)}" class="hide" tabindex="0">Reset Zoom</text>
 <text id="search" x="{wide - _SIDE - 100:.2f}" y="{_plain(size * 2)}" tabindex="0">Search</text>
 <text id="ignorecase" x="{wide - _SIDE - 16:.2f}" y="{_plain(size * 2)}" tabindex="0">ic</text>
