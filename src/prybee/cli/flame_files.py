@@ -26,7 +26,9 @@ def input_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--format",
         choices=[each.name for each in FORMATS],
-        help="of the input; it is found by itself otherwise",
+        metavar="FORMAT",
+        help="of the input; it is found by itself otherwise: "
+        + ", ".join(each.name for each in FORMATS),
     )
     parser.add_argument(
         "--strict", action="store_true", help="exit status 1 if anything was not understood"

@@ -35,9 +35,9 @@ def options(parser: argparse.ArgumentParser) -> None:
         "with all mistakes")  # fmt: skip
     group = parser.add_argument_group("names of functions")
     add = partial(group.add_argument, default=argparse.SUPPRESS)
-    add("--addrs", action="store_true", help="addresses of unknown functions (perf script)")
+    add("--addrs", action="store_true", help="addresses of unknown functions (perf, perf.data)")
     add("--inline", action="store_true", help="frames of inlined functions, out of the programs' "
-        "debug information (perf script)")  # fmt: skip
+        "debug information (perf, perf.data)")  # fmt: skip
     add("--context", action="store_true", help="with --inline: also the source line")
     add("--srcline", action="store_true", help="source lines that are in the text "
         "(perf script -F +srcline; wcp)")  # fmt: skip
