@@ -12,6 +12,7 @@ from prybee.engines.kernel import KernelEngine
 from prybee.engines.live import LiveTarget
 from prybee.language.frontend import compile_script
 from prybee.language.registry import Registry
+from prybee.probes.typed_arguments import name_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -73,15 +74,16 @@ def test_typed_arguments(target: LiveTarget) -> None:
             if not parameters or (number % STEP and event not in CHOSEN):
                 continue
             paths = []
-            for parameter in parameters:
-                paths.append(parameter.name)
+            for index, parameter in enumerate(parameters):
+                called = name_of(parameter, index)
+                paths.append(called)
                 plain = btf.strip(parameter.type)
                 struct = btf.strip(btf.target(plain)) if btf.kind(plain) == "ptr" else 0
                 if struct and btf.kind(struct) == "struct" and btf.size(struct):
                     members = [m for m in btf.flat_members(struct) if m.name]
                     simple = ("int", "ptr", "enum")
                     named = [m.name for m in members if btf.kind(btf.strip(m.type)) in simple]
-                    paths += [f"{parameter.name}->{name}" for name in named[:MEMBERS]]
+                    paths += [f"{called}->{name}" for name in named[:MEMBERS]]
             body = " ".join(f"@m{i} = args.{path};" for i, path in enumerate(paths))
             yield f"rawtracepoint:{event} {{ {body} }}"
 

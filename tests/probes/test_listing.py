@@ -6,8 +6,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from prybee import functions, probes
 from prybee.btf import Btf, BtfBuilder
+from prybee.diagnostics import Source
 from prybee.elf import ElfFile
+from prybee.language.frontend import compile_script
+from prybee.language.registry import Registry
 from prybee.probes.listing import list_probes
 from tests.counting import calls
 from tests.fixtures.table_target import TRACEPOINTS, TableTarget, field
@@ -174,6 +178,22 @@ def test_programs(build: Callable[..., str]) -> None:
         everything = list(list_probes("", target, pid=42))
         assert {"uprobe:/bin/app:six", "usdt:/bin/noted:other:bare"} <= set(everything)
         assert "software:cpu-clock:" in everything
+
+
+def test_arguments_without_names() -> None:
+    """As kernels before 5.11 have some: they are numbered, and can be used so."""
+    builder = BtfBuilder()
+    integer = builder.int("int", 4)
+    proto = builder.func_proto(0, [("", builder.ptr(0)), ("", integer), ("", builder.ptr(integer))])
+    builder.typedef("btf_trace_nameless", builder.ptr(proto))
+    target = TableTarget(Btf(builder.build()), raw_tracepoints=("nameless",))
+    assert lines("rawtracepoint:nameless", target, verbose=True) == [
+        "rawtracepoint:vmlinux:nameless",
+        "    int arg0",
+        "    int * arg1",
+    ]
+    script = Source("stdin", "rawtracepoint:nameless { @ = args.arg0; }")
+    assert compile_script(script, target, Registry(functions.TABLE, probes.TABLE)).plan.programs
 
 
 def test_functions_of_many_modules_are_listed_in_few_steps() -> None:

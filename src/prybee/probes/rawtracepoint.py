@@ -11,7 +11,7 @@ from prybee.plan.plan import ProbeSpec, RawTracepointAttach
 from prybee.probes.patterns import is_pattern, matcher
 from prybee.probes.provider import ProbeType
 from prybee.probes.registered import context_pointer
-from prybee.probes.typed_arguments import WORD, TypedArguments
+from prybee.probes.typed_arguments import WORD, TypedArguments, name_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -164,8 +164,8 @@ class RawTracepoint(ProbeType):
         if btf is None:
             return ()
         return [
-            f"{btf.type_name(parameter.type)} {parameter.name}"
-            for parameter in _parameters(match, scope)
+            f"{btf.type_name(parameter.type)} {name_of(parameter, index)}"
+            for index, parameter in enumerate(_parameters(match, scope))
         ]
 
 

@@ -87,8 +87,9 @@ class TypedArguments(ProbeContext):
 
     def _members(self, checker: Checker) -> Iterable[Member]:
         offset = 0
-        for parameter in self._parameters:
-            yield Member(parameter.name, offset, self.value_type(parameter.type, checker))
+        for index, parameter in enumerate(self._parameters):
+            name = name_of(parameter, index)
+            yield Member(name, offset, self.value_type(parameter.type, checker))
             offset += words(self._btf, parameter.type) * WORD
 
     def value_type(self, type_id: int, checker: Checker) -> Type:
@@ -134,6 +135,11 @@ class TypedArguments(ProbeContext):
             # a number from memory it can be followed by helpers.
             return Place(handler.b.ptr_to_int(pointer), offset, type_, KERNEL)
         return Place(pointer, offset, type_, CONTEXT, trusted=True)
+
+
+def name_of(parameter: Parameter, index: int) -> str:
+    """What an argument is called: types of older kernels leave some without a name."""
+    return parameter.name or f"arg{index}"
 
 
 def opaque(btf: Btf, type_id: int) -> bool:
