@@ -504,7 +504,8 @@ def test_many_probes_attach_and_detach_together(monkeypatch: pytest.MonkeyPatch)
             assert kernel.asked["perf_event_open"] == len(events)
             # Where events have no links, two calls take the place of one.
             calls = 3 if features.probe("perf_link") else 4
-            assert sum(kernel.asked.values()) <= calls * len(events)
+            # To find that out takes a few itself.
+            assert sum(kernel.asked.values()) <= calls * len(events) + 8
             engine.detach()
     assert max(closed) >= len(events)
 
