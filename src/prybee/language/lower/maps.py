@@ -330,7 +330,7 @@ class Hash(Storage):
         if self.counter < 0:
             store()
             return
-        stored = [h.b.map_ref(self.spec), place, content, BPF_NOEXIST]
+        stored: list[Value | int] = [h.b.map_ref(self.spec), place, content, BPF_NOEXIST]
         new = h.b.call("map_update_elem", stored)
         h.choose(h.b.icmp("eq", new, 0), lambda: self._count(h, 1), store)
 
@@ -458,7 +458,7 @@ class Hash(Storage):
         """Take the first value in, which another CPU may do at the same time."""
         assert key is not None
         place, content = self.kernel_key(h, key), self.kernel_value(h, key, zeros)
-        stored = [h.b.map_ref(self.spec), place, content, BPF_NOEXIST]
+        stored: list[Value | int] = [h.b.map_ref(self.spec), place, content, BPF_NOEXIST]
         result = h.b.call("map_update_elem", stored)
         if self.counter >= 0:
             h.when(h.b.icmp("eq", result, 0), lambda: self._count(h, 1))
