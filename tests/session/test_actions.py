@@ -146,6 +146,6 @@ def test_what_programs_ask_for(screen: Screen, action: str, bringer: str) -> Non
     bodies = [struct.pack("<I4xQQQ", 1, 77, where, 0) for where in (0, 0x7F0000001000)]
     engine.on = {"begin": lambda: engine.ring.put(*bodies)}
     fake = FakeUnwinder()
-    Session(engine.plan, engine, screen.output, SessionOptions(), **{bringer: fake}).run()
+    Session(engine.plan, engine, screen.output, SessionOptions(), **{bringer: fake}).run()  # type: ignore[arg-type]
     assert fake.log == ["begin", "77 0x0", "77 0x7f0000001000", "close"]
     assert "WARNING: unwind rows reached their limit" in screen.errors
