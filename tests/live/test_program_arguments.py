@@ -404,7 +404,7 @@ def test_the_manual(tmp_path: Path) -> None:
     subprocess.run(["gcc", "-g", "shop.c", "-o", "shop"], check=True, cwd=tmp_path)
     blocks = re.findall(r"^```text\n(.*?)^```", section, re.M | re.S)
     commands = [part for block in blocks for part in re.split(r"^# ", block, flags=re.M) if part]
-    assert len(commands) == 6
+    assert len(commands) == 7
     for part in commands[1:]:
         command, _, wanted = part.partition("\n")
         done = run(*shlex.split(command)[1:], cwd=tmp_path)
