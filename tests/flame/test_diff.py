@@ -181,3 +181,12 @@ def test_beside_the_peer(option: str, tmp_path: Path) -> None:
         for command in (["prybee", "flame", "diff"], ["perl", f"{FLAMEGRAPH}/difffolded.pl"])
     )
     assert sorted(ours.splitlines()) == sorted(theirs.splitlines())
+
+
+def test_pictures_keep_the_fractions_of_what_is_made_equal(tmp_path: Path) -> None:
+    """Weights of one, one and a half times each: nothing has changed, so nothing has a colour."""
+    one, other, out = tmp_path / "1", tmp_path / "2", tmp_path / "o.svg"
+    one.write_text("".join(f"a;f{n} 1\n" for n in range(20)))
+    other.write_text("".join(f"a;f{n} {n % 2 + 1}\n" for n in range(20)))
+    assert main(["flame", "diff", "-n", str(one), str(other), "-o", str(out)]) == 0
+    assert "<title>a (30 samples, 100.00%; 0.00%)</title>" in out.read_text()

@@ -200,3 +200,83 @@ def test_what_is_missing_is_shown(browser: Browser, tmp_path: Path) -> None:
     path.write_text(write(lossy))
     browser.open(path)
     assert browser.run("quality.innerText") == "1,234 samples were lost"
+
+
+def compared(tmp_path: Path) -> Path:
+    path = tmp_path / "diff.html"
+    path.write_text(write(profile("a;b 50\na;new 50\n"), before=profile("a;b 90\na;gone 10\n")))
+    return path
+
+
+def test_only_some_changes(browser: Browser, tmp_path: Path) -> None:
+    browser.open(compared(tmp_path), "view=table")
+    assert browser.run("[...document.querySelectorAll('tbody tr')].map(r => r.innerText)") == [
+        "50 samples (50.00%)\t50 samples (50.00%)\t0 samples\t+50.00%\t+50.00%\tnew\tnew",
+        "50 samples (50.00%)\t50 samples (50.00%)\t90 samples\t-40.00%\t-40.00%\tshrunk\tb",
+        "0 samples (0.00%)\t0 samples (0.00%)\t10 samples\t-10.00%\t-10.00%\tgone\tgone",
+        "0 samples (0.00%)\t100 samples (100.00%)\t100 samples\t0.00%\t0.00%\tsame\ta",
+    ]
+    for kind, name in (("new", "new"), ("gone", "gone"), ("shrunk", "b")):
+        browser.run(f"changes.value = '{kind}'; changes.onchange({{target: changes}})")
+        names = "[...document.querySelectorAll('tbody td.name')].map(n => n.innerText)"
+        assert browser.run(names) == [name]
+    browser.key("1")
+    browser.run("page.state.set({width: 'both'})")
+    browser.drawn()
+    # The others are still there, faintly.
+    faint = "page.view.drawn.filter(b => page.isDim(page.view.tree, b[0]))"
+    names = browser.run(f"{faint}.map(b => page.name(page.view.tree, b[0]))")
+    assert sorted(names) == ["a", "gone", "new"]
+    assert browser.complaints() == []
+
+
+def test_changes_are_told_without_colours(browser: Browser, tmp_path: Path) -> None:
+    browser.open(compared(tmp_path), "width=both&palette=safe")
+    browser.drawn()
+    labels = browser.run("page.view.drawn.map(b => page.label(page.view.tree, b[0]))")
+    assert sorted(labels) == ["+ new", "a", "all", "b", "− gone"]
+    assert browser.text("legend").split("\n")[0].startswith("+ new")
+
+
+def test_folded_stacks_with_two_weights(browser: Browser, tmp_path: Path) -> None:
+    path = tmp_path / "two.html"
+    path.write_text(write(profile("a;b 90 50\na;gone 10 0\na;new 0 50\n")))
+    browser.open(path, "width=both")
+    assert browser.drawn() == ["a", "all", "b", "gone", "new"]
+    assert browser.run("page.compared")
+
+
+def test_modules(browser: Browser, tmp_path: Path) -> None:
+    made = Profile()
+    main, one, other = (
+        made.frame("main", "", "/bin/a"),
+        made.frame("f", "", "/lib/b.so"),
+        made.frame("g", "", "/lib/b.so"),
+    )
+    made.add([main, one, other], 3)
+    made.add([main, other, made.frame("k", KERNEL)], 1)
+    path = tmp_path / "modules.html"
+    path.write_text(write(made))
+    browser.open(path)
+    browser.run("merge.click()")
+    assert browser.drawn() == ["[kernel]", "a", "all", "b.so"]
+    assert browser.run("location.hash") == "#merge=1"
+
+
+def test_heaviest_left(browser: Browser, page: Path) -> None:
+    browser.open(page, "order=heavy")
+    browser.drawn()
+    at = "(n => page.view.drawn.find(b => page.name(page.view.tree, b[0]) === n)[1])"
+    assert browser.run(f"{at}('work')") == 0
+    assert browser.run(f"{at}('idle')") == browser.run("page.view.host.clientWidth * 0.9")
+
+
+def test_every_palette(browser: Browser, page: Path) -> None:
+    browser.open(page)
+    for palette in browser.run(
+        "[...document.querySelectorAll('#palette option')].map(o => o.value)"
+    ):
+        browser.run(f"page.state.set({{palette: '{palette}'}})")
+        browser.drawn()
+        colours = browser.run("page.view.drawn.map(b => page.colour(page.view.tree, b[0]))")
+        assert all(re.match(r"#|hsl\(|rgb\(", colour) for colour in colours), (palette, colours)
