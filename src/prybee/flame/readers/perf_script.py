@@ -154,7 +154,10 @@ class _Reader:
 
     def _samples_of(self, lines: Iterable[bytes], caches: Sequence[Frames]) -> None:
         """Adds the samples of the lines."""
+        # This runs for every line, so the usual way is short and calls little.
         frames = caches[False]
+        headers, totals = self.headers, self.totals
+        keeping = self.samples is not None
         sample: _Sample | None = None
         stack: list[int] = []
         for number, line in enumerate(lines, 1):
@@ -166,7 +169,13 @@ class _Reader:
             if line != b"\n" and line.strip():
                 if line[:1] == b"#":  # perf's own header.
                     continue
-                begun = self._header(line)
+                # All but the time comes again and again: it stands before the first colon.
+                before, _, behind = line.partition(b": ")
+                before, _, time = before.rpartition(b" ")
+                known = headers.get(before)
+                begun = known.get(behind) if known is not None else None
+                if begun is None:
+                    begun = self._header(line, before, time, behind)
                 if begun is None:
                     if (found := frames[b"\t" + line]) is not None:
                         stack += found  # Someone took the space at its beginning away.
@@ -174,14 +183,17 @@ class _Reader:
                         self._other(number, line, stack)
                     continue
             # The sample before is whole: an empty line ends it, or the next one's beginning.
-            if sample is not None:
-                if sample.wanted:
+            if sample is not None and sample.wanted:
+                if stack and not keeping:
+                    stack.append(sample.process)
+                    key = tuple(stack)
+                    totals[key] = totals.get(key, 0) + sample.weight
+                else:
                     self._end(sample, stack)
-                sample = None
+            sample = begun
             stack = []
             if begun is not None:
                 frames = caches[begun.java]
-                sample = begun
                 if begun.frame:
                     stack += frames[b"\t" + begun.frame] or ()
         if sample is not None and sample.wanted and self.options.compat != "perl":
@@ -211,15 +223,13 @@ class _Reader:
         if self.samples is not None:
             self.samples.add(key, sample)
 
-    def _header(self, line: bytes) -> _Sample | None:
-        """What a line about an event tells; None if it is none."""
-        # All but the time comes again and again: it stands before the first colon.
-        before, _, behind = line.partition(b": ")
-        before, _, time = before.rpartition(b" ")
-        if self.samples is None:
-            beginning = self.headers.get(before)
-            if beginning is not None and (sample := beginning.get(behind)) is not None:
-                return sample
+    def _header(self, line: bytes, before: bytes, time: bytes, behind: bytes) -> _Sample | None:
+        """What a line about an event tells; None if it is none.
+
+        Args:
+            line: the whole of it.
+            before, time, behind: its parts; where the time is one, the others are remembered.
+        """
         matched = _HEADER.match(line)
         if matched is None:
             return None
