@@ -49,6 +49,17 @@ def test_the_suffix_says_the_format(suffix: str, perf: Path, tmp_path: Path) -> 
     assert again.read_text() == "a;main;f 1\n"
 
 
+def test_options_of_pictures_are_for_pictures(
+    perf: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["flame", "draw", str(perf), "--width", "500", "--reverse", "--title", "T"]
+    assert main([*words, "-o", str(tmp_path / "o.folded")]) == 0
+    said = "WARNING: --width, --reverse: of pictures (.svg); nothing in .folded\n"
+    assert capsys.readouterr().err == said
+    assert main([*words, "-o", str(tmp_path / "o.svg")]) == 0
+    assert capsys.readouterr().err == ""
+
+
 def test_no_such_suffix(perf: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["flame", "draw", str(perf), "-o", "x.gif"]) == 1
     assert "x.gif: which format?" in capsys.readouterr().err
@@ -114,3 +125,28 @@ def test_garbage(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path.write_bytes(bytes(range(256)) * 100)
     assert main(["flame", "draw", str(path)]) == 1
     assert "the format is not one that is known" in capsys.readouterr().err
+
+
+def test_nothing_to_draw(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    empty, out = tmp_path / "x.folded", tmp_path / "o.svg"
+    empty.write_text("a 0\n")
+    assert main(["flame", "draw", str(empty), "-o", str(out)]) == 2
+    assert "ERROR: there are no stacks to draw" in capsys.readouterr().err
+    assert "ERROR: there are no stacks" in out.read_text()
+
+
+def test_colours_are_kept_in_a_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("x").write_text("a;b 3\n")
+    Path("palette.map").write_text("b->rgb(1,2,3)\n")
+    assert main(["flame", "draw", "x", "--cp", "-o", "o.svg"]) == 0
+    assert 'fill="rgb(1,2,3)"' in Path("o.svg").read_text()
+    lines = Path("palette.map").read_text().splitlines()
+    assert [line.split("->")[0] for line in lines] == ["", "a", "b"]
+    assert main(["flame", "draw", "x", "--cp-file", "other.map", "-o", "o.svg"]) == 0
+    assert Path("other.map").exists()
+    Path("palette.map").write_text("nonsense\n")
+    assert main(["flame", "draw", "x", "--cp", "-o", "o.svg"]) == 1
+    assert "palette.map:1: 'nonsense' is no FUNCTION->rgb" in capsys.readouterr().err

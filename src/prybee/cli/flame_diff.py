@@ -109,6 +109,8 @@ def _sides(given: argparse.Namespace) -> tuple[list[str], list[str]]:
 def _show(given: argparse.Namespace, names: tuple[list[str], list[str]], opened: ExitStack) -> int:
     """Writes both profiles in one."""
     output = flame_draw.of(given.output, outputs.FOLDED)
+    if output is not outputs.SVG:
+        flame_draw.tell_unused(given, output)
     if output is outputs.HTML:
         return _page(given, names, opened)
     if output not in (outputs.SVG, outputs.FOLDED):

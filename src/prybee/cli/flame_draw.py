@@ -101,6 +101,7 @@ def _draw(given: argparse.Namespace, opened: ExitStack) -> int:
 
     output = of(given.output)
     if output is not outputs.SVG:
+        tell_unused(given, output)
         profile = flame_files.read(given, opened, samples=output.samples)
         save(profile, output, given.output, given.title)
         return flame_files.report(profile.quality, given.strict)
@@ -119,6 +120,17 @@ def _draw(given: argparse.Namespace, opened: ExitStack) -> int:
         print("ERROR: there are no stacks to draw", file=sys.stderr)
         return NOTHING
     return status
+
+
+def tell_unused(given: argparse.Namespace, output: Output) -> None:
+    """Says which options of pictures were given for what is none."""
+    from prybee.flame.writers.svg import Options
+
+    names = [name for name in vars(given) if name in Options._fields and name != "title"]
+    names += [name for name in ("cp", "cp_file", "reverse") if getattr(given, name)]
+    if names:
+        words = ", ".join(f"--{name.replace('_', '-')}" for name in names)
+        print(f"WARNING: {words}: of pictures (.svg); nothing in .{output.name}", file=sys.stderr)
 
 
 def keep_colours(given: argparse.Namespace, own: dict[str, Any]) -> None:
