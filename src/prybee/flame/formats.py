@@ -83,13 +83,12 @@ class Format(Data):
 _PERF = ("pid", "tid", "event_filter", "addrs", "inline", "context", "samples")
 _JAVA = ("shorten", "no_pkgs")
 
-# In the order of asking: those that are easily told apart are asked first.
+# In the order of asking: what comes often is asked first, so that little has to be loaded. No two
+# probes take the same text.
 FORMATS = (
     Format("perf.data", "the file of `perf record`", "perf_data.reader", _PERF),
     Format("pprof", "pprof's profile.proto, gzipped or not", "readers.pprof", ("value",)),
-    Format("firefox", "profiles of profiler.firefox.com", "readers.firefox", ("samples",)),
-    Format("speedscope", "speedscope's JSON", "readers.speedscope", ("samples",)),
-    Format("xctrace", "samples of `xctrace export`", "readers.xctrace", ("compat",)),
+    Format("folded", "folded stacks: frame;frame;frame weight", "readers.folded"),
     Format(
         "perf-sched", "the text of `perf script` with events of sleeps", "readers.perf_sched",
         ("tid", "wake_stack", "recurse", "compat"),
@@ -102,6 +101,9 @@ FORMATS = (
         "bpftrace", "maps with stacks, as prybee and bpftrace print them", "readers.bpftrace",
         ("map",),
     ),
+    Format("firefox", "profiles of profiler.firefox.com", "readers.firefox", ("samples",)),
+    Format("speedscope", "speedscope's JSON", "readers.speedscope", ("samples",)),
+    Format("xctrace", "samples of `xctrace export`", "readers.xctrace", ("compat",)),
     Format("chrome", "Chrome's trace events", "readers.chrome_trace", ("samples",)),
     Format("vtune", "call trees of VTune as CSV", "readers.vtune", ("value", "modules", "compat")),
     Format(
@@ -129,7 +131,6 @@ FORMATS = (
         "procstack", "stacks of AIX's procstack, Solaris' pstack", "readers.procstack",
         ("pid", "tid"),
     ),
-    Format("folded", "folded stacks: frame;frame;frame weight", "readers.folded"),
 )  # fmt: skip
 BY_NAME = {each.name: each for each in FORMATS}
 

@@ -7,7 +7,6 @@ from struct import error as struct_error
 
 from prybee.flame.perf_data import records
 from prybee.flame.perf_data.records import MAGIC, PerfData, PerfDataError
-from prybee.flame.perf_data.symbols import Symbols
 from prybee.flame.profile import Frame, Profile
 from prybee.flame.samples import Samples
 
@@ -15,6 +14,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from prybee.flame.perf_data.symbols import Symbols
     from prybee.symbols.mappings import Mappings
 
 # enum perf_callchain_context: from here on addresses are of another kind.
@@ -55,6 +55,8 @@ def read(
     Raises:
         PerfDataError: the file cannot be read.
     """
+    from prybee.flame.perf_data.symbols import Symbols
+
     data = b"".join(lines)
     file = PerfData(data)
     event = file.events[0]
