@@ -5,8 +5,6 @@
 
 from __future__ import annotations
 
-import re
-
 from prybee.data import Data
 from prybee.flame.summary import functions
 from prybee.flame.terminal import colours, stacks
@@ -14,6 +12,7 @@ from prybee.flame.terminal.cells import fit
 from prybee.flame.terminal.graph import rows
 from prybee.flame.terminal.grid import Grid
 from prybee.flame.terminal.listing import ORDERS, Listing
+from prybee.flame.terminal.search import Search
 from prybee.flame.writers.folded import number
 
 TYPE_CHECKING = False
@@ -91,8 +90,7 @@ class Viewer:
         self._reversed = False
         self._path: list[bytes] = []
         self._function = ""
-        self._term: re.Pattern[str] | None = None
-        self._share = 0.0
+        self._search = Search()
         self._typed: str | None = None
         self._message = ""
         self._arrange()
@@ -129,8 +127,8 @@ class Viewer:
             parts.append("from the leaves")
         if self._path:
             parts.append(f"in {_text(self._path[-1])}")
-        if self._term is not None:
-            parts.append(f"/{self._term.pattern}/ {100 * self._share:.1f}%")
+        if self._search:
+            parts.append(str(self._search))
         return Segment(fit(" | ".join(parts), self._size[0]), BAR)
 
     def _foot(self) -> Segment:
@@ -158,7 +156,7 @@ class Viewer:
                 style = FRAME + bar.box.name
                 if (row, place) == (grid.row, grid.place):
                     style = SELECTED
-                elif self._matches(bar.box.name):
+                elif self._search.matches(bar.box.name):
                     style = MATCH
                 segments.append(Segment(fit(self._label(bar.box.name), bar.columns), style))
             lines.append(segments)
@@ -174,7 +172,7 @@ class Viewer:
         lines = []
         for text, name, chosen in self._listing.rows(room, self._size[0]):
             style = DIM if name is None else SELECTED if chosen else PLAIN
-            if style == PLAIN and name is not None and self._matches(name):
+            if style == PLAIN and name is not None and self._search.matches(name):
                 style = MATCH
             lines.append([Segment(text, style)])
         return lines
@@ -237,9 +235,6 @@ class Viewer:
             else:
                 return
 
-    def _matches(self, name: str) -> bool:
-        return self._term is not None and self._term.search(colours.split(name)[0]) is not None
-
     # Keys.
 
     def key(self, key: str) -> None:
@@ -289,8 +284,8 @@ class Viewer:
             grid.horizontally(_FAR)
         elif key == "enter":
             self._enter()
-        elif key in ("n", "N") and self._term is not None:
-            if not grid.find(self._matches, 1 if key == "n" else -1):
+        elif key in ("n", "N") and self._search:
+            if not grid.find(self._search.matches, 1 if key == "n" else -1):
                 self._message = "nothing that is shown matches"
         elif key in ("u", "backspace") and self._path:
             names = self._path.pop()
@@ -336,8 +331,8 @@ class Viewer:
             self._listing.order(key)
         elif key == "enter":
             self._show(SANDWICH)
-        elif key in ("n", "N") and self._term is not None:
-            self._listing.find(self._matches, 1 if key == "n" else -1)
+        elif key in ("n", "N") and self._search:
+            self._listing.find(self._search.matches, 1 if key == "n" else -1)
 
     def _step(self, key: str) -> int | None:
         """Rows that a key moves by."""
@@ -370,7 +365,7 @@ class Viewer:
     def _quit(self) -> None:
         self.done = True
 
-    def _search(self) -> None:
+    def _ask(self) -> None:
         self._typed = ""
 
     def _type(self, key: str) -> None:
@@ -382,38 +377,17 @@ class Viewer:
             self._typed = self._typed[:-1]
         elif key == "enter":
             term, self._typed = self._typed, None
-            self._find(term)
+            self._message = self._search.begin(term, self._stacks)
+            if term and not self._message:
+                self.key("n")
         elif len(key) == 1:
             self._typed += key
-
-    def _find(self, term: str) -> None:
-        if not term:
-            self._term = None
-            return
-        try:
-            # Who types a capital means it.
-            self._term = re.compile(term, 0 if term != term.lower() else re.IGNORECASE)
-        except re.error as error:
-            self._message = f"/{term} is no regular expression: {error}"
-            return
-        names: dict[bytes, bool] = {}
-        weight = 0.0
-        for names_of, own in stacks.taken_apart(self._stacks):
-            for name in names_of:
-                known = names.get(name)
-                if known is None:
-                    known = names[name] = self._matches(_text_of(name))
-                if known:
-                    weight += own
-                    break
-        self._share = weight / self._stacks.total if self._stacks.total else 0
-        self.key("n")
 
 
 _KEYS: dict[str, Callable[[Viewer], None]] = {
     "q": Viewer._quit,
     "?": Viewer._help,
-    "/": Viewer._search,
+    "/": Viewer._ask,
     "tab": Viewer._next_view,
     "1": lambda viewer: viewer._show(GRAPH),
     "2": lambda viewer: viewer._show(LIST),
