@@ -237,7 +237,7 @@ class Chart {
     for (let at = Math.ceil(from / step) * step; at < to; at += step) {
       const x = ((at - from) * width) / (to - from);
       context.fillRect(x, 0, 1, AXIS);
-      context.fillText(clock ? seconds(at, step) + " s" : String(Math.round(at)), x + 3, AXIS / 2);
+      context.fillText(clock ? moment(at, step, to) : String(Math.round(at)), x + 3, AXIS / 2);
     }
   }
 

@@ -134,7 +134,7 @@ class Filters {
     const digits = page.samples.clock === "ns" ? 9 : 0;
     byId("from").value = range ? +(range[0] / unit).toFixed(digits) : "";
     byId("to").value = range ? +(range[1] / unit).toFixed(digits) : "";
-    byId("to").placeholder = String(+(page.samples.end[0] / unit).toFixed(3));
+    byId("to").placeholder = String(+(page.samples.end[0] / unit).toPrecision(4));
     byId("all-times").hidden = !range;
     byId("baseline").hidden = !range || about.compared;
     byId("no-baseline").hidden = !base;

@@ -202,7 +202,7 @@ class HeatMap {
     context.textAlign = "left";
     const every = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000].find((count) => count * width >= 60) || 10000;
     for (let column = 0; column < this.columns; column += every) {
-      context.fillText(seconds(column * period, period) + " s", LEFT + column * width, HEAT_ROWS * CELL + BELOW);
+      context.fillText(moment(column * period, period, this.page.samples.end[0]), LEFT + column * width, HEAT_ROWS * CELL + BELOW);
     }
   }
 

@@ -128,6 +128,12 @@ function seconds(time, step = 1e6) {
   return (time / 1e9).toFixed(digits);
 }
 
+// A time on an axis that goes to `end`, in the unit for that.
+function moment(time, step, end) {
+  const [size, name] = [[1e9, "s"], [1e6, "ms"], [1e3, "µs"]].find(([each]) => end >= each) || [1, "ns"];
+  return `${(time / size).toFixed(Math.max(0, Math.round(Math.log10(size)) - Math.floor(Math.log10(step))))} ${name}`;
+}
+
 function duration(time) {
   for (const [size, name] of [[1e9, "s"], [1e6, "ms"], [1e3, "µs"]]) {
     if (time >= size) return `${+(time / size).toPrecision(4)} ${name}`;
