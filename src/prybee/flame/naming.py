@@ -52,11 +52,13 @@ class Namer:
             count, pid = _header(data)
             if count <= 0:  # an error's number
                 return []
-            addresses = words[min(count, layout.limit)](data, 16)
-            # All but the first are where calls return to: the call is in front of that.
-            return name(pid, [addresses[0], *[address - 1 for address in addresses[1:]]])
+            return name(pid, _calls(words[min(count, layout.limit)](data, 16)))
 
         return show
+
+    def of_process(self, pid: int, addresses: Sequence[int]) -> list[int]:
+        """The numbers of a process's frames, the root first; addresses are innermost first."""
+        return self._user_frames(pid, _calls(addresses))
 
     def _kernel_frames(self, _pid: int, addresses: list[int]) -> list[int]:
         known = self._kernel
@@ -101,3 +103,8 @@ class Namer:
         return frame(
             f"[{module.rpartition('/')[2].strip('[]')}]" if module else UNKNOWN, module=module
         )
+
+
+def _calls(addresses: Sequence[int]) -> list[int]:
+    """All but the first are where calls return to: the call is in front of that."""
+    return [addresses[0], *[address - 1 for address in addresses[1:]]]

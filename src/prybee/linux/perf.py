@@ -14,15 +14,21 @@ from prybee.linux.attributes import PERF_EVENT, PERF_FLAGS, Attributes
 from prybee.linux.objects import KernelObject
 
 _FLAG_FD_CLOEXEC = 8
+_SAMPLE_TID = 0x2
 _SAMPLE_TIME = 0x4
+_SAMPLE_CALLCHAIN = 0x20
 _SAMPLE_RAW = 0x400
 
 # ioctl requests: _IO('$', 0), _IO('$', 1), _IOW('$', 8, u32). On powerpc, mips, sparc and alpha
 # the direction bits differ.
 ENABLE = 0x2400
 DISABLE = 0x2401
+_SET_OUTPUT = 0x2405
 _SET_BPF = 0x40042408
 _SET_BPF_OTHER = 0x80042408
+
+# Bytes of stacks that make a descriptor readable.
+_STACKS_WATERMARK = 1 << 15
 
 # include/uapi/linux/hw_breakpoint.h
 _BREAKPOINT_TYPES = {"r": 1, "w": 2, "x": 4}
@@ -187,6 +193,34 @@ class PerfEvent(KernelObject):
         )
 
     @classmethod
+    def stacks(cls, pid: int, cpu: int, frequency: int) -> PerfEvent:
+        """An event that takes the stack of a thread's own code, as users without privileges may.
+
+        Its records have the process's and the thread's id, and the addresses.
+
+        Args:
+            pid: one thread; those that it starts later are sampled as well, on one CPU.
+            cpu: where it runs; -1: anywhere, and then the thread alone.
+            frequency: samples a second.
+
+        Raises:
+            KernelError: refused.
+        """
+        names = "freq exclude_kernel exclude_hv exclude_callchain_kernel watermark"
+        flags = sum([PERF_FLAGS[name] for name in names.split()])
+        return cls._open(
+            f"stacks of thread {pid}",
+            pid,
+            cpu,
+            type=uapi.PERF_TYPE_SOFTWARE,
+            config=uapi.PERF_SOFTWARE_NAMES.index("cpu_clock"),
+            sample_type=_SAMPLE_TID | _SAMPLE_CALLCHAIN,
+            sample_period=frequency,
+            wakeup_watermark=_STACKS_WATERMARK,
+            flags=flags | (PERF_FLAGS["inherit"] if cpu >= 0 else 0),
+        )
+
+    @classmethod
     def uprobe(
         cls,
         path: str,
@@ -280,6 +314,14 @@ class PerfEvent(KernelObject):
             KernelError: refused.
         """
         self._control(DISABLE, "DISABLE")
+
+    def write_to(self, other: PerfEvent) -> None:
+        """Has records written to the memory of another event of the same CPU.
+
+        Raises:
+            KernelError: refused.
+        """
+        self._control(_SET_OUTPUT, "SET_OUTPUT", other.fd)
 
     def set_program(self, program_fd: int) -> None:
         """Attaches a program the way it was done before links (Linux 5.15).
