@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+import fcntl
+import os
+import pty
 import re
+import shutil
+import struct
 import subprocess
 import sys
+import tempfile
+import termios
+import time
 from pathlib import Path
 
 import pytest
 
+import prybee
 from prybee.cli import main
 from prybee.flame.profiling import KINDS
 
@@ -111,6 +120,28 @@ __attribute__((noinline)) void outer(int *v, int n) { sorter(v, n); sink++; }
 int main(void) {
     static int v[1000];
     for (;;) outer(v, 1000);
+}
+"""
+# Writes a function into memory, and its name to where JIT compilers do.
+JIT = r"""
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <time.h>
+#include <unistd.h>
+volatile long sink;
+/* push %rbp; mov %rsp,%rbp; 1: dec %rdi; jnz 1b; pop %rbp; ret */
+static const char code[] = "\x55\x48\x89\xe5\x48\xff\xcf\x75\xfb\x5d\xc3";
+__attribute__((noinline)) void calls(void (*f)(long)) { f(10000000); sink++; }
+int main(void) {
+    char name[64], *p = mmap(0, 4096, 7, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    memcpy(p, code, sizeof code);
+    sprintf(name, "/tmp/perf-%d.map", getpid());
+    FILE *f = fopen(name, "w");
+    fprintf(f, "%lx %zx LazyCompile:~spin\n", (long)p, sizeof code);
+    fclose(f);
+    clock_t end = clock() + CLOCKS_PER_SEC;
+    while (clock() < end) calls((void (*)(long))p);
 }
 """
 INLINED = r"""
@@ -294,11 +325,138 @@ def test_every_kind_makes_a_page(program: Path, tmp_path: Path) -> None:
     [
         (["cpu", "-d", "soon"], "-d soon: no duration"),
         (["cpu", "-F", "0"], "from 1 to 100000 samples a second"),
-        (["cpu", "-p", "1", "-c", "true"], "either -p or -c"),
+        (["cpu", "-p", "1", "-c", "true"], "either -p or -c or --cgroup"),
         (["cpu", "-p", "99999999"], "no such process: 99999999"),
         (["off", "-o", "x.gif"], "which format?"),
+        (["off", "--cgroup", "x", "-p", "1"], "either -p or -c or --cgroup"),
+        (["off", "--cgroup", "x"], "--cgroup x: no control group"),
+        (["cpu", "-e", "cycels"], "did you mean cycles?"),
+        (["cpu", "--live"], "--live: to a terminal, or with -o FILE"),
     ],
 )
 def test_mistakes(words: list[str], said: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["flame", *words]) == 1
     assert said in capsys.readouterr().err
+
+
+def test_code_of_a_jit_compiler(tmp_path: Path) -> None:
+    """Its names are in a file in /tmp; it has frame pointers, and stands on what called it."""
+    (tmp_path / "known.c").write_text(JIT)
+    path = tmp_path / "known"
+    subprocess.run(
+        ["gcc", "-O2", "-fomit-frame-pointer", "-o", path, tmp_path / "known.c"], check=True
+    )
+    before = set(Path("/tmp").glob("perf-*.map"))
+    try:
+        found = profile("cpu", str(path), "-F", "499")
+    finally:
+        for left in set(Path("/tmp").glob("perf-*.map")) - before:
+            left.unlink()
+    inside = sum(w for s, w in found.items() if "main;calls;LazyCompile:~spin_[j]" in s)
+    assert inside > 0.8 * sum(found.values()), found
+
+
+def test_a_control_group(program: Path) -> None:
+    """Processes of it and of those below are seen, no others."""
+    from prybee.flame import scripting
+
+    folder = Path(scripting._unified()) / f"prybee-{os.getpid()}"
+    try:
+        (folder / "below").mkdir(parents=True)
+    except OSError as error:
+        pytest.skip(f"needs control groups of version 2: {error}")
+    started = [subprocess.Popen([program, "busy"]) for _ in range(2)]
+    try:
+        (folder / "below/cgroup.procs").write_text(str(started[0].pid))
+        done = subprocess.run(
+            [sys.executable, "-m", "prybee", "flame", "wall", "--cgroup", str(folder), "-d", "1s"],
+            capture_output=True, text=True, check=True,
+        )  # fmt: skip
+        lines = done.stdout.splitlines()
+        assert lines
+        assert all(line.startswith("known;") for line in lines), lines
+        # Of one of the two: no more than the time that there was.
+        assert sum(float(line.rpartition(" ")[2]) for line in lines) < 2.5e9
+    finally:
+        for process in started:
+            process.kill()
+            process.wait()
+        (folder / "below").rmdir()
+        folder.rmdir()
+
+
+def test_live(program: Path, tmp_path: Path) -> None:
+    """The file is there, whole, long before the end, and is written anew."""
+    out = tmp_path / "live.folded"
+    words = ["flame", "cpu", "--live", "-c", f"{program} busy", "-o", str(out)]
+    process = subprocess.Popen([sys.executable, "-m", "prybee", *words], stderr=subprocess.DEVNULL)
+    seen = []
+    while process.poll() is None:
+        if out.exists() and (text := out.read_text()) not in seen:
+            seen.append(text)
+        time.sleep(0.05)
+    assert process.wait() == 0
+    totals = [sum(float(line.rpartition(" ")[2]) for line in text.splitlines()) for text in seen]
+    assert len(totals) > 1
+    assert totals == sorted(totals)
+    assert [path.name for path in tmp_path.iterdir()] == ["live.folded"]
+
+
+def test_live_in_a_terminal(program: Path) -> None:
+    master, slave = pty.openpty()
+    fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 40, 120, 0, 0))
+    words = ["flame", "cpu", "--live", "-c", f"{program} busy", "-F", "499"]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "prybee", *words], stdout=slave, stderr=subprocess.DEVNULL
+    )
+    os.close(slave)
+    text = b""
+    try:
+        while piece := os.read(master, 65536):
+            text += piece
+    except OSError:  # its other end is closed
+        pass
+    assert process.wait() == 0
+    os.close(master)
+    screens = text.split(b"\x1b[H")[1:]
+    assert len(screens) > 1
+    assert all(screen.count(b"\n") < 40 for screen in screens)
+    assert b"main" in screens[-1]
+    assert b"busy" in screens[-1]
+
+
+def test_without_root(program: Path, tmp_path: Path) -> None:
+    """One's own process by perf events: its functions, and what is missing is said."""
+    if not shutil.which("setpriv"):
+        pytest.skip("needs setpriv")
+    if int(Path("/proc/sys/kernel/perf_event_paranoid").read_text()) > 2:
+        pytest.skip("the kernel samples nothing for users without privileges")
+    # Where that user may read it.
+    with tempfile.TemporaryDirectory(dir="/tmp") as folder:
+        os.chmod(folder, 0o755)
+        path = shutil.copy(program, f"{folder}/known")
+        source = str(Path(prybee.__file__).parent.parent)
+        python = shutil.which("python3", path="/usr/bin:/usr/local/bin")
+        words = ["setpriv", "--reuid", "65534", "--clear-groups", "env", f"PYTHONPATH={source}"]
+        check = [
+            *words,
+            python or sys.executable,
+            "-c",
+            "import prybee, ctypes, sys; sys.exit(sys.version_info < (3, 11))",
+        ]
+        if subprocess.run(check, capture_output=True, check=False).returncode:
+            pytest.skip("needs a Python that other users can run")
+        done = subprocess.run(
+            [*words, python or sys.executable, "-m", "prybee", "flame", "cpu", "-F", "499", "-c",
+             f"{path} busy"],
+            capture_output=True, text=True, check=True,
+        )  # fmt: skip
+    found = {}
+    for line in done.stdout.splitlines():
+        stack, _, weight = line.rpartition(" ")
+        found[stack] = float(weight)
+    assert 0.6 < share(found, "most") < 0.8, found
+    assert share(found, "main") > 0.9
+    assert not any("_[k]" in stack for stack in found)
+    assert "of others their own code, by perf events" in done.stderr
+    assert "without root only this process's own code is seen, by frame pointers" in done.stderr

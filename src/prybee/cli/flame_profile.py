@@ -13,9 +13,10 @@ from prybee.flame.profiling import KINDS
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Callable
     from typing import Any
 
-    from prybee.engines.kernel import KernelEngine
+    from prybee.cli.flame_cost import Cost
     from prybee.engines.live import LiveTarget
     from prybee.flame.gathering import Gatherer
     from prybee.flame.profiling import Kind
@@ -36,9 +37,20 @@ def options(commands: argparse._SubParsersAction[Any]) -> None:
         )
         parser.add_argument("-p", "--pid", type=int, help="only this process")
         parser.add_argument("-c", "--cmd", default="", help="run this, and trace until its end")
+        parser.add_argument(
+            "--cgroup", metavar="DIR", default="",
+            help="only processes of this control group, and of those below it",
+        )  # fmt: skip
         parser.add_argument("-d", "--duration", default="", help="10s, 500ms, 2m; default: Ctrl-C")
         if kind.name in ("cpu", "wall"):
             parser.add_argument("-F", "--frequency", type=int, default=99, help="a second (99)")
+        if kind.name == "cpu":
+            parser.add_argument(
+                "-e", "--event", default="", metavar="EVENT[:COUNT]",
+                help="take a stack every so many events instead: cycles, instructions, "
+                "cache-misses, context-switches …",
+            )  # fmt: skip
+        if kind.name in ("cpu", "wall"):
             parser.add_argument(
                 "--read-memory", action="store_true",
                 help="see only Python functions of one process, by reading its memory: it needs no "
@@ -47,6 +59,10 @@ def options(commands: argparse._SubParsersAction[Any]) -> None:
         parser.add_argument(
             "-o", "--output", metavar="FILE",
             help="its end says the format; default: folded stacks on standard output",
+        )  # fmt: skip
+        parser.add_argument(
+            "--live", action="store_true",
+            help="draw it anew each second, in the terminal or the file of -o",
         )  # fmt: skip
         parser.add_argument("--title", default="")
         parser.add_argument(
@@ -73,67 +89,44 @@ def run(given: argparse.Namespace, opened: object) -> int:
         UsageError: options that make no sense.
         PrybeeError: it cannot be traced.
     """
-    from prybee.cli import flame_draw, flame_files, flame_read
+    from prybee.cli import flame_draw, flame_files, flame_live, flame_read
+    from prybee.cli.flame_cost import Cost
     from prybee.flame import outputs
 
     kind: Kind = given.kind
     output = flame_draw.of(given.output, outputs.FOLDED)
-    if given.pid and given.cmd:
-        raise UsageError(f"prybee flame {kind.name}: either -p or -c")
+    if sum(map(bool, (given.pid, given.cmd, given.cgroup))) > 1:
+        raise UsageError(f"prybee flame {kind.name}: either -p or -c or --cgroup")
+    if given.live and not given.output and not sys.stdout.isatty():
+        raise UsageError(f"prybee flame {kind.name} --live: to a terminal, or with -o FILE")
     if given.pid is not None and not os.path.exists(f"/proc/{given.pid}"):
         raise PrybeeError(f"no such process: {given.pid}")
     profile = Profile(kind.unit)
+    title = given.title or f"{kind.help[0].upper()}{kind.help[1:]}"
     cost = ""
     if flame_read.wanted(
         kind.name, getattr(given, "read_memory", False), bool(given.pid or given.cmd)
     ):
         seconds = _milliseconds(given.duration) / 1000 if given.duration else 0
         frequency = _frequency(given, kind)
-        cost = flame_read.read(profile, kind.name, given.pid, given.cmd, frequency, seconds)
+        cost = flame_read.read(
+            profile, kind.name, given.pid, given.cmd, frequency, seconds, given.read_memory
+        )
     else:
         traced = Cost(profile)
-        status = _trace(given, kind, profile, traced)
+        show = flame_live.shower(given, profile, output, title) if given.live else None
+        status = _trace(given, kind, profile, traced, show)
         if status:
             return status
         cost = traced.text()
     if not profile.weights:
         print("nothing was seen", file=sys.stderr)
-    title = given.title or f"{kind.help[0].upper()}{kind.help[1:]}"
-    flame_draw.save(profile, output, given.output, title)
+    if given.live:
+        flame_live.shower(given, profile, output, title)()
+    else:
+        flame_draw.save(profile, output, given.output, title)
     print(cost, file=sys.stderr)
     return flame_files.report(profile.quality, given.strict)
-
-
-class Cost:
-    """What a trace took of the CPUs, and what it lost."""
-
-    def __init__(self, profile: Profile) -> None:
-        self._profile = profile
-        self._runs = self._spent = 0
-        self._lost = 0
-        # Knows how long it was, and what prybee itself ran meanwhile.
-        self.output: Gatherer | None = None
-
-    def take(self, engine: KernelEngine) -> None:
-        """Asks an engine before it is closed."""
-        for runs, spent in engine.program_stats().values():
-            self._runs += runs
-            self._spent += spent
-        full = sum(count for spec, count, _ in engine.counters() if spec.kind == "map_full")
-        self._profile.quality.lost += full
-        self._lost = full + sum(engine.lost())
-
-    def text(self) -> str:
-        """A line that tells it."""
-        output = self.output
-        assert output is not None
-        elapsed = max(output.elapsed, 1e-3)
-        programs, prybee = 100e-9 * self._spent / elapsed, 100 * output.ran / elapsed
-        return (
-            f"cost: {programs + prybee:.2f} % of one CPU in {elapsed:.1f} s: {programs:.2f} % for "
-            f"{self._runs} runs of programs, {prybee:.2f} % for prybee; "
-            f"{self._lost or 'no'} samples lost"
-        )
 
 
 def _environment(given: argparse.Namespace) -> dict[str, str]:
@@ -154,20 +147,31 @@ def _check_unwind(target: LiveTarget) -> None:
         raise PrybeeError(f"--unwind eh_frame: {reason}; --unwind fp follows frame pointers")
 
 
-def _trace(given: argparse.Namespace, kind: Kind, profile: Profile, cost: Cost) -> int:
+def _trace(
+    given: argparse.Namespace,
+    kind: Kind,
+    profile: Profile,
+    cost: Cost,
+    changed: Callable[[], None] | None,
+) -> int:
     from prybee.cli import live
     from prybee.cli.options import Arguments
     from prybee.cli.times import Times
+    from prybee.flame import scripting
     from prybee.flame.gathering import Gatherer
     from prybee.language.frontend import CompileOptions
 
-    with open(kind.script, encoding="utf-8") as file:
-        text = file.read()
-    if not given.python:
-        text = text.replace("(ustack, pystack)", "ustack")
-    if given.duration:
-        text += f"\ninterval:ms:{_milliseconds(given.duration)} {{ exit(); }}\n"
     frequency = _frequency(given, kind)
+    text = scripting.text(
+        kind,
+        pid=0 if given.cmd else given.pid,
+        cgroup=given.cgroup,
+        event=getattr(given, "event", ""),
+        frequency=frequency,
+        duration=_milliseconds(given.duration) if given.duration else 0,
+        python=given.python,
+        refresh=given.live,
+    )
     if given.unwind == "eh_frame":
         from prybee.engines.live import LiveTarget
 
@@ -179,13 +183,13 @@ def _trace(given: argparse.Namespace, kind: Kind, profile: Profile, cost: Cost) 
         arguments.values["cmd"] = given.cmd
 
     def make(out: Sink, errors: Sink, names: Names) -> Gatherer:
-        cost.output = Gatherer(kind, profile, out, errors, names)
+        cost.output = Gatherer(kind, profile, out, errors, names, changed)
         return cost.output
 
     return live.trace(
         Source(kind.script, text),
         CompileOptions(
-            positional=(str(frequency), str(given.pid or 0)),
+            positional=(str(frequency),),
             pid=None if kind.own_filter else given.pid,
             environment=_environment(given),
         ),

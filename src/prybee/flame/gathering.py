@@ -22,10 +22,27 @@ if TYPE_CHECKING:
 
 
 class Gatherer(TextOutput):
-    """An output whose one map becomes a profile; everything else is shown as always."""
+    """An output whose one map becomes a profile; everything else is shown as always.
 
-    def __init__(self, kind: Kind, profile: Profile, out: Sink, errors: Sink, names: Names) -> None:
+    Args:
+        kind: of the profile.
+        profile: becomes what the map holds.
+        out, errors, names: as of every output.
+        changed: called when the profile is new, as long as it is not the last time.
+    """
+
+    def __init__(
+        self,
+        kind: Kind,
+        profile: Profile,
+        out: Sink,
+        errors: Sink,
+        names: Names,
+        changed: Callable[[], None] | None = None,
+    ) -> None:
         super().__init__(out, errors, names, quiet=True)
+        self._changed = changed
+        self._ended = False
         self._kind = kind
         self._profile = profile
         self._namer = Namer(profile, names)
@@ -38,6 +55,7 @@ class Gatherer(TextOutput):
         super().attached(count)
 
     def before_maps(self) -> None:
+        self._ended = True
         self.elapsed = time.monotonic() - self._began[0]
         self.ran = time.process_time() - self._began[1]
 
@@ -55,6 +73,9 @@ class Gatherer(TextOutput):
             return
         table = merge(spec, items).arrange(0)
         profile, namer = self._profile, self._namer
+        # The map has all that there was, not what is new.
+        profile.weights.clear()
+        profile.quality.notes.clear()
         frame = profile.frame
         chains = [
             (offset, offset + layout.size, _chain(layout, show, namer, frame))
@@ -87,6 +108,8 @@ class Gatherer(TextOutput):
         self._note(nameless, "has frames without a name")
         self._note(unresolved, "has Python functions that could not be resolved")
         self._note(apart, "has native frames that do not fit the Python functions")
+        if self._changed is not None and not self._ended:
+            self._changed()
 
     def _note(self, weight: int, what: str) -> None:
         """Says what a part of the profile lacks, if it is not a small one."""
