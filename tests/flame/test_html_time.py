@@ -114,6 +114,23 @@ def test_without_samples_there_is_no_time(browser: Browser, tmp_path: Path) -> N
     assert browser.complaints() == []
 
 
+def test_labels_without_times(browser: Browser, tmp_path: Path) -> None:
+    made = Profile()
+    samples = made.samples = Samples("")
+    for name in ("select", "insert"):
+        stack = [made.frame("run"), made.frame(name)]
+        made.add(stack, 5)
+        thread = samples.thread_number(0, 0)
+        samples.add(samples.stack_number(stack), 5, thread=thread, labels={"query": name})
+    path = tmp_path / "labels.html"
+    path.write_text(write(made))
+    browser.open(path, "view=chart&heat=1")
+    assert browser.run("document.getElementById('times').hidden")
+    ticked(browser, "label-query", "insert")
+    assert browser.drawn() == ["all", "insert", "run"]
+    assert browser.complaints() == []
+
+
 def test_a_flame_chart(browser: Browser, page: Path) -> None:
     browser.open(page)
     browser.key("6")

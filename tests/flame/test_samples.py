@@ -164,9 +164,40 @@ def test_samples_without_a_clock_have_an_order() -> None:
     assert (samples.clock, samples.spans) == (ORDER, False)
 
 
+def pprof(*labels: bytes) -> bytes:
+    """A profile of pprof: one function, a sample for each group of labels."""
+
+    def field(number: int, content: bytes) -> bytes:
+        return bytes([number << 3 | 2, len(content)]) + content
+
+    strings = ["", "cpu", "count", "f", "thread", "main", "tid", "query", "select", "bytes"]
+    parts = [field(1, bytes([8, 1, 16, 2]))]
+    parts += [field(2, bytes([8, 1, 16, 7]) + each) for each in labels]
+    parts += [field(4, bytes([8, 1]) + field(4, bytes([8, 1]))), field(5, bytes([8, 1, 16, 3]))]
+    return b"".join([*parts, *(field(6, text.encode()) for text in strings)])
+
+
+def test_labels_of_pprof() -> None:
+    def label(*content: int) -> bytes:
+        return bytes([3 << 3 | 2, len(content), *content])
+
+    # Names are fields 1, texts 2, numbers 3 and their units 4 of a label.
+    data = pprof(
+        label(8, 4, 16, 5) + label(8, 6, 24, 77) + label(8, 7, 16, 8), label(8, 7, 24, 3, 32, 9)
+    )
+    profile = BY_NAME["pprof"].read([data], samples=True)
+    assert profile.quality.whole, profile.quality.examples
+    assert rows(profile) == [("f", 7, -1, "main (0/77)", -1), ("f", 7, -1, "?", -1)]
+    assert profile.samples is not None
+    assert [row[-1]["query"] for row in profile.samples.rows()] == ["select", "3 bytes"]
+    assert list(lines(narrow(profile, labels={"query": ["select"]}))) == ["f 7"]
+    # Nothing can be told apart.
+    assert BY_NAME["pprof"].read([pprof(b"", b"")], samples=True).samples is None
+
+
 def test_of_several_files() -> None:
     def together(*data: bytes) -> Profile:
-        files: list[Any] = [io.BufferedReader(io.BytesIO(each)) for each in data]  # type: ignore[arg-type]
+        files: list[Any] = [io.BufferedReader(io.BytesIO(each)) for each in data]
         return drawing.read(files, None, {}, samples=True)
 
     assert len(rows(together(PERF, PERF))) == 8

@@ -87,7 +87,7 @@ _JAVA = ("shorten", "no_pkgs")
 # probes take the same text.
 FORMATS = (
     Format("perf.data", "the file of `perf record`", "perf_data.reader", _PERF),
-    Format("pprof", "pprof's profile.proto, gzipped or not", "readers.pprof", ("value",)),
+    Format("pprof", "pprof's profile.proto, gzipped or not", "readers.pprof", ("value", "samples")),
     Format("folded", "folded stacks: frame;frame;frame weight", "readers.folded"),
     Format(
         "perf-sched", "the text of `perf script` with events of sleeps", "readers.perf_sched",

@@ -7,6 +7,7 @@ import zlib
 
 from prybee.dwarf.abbrevs import uleb
 from prybee.flame.profile import INLINED, PLAIN, FormatError, Profile
+from prybee.flame.samples import Samples
 from prybee.flame.writers.pprof import (
     FUNCTION,
     LOCATION,
@@ -31,27 +32,29 @@ def probe(head: bytes) -> bool | None:
     return head[:1] == b"\x0a" and head[2:3] == b"\x08"
 
 
-def read(lines: Iterable[bytes], *, value: str = "") -> Profile:
+def read(lines: Iterable[bytes], *, value: str = "", samples: bool = False) -> Profile:
     """Reads samples.
 
     Args:
         lines: the data, in any pieces.
         value: which of the values of each sample counts: its name (``cpu``, ``alloc_space`` …), or
             its number from 0; empty for the first.
+        samples: also one by one, if they have labels; ``thread``, ``pid`` and ``tid`` are threads.
 
     Raises:
         FormatError: there is no such value.
     """
     data = b"".join(lines)
     profile = Profile()
+    kept = Samples("") if samples else None
     try:
-        _read(profile, gzip.decompress(data) if data[:2] == b"\x1f\x8b" else data, value)
+        _read(profile, gzip.decompress(data) if data[:2] == b"\x1f\x8b" else data, value, kept)
     except (ValueError, IndexError, KeyError, OSError, EOFError, zlib.error) as error:
         profile.quality.reject(1, f"no pprof profile: {error}")
     return profile
 
 
-def _read(profile: Profile, data: bytes, wanted: str) -> None:
+def _read(profile: Profile, data: bytes, wanted: str, samples: Samples | None) -> None:
     strings: list[str] = []
     tables: dict[int, list[dict[int, list[int | bytes]]]] = {}
     for field, content in _fields(data):
@@ -82,7 +85,29 @@ def _read(profile: Profile, data: bytes, wanted: str) -> None:
     for each in tables.get(SAMPLE, []):
         ids, values = _numbers(each.get(1, [])), _numbers(each.get(2, []))
         weight = values[value] - (1 << 64 if values[value] >> 63 else 0)
-        profile.add([frame for number in reversed(ids) for frame in locations[number]], weight)
+        stack = [frame for number in reversed(ids) for frame in locations[number]]
+        profile.add(stack, weight)
+        if samples is not None:
+            labels = dict(_label(_message(_bytes(label)), strings) for label in each.get(3, []))
+            name = labels.pop("thread", "")
+            pid, tid = (_decimal(labels.get(key, "")) for key in ("pid", "tid"))
+            thread = samples.thread_number(pid, tid, name)
+            samples.add(samples.stack_number(stack), weight, thread=thread, labels=labels)
+    if samples is not None and (samples.labels or len(samples.threads) > 1):
+        profile.samples = samples
+
+
+def _label(label: dict[int, list[int | bytes]], strings: Sequence[str]) -> tuple[str, str]:
+    """Name and text of a label; its value is a text, or a number with a unit."""
+    name, text = strings[_first(label, 1)], strings[_first(label, 2)]
+    if text:
+        return name, text
+    unit = strings[_first(label, 4)]
+    return name, f"{_first(label, 3)} {unit}".rstrip()
+
+
+def _decimal(text: str) -> int:
+    return int(text) if text.isdecimal() else 0
 
 
 def _value(names: Sequence[str], wanted: str) -> int:
