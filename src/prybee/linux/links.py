@@ -272,6 +272,9 @@ def kprobe_multi(
         at += len(name)
     count = len(strings) or len(addresses)
     target = f"{count} functions"
+    # Linux 6.18 shows the cookies of such a link in /proc/PID/fdinfo, also of one that has none:
+    # whoever looks at our descriptors (lsof does) would bring that kernel to its knees.
+    cookies = cookies or [0] * count
     fd = bpf(
         LINK_CREATE_KPROBE_MULTI,
         target,
@@ -279,7 +282,7 @@ def kprobe_multi(
         attach_type=program.attach_type or uapi.ATTACH_TYPES["trace_kprobe_multi"],
         syms=_words(strings) if strings else None,
         addrs=_words(addresses) if addresses else None,
-        cookies=_words(cookies) if cookies else None,
+        cookies=_words(cookies),
         cnt=count,
         **{"kprobe_multi.flags": _MULTI_RETURN if returns else 0},
     )
