@@ -35,7 +35,7 @@ def _described(record: type[Data], plain: object = Data.__init_subclass__.__func
 Data.__init_subclass__ = classmethod(_described)
 
 # Rooms that import some of their names when first asked: autodoc looks at what is there.
-for room in ("isa", "btf", "dwarf", "symbols"):
+for room in ("isa", "btf", "dwarf", "symbols", "flame"):
     module = import_module(f"prybee.{room}")
     vars(module).update({name: getattr(module, name) for name in module.__all__})
 
