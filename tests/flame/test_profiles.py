@@ -225,6 +225,26 @@ def test_the_clock_on_the_wall(program: Path) -> None:
     )
 
 
+def test_a_command_and_what_it_starts(program: Path) -> None:
+    """Nothing else is seen: neither prybee nor what runs beside it."""
+    other = subprocess.Popen([program, "busy"])
+    try:
+        done = subprocess.run(
+            [sys.executable, "-m", "prybee", "flame", "syscall",
+             "-c", f"sh -c '{program} sleep; true'"],
+            capture_output=True, text=True, check=True,
+        )  # fmt: skip
+    finally:
+        other.kill()
+        other.wait()
+    naps = [line for line in done.stdout.splitlines() if line.startswith("known;nanosleep;")]
+    assert sum(int(line.rpartition(" ")[2]) for line in naps) == 30
+    names = {line.partition(";")[0] for line in done.stdout.splitlines()}
+    # Before it is the command, the process is a copy of prybee.
+    assert {"known", "sh"} <= names
+    assert not [line for line in done.stdout.splitlines() if "Session" in line]
+
+
 def test_page_faults(program: Path) -> None:
     assert share(profile("faults", f"{program} touch"), "toucher") > 0.5
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 import pytest
@@ -44,9 +45,12 @@ def test_every_script_compiles(kind: Kind) -> None:
     assert ("pid == 7" in text) == kind.own_filter
 
 
-def test_the_process_of_a_command() -> None:
-    off = next(kind for kind in KINDS if kind.name == "off")
-    assert "macro wanted() { pid == cpid }" in scripting.text(off, pid=0)
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.name)
+def test_the_processes_of_a_command(kind: Kind) -> None:
+    text = scripting.text(kind, pid=0)
+    assert "(has_key(@family, pid))" in text
+    plan = compile_text(text, positional=("99",), pid=os.getpid(), child=True).plan
+    assert "tracepoint:sched:sched_process_fork" in [probe.name for probe in plan.probes]
 
 
 @pytest.mark.parametrize(
@@ -83,7 +87,7 @@ def test_control_groups(groups: Path) -> None:
         assert set(scripting.cgroups(name)) == want
     assert scripting.cgroups("shop/cart") == [(groups / "shop/cart").stat().st_ino]
     text = scripting.text(CPU, cgroup="shop/cart")
-    assert f"macro wanted() {{ cgroup == {(groups / 'shop/cart').stat().st_ino} }}" in text
+    assert f"(cgroup == {(groups / 'shop/cart').stat().st_ino})" in text
 
 
 def test_what_is_no_control_group(groups: Path, monkeypatch: pytest.MonkeyPatch) -> None:

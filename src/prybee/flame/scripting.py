@@ -12,9 +12,29 @@ if TYPE_CHECKING:
 
 # What stands in all scripts for which processes are wanted.
 _EVERY_PROCESS = "macro wanted() { true }"
+_WANTED = "wanted()"
 # Where the script of ``cpu`` says when stacks are taken.
 _CLOCK = "profile:hz:$1\n"
 _PYTHON = "(ustack, pystack)"
+
+# A command, and all that it starts.
+_FAMILY = """
+begin
+{
+	@family[(uint32)cpid] = 1;
+}
+
+tracepoint:sched:sched_process_fork
+/has_key(@family, pid)/
+{
+	@family[(uint32)args.child_pid] = 1;
+}
+
+end
+{
+	clear(@family);
+}
+"""
 
 _CGROUPS = "/sys/fs/cgroup"
 # A condition for each group of the tree is as much as programs take.
@@ -38,7 +58,7 @@ def text(
 
     Args:
         kind: of the profile.
-        pid: the one process that is wanted, where the script itself has to keep to it; 0: that of
+        pid: the one process that is wanted, where the script itself has to keep to it; 0: those of
             the command that is run.
         cgroup: the directory of a control group; it and those below are wanted.
         event: what is counted instead of time, for ``cpu``.
@@ -53,13 +73,17 @@ def text(
     with open(kind.script, encoding="utf-8") as file:
         found = file.read()
     condition = ""
-    if pid is not None and kind.own_filter:
-        condition = f"pid == {pid or 'cpid'}"
+    if pid == 0:
+        condition = "has_key(@family, pid)"
+        found += _FAMILY
+    elif pid is not None and kind.own_filter:
+        condition = f"pid == {pid}"
     elif cgroup:
         condition = " || ".join(f"cgroup == {number}" for number in cgroups(cgroup))
     if condition:
         assert _EVERY_PROCESS in found
-        found = found.replace(_EVERY_PROCESS, f"macro wanted() {{ {condition} }}")
+        # As text: a macro may name no map that it is not given.
+        found = found.replace(_EVERY_PROCESS, "").replace(_WANTED, f"({condition})")
     if event:
         assert _CLOCK in found
         found = found.replace(_CLOCK, f"{_counted(event, frequency)}\n")
