@@ -377,6 +377,9 @@ class Terminal:
         self.last = " "
         self.seen = ""
         environment = {**os.environ, "TERM": term, "LC_ALL": "C.UTF-8"}
+        # They would count for more than the size of the terminal.
+        for name in ("LINES", "COLUMNS"):
+            environment.pop(name, None)
         read, write = os.pipe()
         os.write(write, stdin.encode())
         os.close(write)
