@@ -23,7 +23,7 @@ def test_without_the_right(
     monkeypatch.setattr(live, "only_process", lambda plan: -1)
     plan: Any = None
     symbols: Any = object()
-    assert live._recorder(plan, symbols, None, warnings) is None
+    assert live._recorder(plan, symbols, None, warnings, None) is None
     said = capsys.readouterr().err
     assert said.startswith("WARNING: addresses of processes that have ended") == warnings
     assert ("perf_event_open" in said) == warnings

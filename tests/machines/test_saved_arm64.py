@@ -30,7 +30,7 @@ def _saved(folder: Path, arch: str) -> str:
     made = TableTarget(
         arch=arch,
         release="6.12.0",
-        features=("kprobe", "v4", "jmp32", "atomics", "probe_read_kernel", "ringbuf"),
+        features=("kprobe", "v4", "jmp32", "atomics", "probe_read_kernel", "ringbuf", "perf_link"),
         kernel_functions=[("vmlinux", "vfs_read"), ("vmlinux", f"__{arch}_sys_openat")],
     )
     save(made, str(path), b"")

@@ -34,7 +34,10 @@ def test_results_are_taken_from_the_output() -> None:
         b'test-result {"name": "tests/linux/a.py::c", "outcome": "failed", "seconds": 1,'
         b' "why": "x\\nE   KernelError: no"}\ntest-result not JSON\n'
     )
-    assert rest.getvalue() == b"a warning\ntest-result not JSON\n"
+    # What failed is in the output as soon as it is known.
+    assert rest.getvalue() == (
+        b"a warning\n\ntests/linux/a.py::c: x\nE   KernelError: no\ntest-result not JSON\n"
+    )
     assert results.count("linux") == {"passed": 1, "failed": 1, "skipped": 0}
     assert not results.green
     missing = table.Results("9", lacking="there is no kernel 9")
