@@ -17,7 +17,7 @@ import sys
 import time
 
 from prybee.data import Data
-from prybee.diagnostics import PrybeeError
+from prybee.diagnostics import KernelError, PrybeeError
 from prybee.engines import loading
 from prybee.engines.ring import Ring
 from prybee.linux.programs import LoadedBtf, Statistics
@@ -114,6 +114,15 @@ class KernelEngine:
         self._watching: dict[int, list[Link]] = {}
         # A target of our own, where none was given and something has to be looked up.
         self._own: LiveTarget | None = None
+
+    def count(self) -> bool:
+        """Has the kernel count runs and run time of programs; whether it can (Linux 5.8)."""
+        if self._statistics is None:
+            try:
+                self._statistics = Statistics.enable()
+            except KernelError:
+                return False
+        return True
 
     # -- loading ---------------------------------------------------------------------------------
 
@@ -306,6 +315,10 @@ class KernelEngine:
         if attached:
             from prybee.engines import attaching
 
+            stop = self.plan.globals.stop
+            if stop >= 0 and self._globals is not None:
+                self.globals[stop : stop + 8] = (1).to_bytes(8, sys.byteorder)
+                attached = attaching.leave_stopped(attached)
             attaching.detach(attached)
 
     # -- reading ---------------------------------------------------------------------------------
@@ -315,10 +328,6 @@ class KernelEngine:
 
         A scalar map has one element with an empty key; a scalar histogram one for each bucket
         that is not zero on all CPUs, whose key is the bucket's number (u64).
-            stop = self.plan.globals.stop
-            if stop >= 0 and self._globals is not None:
-                self.globals[stop : stop + 8] = (1).to_bytes(8, sys.byteorder)
-                attached = attaching.leave_stopped(attached)
         """
         if script_map.storage != "global":
             kernel_map = self.maps[script_map.spec]
