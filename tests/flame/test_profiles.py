@@ -216,6 +216,7 @@ def test_a_sleeper(program: Path) -> None:
     assert stack.index("main") < stack.index("sleeper") < stack.index("schedule_[k]")
 
 
+@pytest.mark.slow
 def test_the_clock_on_the_wall(program: Path) -> None:
     busy = profile("wall", f"{program} busy", "-F", "499")
     asleep = profile("wall", f"{program} sleep", "-F", "499")
@@ -282,6 +283,7 @@ def test_who_wakes_whom(program: Path) -> None:
     assert any("futex" in frame for frame in stack)
 
 
+@pytest.mark.slow
 def test_wake_ups(program: Path) -> None:
     # The timer's interrupt wakes it: whoever runs then is on the stack.
     done = subprocess.run(
@@ -291,6 +293,7 @@ def test_wake_ups(program: Path) -> None:
     assert "try_to_wake_up_[k]" in done.stdout
 
 
+@pytest.mark.slow
 def test_code_without_frame_pointers(bare: Path) -> None:
     """The C library calls back: all frames are there by ``.eh_frame``, few by frame pointers."""
     whole = ["main", "outer", "sorter"]
@@ -318,6 +321,7 @@ def test_the_cost_is_told(program: Path) -> None:
     ), done.stderr  # fmt: skip
 
 
+@pytest.mark.slow
 def test_inlined_functions(tmp_path: Path) -> None:
     (tmp_path / "inlined.c").write_text(INLINED)
     path = tmp_path / "known"
@@ -329,6 +333,7 @@ def test_inlined_functions(tmp_path: Path) -> None:
     assert with_it > 0.8 * sum(found.values()), found
 
 
+@pytest.mark.slow
 def test_every_kind_makes_a_page(program: Path, tmp_path: Path) -> None:
     for kind in KINDS:
         out = tmp_path / f"{kind.name}.html"
@@ -359,6 +364,7 @@ def test_mistakes(words: list[str], said: str, capsys: pytest.CaptureFixture[str
     assert said in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_code_of_a_jit_compiler(tmp_path: Path) -> None:
     """Its names are in a file in /tmp; it has frame pointers, and stands on what called it."""
     (tmp_path / "known.c").write_text(JIT)
@@ -376,6 +382,7 @@ def test_code_of_a_jit_compiler(tmp_path: Path) -> None:
     assert inside > 0.8 * sum(found.values()), found
 
 
+@pytest.mark.slow
 def test_a_control_group(program: Path) -> None:
     """Processes of it and of those below are seen, no others."""
     from prybee.flame import scripting
@@ -405,6 +412,7 @@ def test_a_control_group(program: Path) -> None:
         folder.rmdir()
 
 
+@pytest.mark.slow
 def test_live(program: Path, tmp_path: Path) -> None:
     """The file is there, whole, long before the end, and is written anew."""
     out = tmp_path / "live.folded"
@@ -422,6 +430,7 @@ def test_live(program: Path, tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["live.folded"]
 
 
+@pytest.mark.slow
 def test_live_in_a_terminal(program: Path) -> None:
     master, slave = pty.openpty()
     fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 40, 120, 0, 0))
@@ -445,6 +454,7 @@ def test_live_in_a_terminal(program: Path) -> None:
     assert b"busy" in screens[-1]
 
 
+@pytest.mark.slow
 def test_without_root(program: Path, tmp_path: Path) -> None:
     """One's own process by perf events: its functions, and what is missing is said."""
     if not shutil.which("setpriv"):

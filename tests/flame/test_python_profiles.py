@@ -96,6 +96,7 @@ def test_a_busy_function(program: Path, python: str) -> None:
             )
 
 
+@pytest.mark.slow
 @pytest.mark.live
 @pytest.mark.needs("helper:loop")
 def test_among_native_frames(program: Path) -> None:
@@ -111,6 +112,7 @@ def test_among_native_frames(program: Path) -> None:
     assert not any("_PyEval_EvalFrameDefault" in stack for stack in woven)
 
 
+@pytest.mark.slow
 @pytest.mark.live
 def test_waiting(program: Path) -> None:
     python = [*PYTHONS.values()][-1]
@@ -122,6 +124,7 @@ def test_waiting(program: Path) -> None:
     assert sum(weight for stack, weight in found.items() if "waiter_[p]" in stack) > 0.1e9, found
 
 
+@pytest.mark.slow
 @pytest.mark.live
 def test_without_python(program: Path) -> None:
     done = subprocess.run(
