@@ -202,7 +202,10 @@ def test_filter_of_sockets() -> None:
     assert tree.equal(condition(filters.Filter(pid=7)), tracked)
     assert tree.equal(condition(filters.Filter(comm="x", pid_namespace=3)), tracked)
     # By the socket itself, where that can be told.
-    group = predicate("(sk.sk_cgrp_data.cgroup.kn.id == 5)")
+    group = predicate(
+        "((field_exists(struct sock_cgroup_data, cgroup) ? sk.sk_cgrp_data.cgroup.kn.id : "
+        "((struct cgroup *)(sk.sk_cgrp_data.val & 0xfffffffffffffffc)).kn.id) == 5)"
+    )
     assert tree.equal(condition(filters.Filter(cgroups=(5,))), group)
     network = predicate("sk.__sk_common.skc_net.net.ns.inum == 9")
     assert tree.equal(condition(filters.Filter(pid_namespace=3, net_namespace=9)), network)

@@ -4,7 +4,7 @@ The verifier knows them by name (kernel/bpf/btf.c, ``raw_tp_null_args``, since 6
 plain loads through such an argument, and arithmetic on it; neither can be seen in BTF.  Arguments
 of the events named here are read by helpers instead, which always works and costs a call each.
 
-The single names were found by loading a program for each argument of each event on 6.18
+The single names were found by loading a program for each argument of each event on 6.18 and 7.3
 (tests/probes/test_nullable.py does so again on the running kernel).  The families are those of
 subsystems with such events of which not all are in that kernel's configuration.
 """
@@ -28,6 +28,7 @@ _EVENTS = frozenset(
         "sched_process_wait",
         "sched_stick_numa",
         "sched_swap_numa",
+        "signal_deliver",
         "tcp_send_reset",
         "tcp_sendmsg_locked",
         "time_out_leases",

@@ -79,7 +79,12 @@ class Filter(Data):
             socket: the socket.
         """
         tracked = self._owned("", "", "", "")
-        parts = self._cgroup(f"{socket}.sk_cgrp_data.cgroup.kn.id")
+        data = f"{socket}.sk_cgrp_data"
+        # Before 5.15 the address shares its word with marks (struct sock_cgroup_data).
+        address = f"((struct cgroup *)({data}.val & 0xfffffffffffffffc)).kn.id"
+        parts = self._cgroup(
+            f"(field_exists(struct sock_cgroup_data, cgroup) ? {data}.cgroup.kn.id : {address})"
+        )
         if self.net_namespace:
             parts.append(f"{socket}.__sk_common.skc_net.net.ns.inum == {self.net_namespace}")
         elif self.pid_namespace:
