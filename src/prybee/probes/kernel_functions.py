@@ -229,11 +229,16 @@ class KernelFunction(Reached):
             call = self._system_call(str(match.data[1]), scope.target)
             raise ProbeSyntaxError(str(failure), *([f"use {call}"] if call else failure.hints))
         try:
-            return way.context(match, self.name, scope.target)
+            context = way.context(match, self.name, scope.target)
         except ProbeSyntaxError as failure:
             if failure.hints:
                 raise
             raise ProbeSyntaxError(str(failure), self.instead) from None
+        module = str(match.data[0])
+        if module != KERNEL:
+            # The script may name types that only the module has.
+            context.module_types = lambda: scope.target.module_btf(module)
+        return context
 
     # -- listing ---------------------------------------------------------------------------------
 

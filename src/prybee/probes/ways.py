@@ -142,7 +142,6 @@ class Breakpoints(Way):
             from prybee.probes.overriding import check
 
             check(match, target)
-        _know_module(context, match, target)
         if isinstance(context, KprobeContext):
             context.inside = match.key[-1] == _INSIDE
         elif len(match.key) > 1 and match.key[1] == _ALONE:
@@ -167,13 +166,6 @@ class Breakpoints(Way):
         if function[0].isdigit():
             return KprobeAttach("", 0, parse(function)[0] + offset, self.returns, match.cookie)
         return KprobeAttach(_symbol(match), offset, 0, self.returns, match.cookie)
-
-
-def _know_module(context: ProbeContext, match: Match, target: Target) -> None:
-    """Let the script name types of the module that a match is in."""
-    module = str(match.data[0])
-    if module != KERNEL:
-        context.module_types = lambda: target.module_btf(module)
 
 
 def _address(match: Match, target: Target) -> int:
@@ -216,9 +208,7 @@ class TypedBreakpoints(Breakpoints):
 
         module, function, btf = _typed(match, self.returns, target)
         context = TypedReturnContext if self.returns else TypedEntryContext
-        made = context(match.name, provider, target.arch, module, function, btf)
-        _know_module(made, match, target)
-        return made
+        return context(match.name, provider, target.arch, module, function, btf)
 
 
 class Trampolines(Way):
@@ -242,9 +232,7 @@ class Trampolines(Way):
         self, kind: type[FunctionContext], match: Match, provider: str, target: Target
     ) -> ProbeContext:
         module, function, btf = _typed(match, self.returns, target)
-        made = kind(match.name, provider, module, function, btf, self.returns)
-        _know_module(made, match, target)
-        return made
+        return kind(match.name, provider, module, function, btf, self.returns)
 
     def attach(self, matches: Sequence[Match], program: str) -> Sequence[ProbeSpec]:
         return attached(matches, program)
