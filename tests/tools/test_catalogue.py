@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from docs import tools_page
 from prybee.diagnostics import PrybeeError, Source
 from prybee.engines.live import LiveTarget
 from prybee.functions import TABLE as FUNCTIONS
@@ -342,12 +343,5 @@ def test_no_return(text: str) -> None:
 
 def test_the_page_of_the_manual_is_up_to_date() -> None:
     """`python docs/tools_page.py` writes it."""
-    import importlib.util
-
     docs = Path(__file__).parent.parent.parent / "docs"
-    spec = importlib.util.spec_from_file_location("tools_page", docs / "tools_page.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    assert (docs / "tools.md").read_text() == module.page()
+    assert (docs / "tools.md").read_text() == tools_page.page()
