@@ -134,19 +134,13 @@ class EhFrame:
         at = 0
         data = self._data
         while at + 4 <= len(data):
-            size = int.from_bytes(data[at : at + 4], "little")
-            if not size:  # a terminator, of which files put together may have several
-                at += 4
-                continue
-            head = 4
-            if size == 0xFFFFFFFF:
-                size = int.from_bytes(data[at + 4 : at + 12], "little")
-                head = 12
-            if int.from_bytes(data[at + head : at + head + 4], "little"):
+            # An entry of no bytes is a terminator, of which files put together may have several.
+            begin, end = self._extent(at)
+            if begin < end and int.from_bytes(data[begin : begin + 4], "little"):
                 function = self._function(at)
                 if function is not None:
                     found.append((function.start, at + self._address))
-            at += head + size
+            at = end
         found.sort()
         self._base = 0
         self.starts = [start for start, _ in found]
@@ -174,12 +168,7 @@ class EhFrame:
         data = self._data
         if not 0 <= at < len(data):
             raise self._damaged(f"a description at {at:#x}, outside")
-        size = int.from_bytes(data[at : at + 4], "little")
-        at += 4
-        if size == 0xFFFFFFFF:
-            size = int.from_bytes(data[at : at + 8], "little")
-            at += 8
-        end = at + size
+        at, end = self._extent(at)
         if end > len(data):
             raise self._damaged("a description ends outside")
         back = int.from_bytes(data[at : at + 4], "little")
@@ -197,6 +186,15 @@ class EhFrame:
             return None
         return Function(start, start + length, common, data[at:end])
 
+    def _extent(self, at: int) -> tuple[int, int]:
+        """Where an entry's bytes begin, behind their number, and where they end."""
+        size = int.from_bytes(self._data[at : at + 4], "little")
+        at += 4
+        if size == 0xFFFFFFFF:
+            size = int.from_bytes(self._data[at : at + 8], "little")
+            at += 8
+        return at, at + size
+
     def _find_common(self, at: int) -> Common | None:
         if at not in self._common:
             self._common[at] = self._read_common(at)
@@ -206,12 +204,7 @@ class EhFrame:
         data = self._data
         if not 0 <= at < len(data):
             raise self._damaged(f"a common description at {at:#x}, outside")
-        size = int.from_bytes(data[at : at + 4], "little")
-        at += 4
-        if size == 0xFFFFFFFF:
-            size = int.from_bytes(data[at : at + 8], "little")
-            at += 8
-        end = at + size
+        at, end = self._extent(at)
         version = data[at + 4]
         if int.from_bytes(data[at : at + 4], "little") or version not in (1, 3, 4):
             raise self._damaged(f"a common description of version {version}")
