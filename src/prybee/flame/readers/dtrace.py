@@ -44,14 +44,11 @@ def read(lines: Iterable[bytes], *, includeoffset: bool = False, compat: str = "
     """
     profile = Profile()
     stack: list[int] = []
-    begun = header = False
+    begun = False
     at = 0
     for number, text in numbered(lines):
-        if not begun:
-            # The columns, and what dtrace says; indented lines are a stack's.
-            header = header or not text.startswith((" ", "\t"))
-            if header and text.strip() and not text.startswith((" ", "\t")):
-                continue
+        if not begun and text.strip() and not text.startswith((" ", "\t")):
+            continue  # The columns, and what dtrace says; indented lines are a stack's.
         if not text.strip() or _PROBE.match(text) or _COLUMNS.match(text.encode(errors="replace")):
             continue
         if (count := _COUNT.match(text)) is not None:
