@@ -147,21 +147,21 @@ class Profile:
     def join(self, other: Profile) -> None:
         """Adds what another profile has. Samples are kept if both have them."""
         numbers = [self.frame(each.name, each.kind, each.module) for each in other.frames]
-        had = self.empty()
-        if other.before is not None and self.before is None:
-            had.weights = self.weights.copy()
+        before = self.before
+        if before is None and other.before is not None:
+            # Where only one is compared, the other is as it was.
+            before = self.empty()
+            before.weights = self.weights.copy()
         for stack, weight in other.weights.items():
             self.add([numbers[frame] for frame in stack], weight)
         self.quality.join(other.quality)
         self.annotated |= other.annotated
         if other.unit != self.unit and other.weights:
             self.quality.notes.append(f"weights in {other.unit} were added to {self.unit}")
-        if self.before is not None or other.before is not None:
-            # Where only one is compared, the other is as it was.
-            before = Profile(self.unit)
-            before.join(self.before or had)
-            before.join(other.before or other)
-            self.before = before
+        if before is not None:
+            self.before = Profile(self.unit)
+            self.before.join(before)
+            self.before.join(other.before or other)
         if self.samples is not None and other.samples is not None:
             self.samples.join(other.samples, numbers)
         else:
