@@ -204,13 +204,13 @@ class _Reader:
         stack = asleep.stack[::-1]
         if waker is None or not self._wake_stack:
             return stack
-        frames = self._profile.frames
         frame = self._profile.frame
-        wakers = [frame(frames[n].name, WAKER, frames[n].module) for n in waker.stack]
         if self._peer:
-            wakers = list(waker.stack)
-        between = () if self._peer else (frame(BETWEEN),)
-        stack += (*between, *wakers, self._thread(waker.comm, waker.tid, WAKER))
+            stack += waker.stack
+        else:
+            woken_by = [self._profile.frames[number] for number in waker.stack]
+            stack += (frame(BETWEEN), *(frame(each.name, WAKER, each.module) for each in woken_by))
+        stack += (self._thread(waker.comm, waker.tid, WAKER),)
         if self._recurse:
             before = self._last.get(waker.tid)
             # Its last sleep matters here if it ended after this one began.
