@@ -19,8 +19,9 @@ import pytest
 from prybee.cli import main
 from prybee.flame import drawing
 from prybee.flame.layout import BETWEEN, Stacks
-from prybee.flame.profile import KERNEL, Profile
+from prybee.flame.profile import ANNOTATIONS, KERNEL, Profile
 from prybee.flame.terminal.cells import fit, width
+from prybee.flame.terminal.colours import split
 from prybee.flame.terminal.printed import TRUE_COLOUR, Look, graph, table, tree
 from prybee.flame.terminal.viewer import FRAME, MATCH, SELECTED, Viewer
 
@@ -362,6 +363,21 @@ def test_frames_have_the_colours_of_their_kind() -> None:
     lines = Driver(DEMO).viewer.lines()
     styles = {part.text.strip(): part.style for line in lines for part in line}
     assert styles["read"] == FRAME + "read_[k]"
+
+
+@pytest.mark.parametrize(("kind", "end"), ANNOTATIONS.items())
+def test_every_kind_has_its_colour_and_its_callers(kind: str, end: str) -> None:
+    """No annotation is shown as a part of the name, nor looked for as one."""
+    name, palette = split(f"f{end}")
+    assert (name, palette != "hot") == ("f", True)
+    profile = Profile()
+    profile.add([profile.frame("main"), profile.frame("f", kind)])
+    keys, weights = drawing.folded(profile)
+    stacks = Stacks([key.replace(b";", BETWEEN) for key in keys], weights)
+    viewer = Viewer(stacks, profile, "demo")
+    for key in ("down", "down", "3"):
+        viewer.key(key)
+    assert "callers and callees of f" in viewer.lines()[0][0].text
 
 
 # In a terminal.

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from prybee.flame import palettes
-from prybee.flame.profile import ANNOTATIONS, INLINED, JIT, KERNEL, WAKER
+from prybee.flame.profile import ANNOTATIONS, INLINED, JIT, KERNEL, PYTHON, WAKER
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from prybee.flame.palettes import Colour
 
 # Palettes of frames that are no function of a program.
-_BY_KIND = {KERNEL: "orange", JIT: "green", INLINED: "aqua", WAKER: "purple"}
-_BY_END = {ANNOTATIONS[kind]: palette for kind, palette in _BY_KIND.items()}
+_BY_KIND = {
+    KERNEL: "orange", JIT: "green", INLINED: "aqua", WAKER: "purple", PYTHON: "blue",
+}  # fmt: skip
+_BY_END = {end: _BY_KIND[kind] for kind, end in ANNOTATIONS.items()}
 # The first colour of a cube of 6 times 6 times 6, behind those that users choose.
 _CUBE = 16
 BLACK = _CUBE

@@ -16,7 +16,7 @@ from prybee.data import Data
 from prybee.diagnostics import did_you_mean
 from prybee.flame import palettes
 from prybee.flame.layout import boxes
-from prybee.flame.profile import FormatError
+from prybee.flame.profile import ANNOTATIONS, FormatError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ _UNSPEAKABLE = dict.fromkeys([*range(9), 11, 12, *range(14, 32), 0xFFFE, 0xFFFF]
 _UNSPEAKABLE.update(dict.fromkeys(range(0xD800, 0xE000), "\ufffd"))
 _FLAT = re.compile(r"#[0-9a-fA-F]{6}$")
 _MINWIDTH = re.compile(r"\d*\.?\d+%?$")
-_ENDS = ("_[k]", "_[w]", "_[i]", "_[j]", "_[p]")
+_ENDS = tuple(ANNOTATIONS.values())
 
 
 class Options(Data):
