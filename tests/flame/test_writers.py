@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from prybee.dwarf.abbrevs import uleb
+from prybee.dwarf.leb128 import uleb
 from prybee.flame import outputs
 from prybee.flame.profile import INLINED, KERNEL, FormatError, Profile
 from prybee.flame.readers import chrome_trace as chrome_reader

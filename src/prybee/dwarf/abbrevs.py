@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from prybee.dwarf import constants as c
+from prybee.dwarf.leb128 import sleb, uleb
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -181,34 +182,3 @@ def _row(data: bytes, at: int) -> tuple[Abbrev, int]:
         if attribute == 0 and form == 0:
             return Abbrev(tag, children, tuple(attributes)), at
         attributes.append((attribute, form, constant))
-
-
-def uleb(data: bytes, at: int) -> tuple[int, int]:
-    """An unsigned LEB128 number, and where it ends. IndexError beyond the data."""
-    byte = data[at]
-    at += 1
-    if byte < 0x80:
-        return byte, at
-    value = byte & 0x7F
-    shift = 7
-    while True:
-        byte = data[at]
-        at += 1
-        value |= (byte & 0x7F) << shift
-        if byte < 0x80:
-            return value, at
-        shift += 7
-
-
-def sleb(data: bytes, at: int) -> tuple[int, int]:
-    """A signed LEB128 number, and where it ends. IndexError beyond the data."""
-    value = shift = 0
-    while True:
-        byte = data[at]
-        at += 1
-        value |= (byte & 0x7F) << shift
-        shift += 7
-        if byte < 0x80:
-            if byte & 0x40:
-                value -= 1 << shift
-            return value, at

@@ -9,6 +9,7 @@ return address; an unwinder needs no others.
 from __future__ import annotations
 
 from prybee.data import Data
+from prybee.dwarf.leb128 import sleb, uleb
 from prybee.dwarf.sections import DwarfError
 
 TYPE_CHECKING = False
@@ -92,26 +93,6 @@ class Common:
             rows = _run(self, instructions, self.initial, self.initial)
             self.rows[instructions] = rows
         return rows
-
-
-def uleb(data: bytes, at: int) -> tuple[int, int]:
-    """An unsigned LEB128 number and where it ends."""
-    value = shift = 0
-    while True:
-        byte = data[at]
-        at += 1
-        value |= (byte & 0x7F) << shift
-        if byte < 0x80:
-            return value, at
-        shift += 7
-
-
-def sleb(data: bytes, at: int) -> tuple[int, int]:
-    """A signed LEB128 number and where it ends."""
-    start = at
-    value, at = uleb(data, at)
-    bits = 7 * (at - start)
-    return (value - (1 << bits) if value >> (bits - 1) else value), at
 
 
 def _run(common: Common, code: bytes, state: State, initial: State) -> list[Row]:

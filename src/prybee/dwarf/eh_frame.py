@@ -10,7 +10,8 @@ from __future__ import annotations
 import struct
 from bisect import bisect_right
 
-from prybee.dwarf.call_frames import MACHINES, Common, sleb, uleb
+from prybee.dwarf.call_frames import MACHINES, Common
+from prybee.dwarf.leb128 import sleb, uleb
 from prybee.dwarf.sections import DwarfError
 from prybee.elf import ElfError
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from bisect import bisect_right
 
 from prybee.dwarf import constants as c
-from prybee.dwarf.abbrevs import size_of, sleb, uleb
+from prybee.dwarf.abbrevs import size_of
+from prybee.dwarf.leb128 import sleb, uleb
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from bisect import bisect_right
 
 from prybee.dwarf import constants as c
-from prybee.dwarf.abbrevs import uleb
+from prybee.dwarf.leb128 import uleb
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from __future__ import annotations
 from prybee.btf.format import MAX_DEPTH
 from prybee.btf.records import IntInfo, Member, Parameter
 from prybee.dwarf import constants as c
-from prybee.dwarf.abbrevs import uleb
+from prybee.dwarf.leb128 import uleb
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from prybee.dwarf import abbrevs
 from prybee.dwarf import constants as c
-from prybee.dwarf.abbrevs import size_of, sleb, uleb
+from prybee.dwarf.abbrevs import size_of
 from prybee.dwarf.entries import Entry
+from prybee.dwarf.leb128 import sleb, uleb
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

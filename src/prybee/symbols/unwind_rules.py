@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from prybee.dwarf.call_frames import UNDEFINED, sleb
+from prybee.dwarf.call_frames import UNDEFINED
+from prybee.dwarf.leb128 import sleb
 from prybee.dwarf.sections import DwarfError
 from prybee.symbols import unwind_layout as layout
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import gzip
 import zlib
 
-from prybee.dwarf.abbrevs import uleb
+from prybee.dwarf.leb128 import uleb
 from prybee.flame.profile import INLINED, PLAIN, FormatError, Profile
 from prybee.flame.samples import Samples
 from prybee.flame.writers.pprof import (

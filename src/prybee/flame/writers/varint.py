@@ -1,6 +1,6 @@
 """Numbers in groups of seven bits, the lowest first; the highest bit says that more follow.
 
-Protocol buffers have them, and so has the data of our own pages; ``prybee.dwarf.abbrevs.uleb``
+Protocol buffers have them, and so has the data of our own pages; ``prybee.dwarf.leb128.uleb``
 reads them.
 """
 
