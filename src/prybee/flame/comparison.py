@@ -7,6 +7,7 @@ they are made comparable (see :mod:`prybee.flame.difference`).
 from __future__ import annotations
 
 import math
+from functools import cached_property
 
 from prybee.data import Data
 from prybee.flame import difference, significance
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
     from prybee.flame.profile import Profile
     from prybee.flame.significance import Estimate
+    from prybee.flame.summary import Function
 
 # What of a function is compared: its own weight, or also that of all it calls.
 SELF, TOTAL = "self", "total"
@@ -122,18 +124,23 @@ class Comparison:
         )
         return Change("", before, after)
 
+    @cached_property
+    def _functions(self) -> list[list[Function]]:
+        """Those of each run, before first; every rule and table is about them."""
+        return [functions(each) for each in (*self.before, *self.after)]
+
     def changes(self, metric: str) -> list[Change]:
         """All functions, those with the greatest change first.
 
         Args:
             metric: ``SELF`` or ``TOTAL``.
         """
-        nothing = [0.0] * (len(self.before) + len(self.after))
+        nothing = [0.0] * len(self._functions)
         found: dict[str, list[float]] = {}
         divisors = [*self._divisors[0], *self._divisors[1]]
-        runs = zip((*self.before, *self.after), divisors, strict=True)
-        for place, (profile, divisor) in enumerate(runs):
-            for each in functions(profile):
+        runs = zip(self._functions, divisors, strict=True)
+        for place, (own, divisor) in enumerate(runs):
+            for each in own:
                 weight = each.own if metric == SELF else each.all
                 found.setdefault(each.name, nothing.copy())[place] = weight / divisor
         middle = len(self.before)
