@@ -123,12 +123,13 @@ class Filters {
 
   show() {
     const { page, unit } = this;
-    for (const { field, summary, box, ...menu } of this.menus) {
+    for (const menu of this.menus) {
+      const { field, summary, box } = menu;
       const ticked = page.where.get(field.id);
       const one = ticked && ticked.size === 1 ? `: ${field.text([...ticked][0])}` : ticked ? `: ${ticked.size}` : "";
       summary.textContent = field.title + one;
       box.classList.toggle("used", Boolean(ticked));
-      if (box.open && !box.contains(document.activeElement)) this.fill({ field, summary, box, ...menu });
+      if (box.open && !box.contains(document.activeElement)) this.fill(menu);
     }
     const { range, base } = page;
     const digits = page.samples.clock === "ns" ? 9 : 0;

@@ -125,13 +125,7 @@ class HeatMap {
     const wide = byId("heat").clientWidth - 20;
     if (!this.cells || wide <= 0) return;
     const high = HEAT_ROWS * CELL + BELOW;
-    const dense = window.devicePixelRatio || 1;
-    canvas.style.width = wide + "px";
-    canvas.style.height = high + "px";
-    canvas.width = Math.round(wide * dense);
-    canvas.height = Math.round(high * dense);
-    const context = canvas.getContext("2d");
-    context.setTransform(dense, 0, 0, dense, 0, 0);
+    const context = sized(canvas, wide, high);
     const width = this.width();
     const dark = page.dark();
     const selected = this.selected();
