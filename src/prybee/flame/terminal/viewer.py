@@ -100,10 +100,8 @@ class Viewer:
     def resize(self, width: int, height: int) -> None:
         """The terminal has another size."""
         if (width, height) != self._size:
-            names = [bar.box.name for bar in self._grid.path()]
             self._size = width, height
-            self._arrange()
-            self._follow(names)
+            self._rearrange()
 
     def lines(self) -> list[list[Segment]]:
         """The lines of the screen, from the top."""
@@ -219,6 +217,12 @@ class Viewer:
             self._backward = stacks.reversed_(self._stacks)
         return self._backward
 
+    def _rearrange(self) -> None:
+        """Finds what stands in which row, and chooses the same frame again."""
+        names = [bar.box.name for bar in self._grid.path()]
+        self._arrange()
+        self._follow(names)
+
     def _follow(self, names: Sequence[str]) -> None:
         """Chooses the frame at the end of a path from the root, or as near as there is one."""
         grid = self._grid
@@ -296,17 +300,11 @@ class Viewer:
             self._arrange()
         elif key == "i":
             self._upwards = not self._upwards
-            self._kept(self._arrange)
+            self._rearrange()
         elif key == "r":
             self._reversed = not self._reversed
             self._path = []
             self._arrange()
-
-    def _kept(self, change: Callable[[], None]) -> None:
-        """Changes what stands where, and chooses the same frame again."""
-        names = [bar.box.name for bar in self._grid.path()]
-        change()
-        self._follow(names)
 
     def _enter(self) -> None:
         bar = self._grid.chosen
