@@ -103,7 +103,7 @@ def run(given: argparse.Namespace, opened: object) -> int:
         raise PrybeeError(f"no such process: {given.pid}")
     profile = Profile(kind.unit)
     title = given.title or f"{kind.help[0].upper()}{kind.help[1:]}"
-    cost = ""
+    show = flame_live.shower(given, profile, output, title) if given.live else None
     if flame_read.wanted(
         kind.name, getattr(given, "read_memory", False), bool(given.pid or given.cmd)
     ):
@@ -114,15 +114,14 @@ def run(given: argparse.Namespace, opened: object) -> int:
         )
     else:
         traced = Cost(profile)
-        show = flame_live.shower(given, profile, output, title) if given.live else None
         status = _trace(given, kind, profile, traced, show)
         if status:
             return status
         cost = traced.text()
     if not profile.weights:
         print("nothing was seen", file=sys.stderr)
-    if given.live:
-        flame_live.shower(given, profile, output, title)()
+    if show is not None:
+        show()
     else:
         flame_draw.save(profile, output, given.output, title)
     print(cost, file=sys.stderr)
