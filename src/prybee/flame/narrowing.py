@@ -80,17 +80,7 @@ def _part(profile: Profile, samples: Samples, places: Iterable[int]) -> Profile:
     part = profile.empty()
     part.quality.join(profile.quality)
     kept = part.samples = Samples(samples.clock, spans=samples.spans)
-    for at in places:
-        stack = samples.stacks[samples.stack[at]]
-        thread = samples.threads[samples.thread[at]]
-        weight = samples.weight[at]
-        part.add(stack, int(weight) if weight.is_integer() else weight)
-        kept.add(
-            kept.stack_number(stack),
-            weight,
-            time=samples.time[at],
-            thread=kept.thread_number(thread.pid, thread.tid, thread.name),
-            cpu=samples.cpu[at],
-            labels={name: label.values[label.column[at]] for name, label in samples.labels.items()},
-        )
+    kept.join(samples, range(len(part.frames)), places)
+    for stack, weight in zip(kept.stack, kept.weight, strict=True):
+        part.add(kept.stacks[stack], int(weight) if weight.is_integer() else weight)
     return part

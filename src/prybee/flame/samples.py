@@ -13,7 +13,7 @@ from prybee.data import Data
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 # What times are.
 CLOCK = "ns"  # Nanoseconds of a clock.
@@ -150,17 +150,25 @@ class Samples:
         self.thread.append(thread)
         self.cpu.append(cpu)
 
-    def join(self, other: Samples, frames: Sequence[int]) -> None:
+    def join(
+        self, other: Samples, frames: Sequence[int], places: Iterable[int] | None = None
+    ) -> None:
         """Adds other samples.
 
         Args:
             other: with the same clock.
             frames: for each frame of the other profile, its number in this one.
+            places: which of them; all otherwise.
         """
-        for stack, weight, time, thread, cpu, labels in other.rows():
+        stacks: dict[int, int] = {}
+        for stack, weight, time, thread, cpu, labels in other.rows(places):
+            number = stacks.get(stack)
+            if number is None:
+                number = self.stack_number([frames[frame] for frame in other.stacks[stack]])
+                stacks[stack] = number
             each = other.threads[thread]
             self.add(
-                self.stack_number([frames[frame] for frame in other.stacks[stack]]),
+                number,
                 weight,
                 time=time,
                 thread=self.thread_number(each.pid, each.tid, each.name),
@@ -168,11 +176,17 @@ class Samples:
                 labels=labels,
             )
 
-    def rows(self) -> Iterator[tuple[int, float, int, int, int, dict[str, str]]]:
-        """Stack, weight, time, thread, CPU and labels of each sample."""
-        columns = zip(self.stack, self.weight, self.time, self.thread, self.cpu, strict=True)
-        for at, row in enumerate(columns):
+    def rows(
+        self, places: Iterable[int] | None = None
+    ) -> Iterator[tuple[int, float, int, int, int, dict[str, str]]]:
+        """Stack, weight, time, thread, CPU and labels of each sample.
+
+        Args:
+            places: of those that are wanted; all otherwise.
+        """
+        for at in range(len(self)) if places is None else places:
             labels = {name: each.values[each.column[at]] for name, each in self.labels.items()}
+            row = self.stack[at], self.weight[at], self.time[at], self.thread[at], self.cpu[at]
             yield *row, labels
 
     @property
