@@ -53,8 +53,12 @@ def read(lines: Iterable[bytes], *, samples: bool = False) -> Profile:
         text = json.loads(data)
         threads = [each for each in text["threads"] if each["samples"]["stack"]]
         shared = text.get("shared") or {}
+        tables: _Tables | None = None
         for thread in threads:
-            _Thread(profile, text, {**thread, **shared}).read(thread, name=len(threads) > 1)
+            # Stacks that are common have all below them in common as well.
+            if tables is None or "stackTable" not in shared:
+                tables = _Tables(profile, text, {**thread, **shared})
+            tables.read(thread, name=len(threads) > 1)
     except (ValueError, KeyError, TypeError, IndexError, AttributeError, RecursionError) as error:
         profile.quality.reject(1, f"no profile of Firefox: {error!r}")
     except zlib.error as error:
@@ -62,8 +66,8 @@ def read(lines: Iterable[bytes], *, samples: bool = False) -> Profile:
     return profile
 
 
-class _Thread:
-    """The tables for one thread.
+class _Tables:
+    """The tables for one thread, or for all.
 
     Args:
         profile: what is added to.
