@@ -20,13 +20,18 @@ SHIFTS = (29, 32)
 _MASK = (1 << 64) - 1
 
 
+def room(size: int) -> int:
+    """Bytes that a key of ``size`` bytes takes behind its value."""
+    return (size + 7) // 8 * 8
+
+
 def digest(key: bytes) -> bytes:
     """What stands for a key.
 
     Args:
         key: of any length; bytes that are missing to a multiple of 8 count as zeros.
     """
-    key = key.ljust((len(key) + 7) // 8 * 8, b"\0")
+    key = key.ljust(room(len(key)), b"\0")
     sums = list(STARTS)
     for word in unpack(f"<{len(key) // 8}Q", key):
         for lane in (0, 1):

@@ -18,29 +18,25 @@ class Digested(Hash):
     """A hash map by digests; the key lies behind the value."""
 
     @property
-    def key_room(self) -> int:
-        """Bytes behind the value."""
-        return (key_size(self.key_type or UINT64, self.buckets) + 7) // 8 * 8
+    def key_size(self) -> int:
+        """Bytes of the key, which has a digest."""
+        return key_size(self.key_type or UINT64, self.buckets)
+
+    @property
+    def stored_size(self) -> int:
+        return self.value_size + digests.room(self.key_size)
 
     def kernel_key(self, h: Handler, key: Value) -> Value:
-        b = h.b
-        size = key_size(self.key_type or UINT64, self.buckets)
+        b, size = h.b, self.key_size
         sums = [b.variable(I64, "digest") for _ in digests.STARTS]
         for each, start in zip(sums, digests.STARTS, strict=True):
             b.write(each, h.const(start))
-        index = b.variable(I64, "word")
-        b.write(index, 0)
-        head, inside, after = h.block("words"), h.block("word"), h.block("digest")
-        b.jump(head)
-        b.position_at(head)
-        at = b.read(index)
-        b.branch(b.icmp("ult", at, size // 8 * 8), inside, after)
-        h.start(inside)
-        self._take(h, sums, b.load(I64, b.ptr_add(key, at), 0))
-        b.write(index, b.add(at, 8))
-        b.jump(head)
-        b.seal(head)
-        h.start(after)
+        h.count_up(
+            "word",
+            size // 8 * 8,
+            lambda at: self._take(h, sums, b.load(I64, b.ptr_add(key, at), 0)),
+            step=8,
+        )
         if size % 8:
             last = b.slot(8, 8, "last")
             b.store(last, 0, h.const(0), I64)
@@ -58,8 +54,7 @@ class Digested(Hash):
             b.write(each, b.xor(value, b.lshr(value, shift)))
 
     def kernel_value(self, h: Handler, key: Value, value: Value) -> Value:
-        buffer = h.b.slot(self.value_size + self.key_room, 8, "entry")
-        size = key_size(self.key_type or UINT64, self.buckets)
+        buffer, size = h.b.slot(self.stored_size, 8, "entry"), self.key_size
         h.b.copy(buffer, 0, value, 0, self.value_size)
         if size % 8:
             h.b.store(buffer, self.value_size + size // 8 * 8, h.const(0), I64)

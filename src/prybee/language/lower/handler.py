@@ -439,6 +439,22 @@ class Handler:
             self.b.jump(after)
         self.start(after)
 
+    def count_up(self, name: str, limit: int, each: Callable[[Value], None], step: int = 1) -> None:
+        """``for (n = 0; n < limit; n += step) each(n)``; the verifier goes through every round."""
+        index = self.b.variable(I64, name)
+        head, inside, after = self.block(f"{name}s"), self.block(name), self.block("after")
+        self.b.write(index, 0)
+        self.b.jump(head)
+        self.b.position_at(head)
+        number = self.b.read(index)
+        self.b.branch(self.b.icmp("ult", number, limit), inside, after)
+        self.start(inside)
+        each(number)
+        self.b.write(index, self.b.add(number, step))
+        self.b.jump(head)
+        self.b.seal(head)
+        self.start(after)
+
     def choose(
         self, condition: Value, then: Callable[[], None], otherwise: Callable[[], None]
     ) -> None:

@@ -283,6 +283,11 @@ class Hash(Storage):
         """Bytes of one value (of one CPU)."""
         return (self.value_type.size + 7) // 8 * 8
 
+    @property
+    def stored_size(self) -> int:
+        """Bytes that the kernel keeps for one value (of one CPU)."""
+        return self.value_size
+
     def key(self, h: Handler, node: tree.Expression) -> Value:
         if not self.buckets:
             return super().key(h, node)
@@ -321,18 +326,23 @@ class Hash(Storage):
         """Store the value at a pointer; a full map is counted."""
         assert key is not None
         counter = h.script.counters.update(self.name, h.b.span)
-        place, content = self.kernel_key(h, key), self.kernel_value(h, key, value)
+        put = self._putting(h, key, value)
 
         def store() -> None:
-            result = h.b.call("map_update_elem", [h.b.map_ref(self.spec), place, content, 0])
+            result = put(0)
             h.when(h.b.icmp("slt", result, 0), lambda: h.count(counter, result), likely=False)
 
         if self.counter < 0:
             store()
             return
-        stored: list[Value | int] = [h.b.map_ref(self.spec), place, content, BPF_NOEXIST]
-        new = h.b.call("map_update_elem", stored)
-        h.choose(h.b.icmp("eq", new, 0), lambda: self._count(h, 1), store)
+        h.choose(h.b.icmp("eq", put(BPF_NOEXIST), 0), lambda: self._count(h, 1), store)
+
+    def _putting(self, h: Handler, key: Value, value: Value) -> Callable[[int], Value]:
+        """What stores the value at a pointer, given flags; its result is the kernel's."""
+        place, content = self.kernel_key(h, key), self.kernel_value(h, key, value)
+        return lambda flags: h.b.call(
+            "map_update_elem", [h.b.map_ref(self.spec), place, content, flags]
+        )
 
     def _count(self, h: Handler, number: int) -> None:
         if self.counter >= 0:
@@ -390,20 +400,12 @@ class Hash(Storage):
             raise ReadByKey(self.name)
         key = self.kernel_key(h, key)
         merged = Merge(h, self.value_type)
-        index = h.b.variable(I64, "cpu")
-        head, inside, after = h.block("cpus"), h.block("cpu"), h.block("merged")
-        h.b.write(index, 0)
-        h.b.jump(head)
-        h.b.position_at(head)
-        cpu = h.b.read(index)
-        h.b.branch(h.b.icmp("ult", cpu, h.script.possible_cpus), inside, after)
-        h.start(inside)
-        pointer = h.b.call("map_lookup_percpu_elem", [h.b.map_ref(self.spec), key, cpu])
-        h.when(h.b.icmp("ne", pointer, 0), lambda: merged.add(pointer))
-        h.b.write(index, h.b.add(cpu, 1))
-        h.b.jump(head)
-        h.b.seal(head)
-        h.start(after)
+
+        def add(cpu: Value) -> None:
+            pointer = h.b.call("map_lookup_percpu_elem", [h.b.map_ref(self.spec), key, cpu])
+            h.when(h.b.icmp("ne", pointer, 0), lambda: merged.add(pointer))
+
+        h.count_up("cpu", h.script.possible_cpus, add)
         return merged.result()
 
     def assign(self, h: Handler, key: Value | None, node: tree.Expression) -> None:
@@ -457,9 +459,7 @@ class Hash(Storage):
     ) -> None:
         """Take the first value in, which another CPU may do at the same time."""
         assert key is not None
-        place, content = self.kernel_key(h, key), self.kernel_value(h, key, zeros)
-        stored: list[Value | int] = [h.b.map_ref(self.spec), place, content, BPF_NOEXIST]
-        result = h.b.call("map_update_elem", stored)
+        result = self._putting(h, key, zeros)(BPF_NOEXIST)
         if self.counter >= 0:
             h.when(h.b.icmp("eq", result, 0), lambda: self._count(h, 1))
         counter = h.script.counters.update(self.name, h.b.span)

@@ -182,8 +182,7 @@ class ScriptLowering:
         kind = _KINDS.get(symbol.declared_kind) or ("percpu_hash" if aggregation else "hash")
         if shared:
             kind = kind.replace("percpu_", "")
-        room = storage.value_size + (behind + 7) // 8 * 8
-        self.maps.append(MapSpec(spec, kind, size, room, entries, script_name=name))
+        self.maps.append(MapSpec(spec, kind, size, storage.stored_size, entries, script_name=name))
         self.script_maps.append(
             ScriptMap(
                 name,
