@@ -10,8 +10,9 @@ import pytest
 
 from prybee.elf import ElfFile
 from prybee.symbols.mappings import Mapping, Mappings
+from prybee.symbols.placed import bias
 from prybee.symbols.python import records
-from prybee.symbols.python.interpreters import Interpreter, bias, interpreter, likely
+from prybee.symbols.python.interpreters import Interpreter, interpreter, likely
 from prybee.symbols.python.layouts import TABLES
 from prybee.symbols.python.names import PythonNames
 from prybee.symbols.python.processes import PythonProcesses
@@ -97,7 +98,7 @@ def own() -> tuple[Mapping, Interpreter, int]:
         if mapping.is_file and likely(mapping.path):
             with ElfFile.open(mapping.path) as elf:
                 found = interpreter(elf)
-                at = bias(elf, mapping)
+                at = bias(elf.segments, mapping)
             if found is not None and at is not None:
                 return mapping, found, at
     raise AssertionError("no interpreter here")

@@ -14,6 +14,7 @@ from prybee.dwarf.eh_frame import EhFrame
 from prybee.elf import ElfFile
 from prybee.elf.dynamic import needed
 from prybee.symbols import unwind_layout as layout
+from prybee.symbols.mappings import Mapping
 from prybee.symbols.unwind_rules import block, row
 from prybee.symbols.unwind_tables import CodeFile, Pages
 
@@ -164,11 +165,15 @@ def test_a_file_in_memory() -> None:
     at = slice_ >> layout.FIRST_SHIFT & layout.FIELD_MASK
     want = block(loader(), file.origin + layout.BLOCK_BYTES)
     assert list(pages._words[slice_ >> 32][at : at + (slice_ & 0xFFFF)]) == want
+
+    def base_at(offset: int) -> int | None:
+        return file.base(Mapping(0x7F0000001000, 0x7F0000101000, offset, "08:01", 7, "/ld.so"))
+
     # Where a mapping of the code begins, the base leads back to the link-time address.
-    base = file.base(0x7F0000001000, code.offset)
+    base = base_at(code.offset)
     assert base is not None
     assert 0x7F0000001000 - base == code.address - file.origin
-    assert file.base(0x7F0000001000, 1 << 40) is None
+    assert base_at(1 << 40) is None
 
 
 def test_no_room_for_rows() -> None:

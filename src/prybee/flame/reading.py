@@ -15,7 +15,8 @@ from prybee.diagnostics import PrybeeError
 from prybee.elf import ElfError, ElfFile
 from prybee.flame.python_frames import frame_of
 from prybee.symbols.mappings import Mappings
-from prybee.symbols.python.interpreters import bias, interpreter, likely
+from prybee.symbols.placed import bias
+from prybee.symbols.python.interpreters import interpreter, likely
 from prybee.symbols.python.layouts import UnknownLayout
 from prybee.symbols.python.memory import Memory, Unreadable
 from prybee.symbols.python.stacks import Stacks
@@ -94,7 +95,7 @@ class Reader:
                 try:
                     with ElfFile.open(path) as elf:
                         found = interpreter(elf)
-                        at = bias(elf, mapping)
+                        at = bias(elf.segments, mapping)
                 except ElfError:
                     continue
                 except UnknownLayout as error:

@@ -7,6 +7,7 @@ from array import array
 from prybee.elf import ElfError, ElfFile
 from prybee.linux import uapi
 from prybee.linux.maps import Map
+from prybee.symbols import placed
 from prybee.symbols import unwind_layout as layout
 
 TYPE_CHECKING = False
@@ -14,10 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from prybee.dwarf.eh_frame import EhFrame
+    from prybee.symbols.mappings import Mapping
 
-_PF_X = 1
-_PT_LOAD = 1
-_PAGE = 4096
 # What a block without rows is given.
 _NOTHING = (layout.row_word(layout.NONE),)
 
@@ -105,7 +104,7 @@ class CodeFile:
         self.origin = 0
         self.bits = elf.bits
         try:
-            self._code = [s for s in elf.segments if s.type == _PT_LOAD and s.flags & _PF_X]
+            self._code = placed.code(elf.segments)
         except ElfError:
             self._code = []
         if not self._code:
@@ -141,17 +140,10 @@ class CodeFile:
         """The numbers of blocks that have no rows yet."""
         return [number for number, loaded in enumerate(self._loaded) if not loaded]
 
-    def base(self, start: int, offset: int) -> int | None:
-        """What is subtracted from addresses of a mapping to count blocks; None: it has no code.
-
-        Args:
-            start: the mapping's first address.
-            offset: its place in the file.
-        """
-        for segment in self._code:
-            if segment.offset & -_PAGE <= offset < segment.offset + segment.file_size:
-                return start - (offset - segment.offset + segment.address) + self.origin
-        return None
+    def base(self, mapping: Mapping) -> int | None:
+        """What is subtracted from addresses of a mapping to count blocks; None: it has no code."""
+        bias = placed.bias(self._code, mapping)
+        return None if bias is None else bias + self.origin
 
     def load(self, number: int) -> bool:
         """Brings the rows of a block; whether there was anything to do.

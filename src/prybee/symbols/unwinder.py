@@ -218,7 +218,7 @@ class Unwinder:
             if file is not None and file.bits == 32:
                 self._foreign.add(pid)
                 return None
-            base = file.base(mapping.start, mapping.offset) if file is not None else None
+            base = file.base(mapping) if file is not None else None
             if file is None or base is None or not file.directory:
                 continue
             ranges.append((mapping.start, mapping.end, file, base))

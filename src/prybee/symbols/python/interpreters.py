@@ -10,14 +10,12 @@ from __future__ import annotations
 import re
 
 from prybee.data import Data
-from prybee.elf.constants import PF_X, PT_LOAD
 from prybee.symbols.python import layouts
 from prybee.symbols.python.layouts import UnknownLayout
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from prybee.elf import ElfFile
-    from prybee.symbols.mappings import Mapping
     from prybee.symbols.python.layouts import Layout
 
 _MACHINES = ("x86_64", "aarch64")
@@ -25,8 +23,6 @@ _MACHINES = ("x86_64", "aarch64")
 # What is worth opening; programs with the interpreter inside have all kinds of names, but nearly
 # all have one of these words in their path.
 _NAMES = re.compile(r"(?i)python|pypy")
-
-_PAGE = 4096
 
 # The section that has _PyRuntime alone (since 3.13), for programs without symbols.
 _SECTION = ".PyRuntime"
@@ -89,18 +85,6 @@ def interpreter(elf: ElfFile) -> Interpreter | None:
     if version >> 24 != 3 or minor not in layouts.TABLES:
         raise UnknownLayout(f"CPython {version >> 24}.{minor} is not known")
     return Interpreter(version, runtime, code_type, layouts.TABLES[minor])
-
-
-def bias(elf: ElfFile, mapping: Mapping) -> int | None:
-    """How far a process has a file from the addresses in it; None: not to be told."""
-    at = mapping.offset
-    for segment in elf.segments:
-        if segment.type != PT_LOAD or not segment.flags & PF_X:
-            continue
-        # What is mapped begins with the page that the segment begins in.
-        if segment.offset & -_PAGE <= at < segment.offset + segment.file_size:
-            return mapping.start - (segment.address - segment.offset + at)
-    return None
 
 
 def _address(elf: ElfFile, name: str) -> int | None:

@@ -12,8 +12,9 @@ from time import monotonic
 
 from prybee.diagnostics import KernelError
 from prybee.elf import ElfError, ElfFile
+from prybee.symbols.placed import bias
 from prybee.symbols.python import records
-from prybee.symbols.python.interpreters import bias, interpreter, likely
+from prybee.symbols.python.interpreters import interpreter, likely
 from prybee.symbols.python.layouts import UnknownLayout
 
 TYPE_CHECKING = False
@@ -155,7 +156,7 @@ class PythonProcesses:
                 continue
             try:
                 found = self._interpreter(binary.elf)
-                at = bias(binary.elf, mapping) if found is not None else None
+                at = bias(binary.elf.segments, mapping) if found is not None else None
             except UnknownLayout as error:
                 self.unknown.setdefault(str(error), set()).add(process.pid)
                 continue
