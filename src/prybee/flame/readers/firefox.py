@@ -157,27 +157,32 @@ class _Tables:
         return number
 
     def _kind(self, place: int) -> str:
-        depth = (self._frames.get("inlineDepth") or {place: 0})[place]
-        if depth:
+        if _cell(self._frames, "inlineDepth", place):
             return INLINED
-        category = (self._frames.get("category") or {place: None})[place]
+        category = _cell(self._frames, "category", place)
         if category is not None and category < len(self._categories):
             kind = _KINDS.get(self._categories[category])
             if kind:
                 return kind
-        made = (self._frames.get("implementation") or {place: None})[place]
+        made = _cell(self._frames, "implementation", place)
         return JIT if made is not None and str(self._strings[made]) in _JIT else PLAIN
 
     def _module(self, function: int) -> str:
-        resource = (self._functions.get("resource") or {function: -1})[function]
+        resource = _cell(self._functions, "resource", function)
         if resource is None or resource < 0:
             return ""
-        library = (self._resources.get("lib") or {resource: None})[resource]
+        library = _cell(self._resources, "lib", resource)
         if library is None or not 0 <= library < len(self._libraries):
             return ""
         return str(
             self._libraries[library].get("path") or self._libraries[library].get("name") or ""
         )
+
+
+def _cell(table: Mapping[str, Any], column: str, row: int) -> Any:
+    """What a table has in a column that may be missing; None then."""
+    values = table.get(column)
+    return values[row] if values else None
 
 
 def _times(table: Mapping[str, Any], count: int) -> list[int]:
