@@ -106,6 +106,16 @@ def test_of_perf_script() -> None:
     ]
 
 
+def test_of_two_files_of_perf_script() -> None:
+    profile = read("perf", PERF)
+    once = rows(profile)
+    assert profile.samples is not None
+    stacks = [*profile.samples.stacks]
+    profile.join(read("perf", PERF))
+    assert rows(profile) == [*once, *once]
+    assert profile.samples.stacks == stacks
+
+
 def test_of_perf_data() -> None:
     data = file(
         comm(7, 7, "a", 1),

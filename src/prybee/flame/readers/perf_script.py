@@ -278,7 +278,8 @@ class _Reader:
                 )
         self.profile.weights = {key[::-1]: weight for key, weight in self.totals.items()}
         if self.samples is not None:
-            self.samples.kept.stacks += self.profile.weights
+            for stack in self.profile.weights:
+                self.samples.kept.stack_number(stack)
             self.profile.samples = self.samples.kept
 
 
