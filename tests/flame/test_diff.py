@@ -87,6 +87,40 @@ def test_runs_count_together(tmp_path: Path, capsys: Capture) -> None:
     # Half of those two are as much as one.
     assert capsys.readouterr().out == "a 15 60\n"
 
+    words = ["flame", "diff", "--before", one, two, "--after", three]
+    assert main([*words, "--normalize-by", "samples"]) == 0
+    assert capsys.readouterr().out == "a 60 60\n"
+
+
+@pytest.mark.parametrize("end", ["folded", "svg", "html"])
+@pytest.mark.parametrize(
+    "words", [[], ["--normalize-by", "samples"], ["--functions"], ["--fail-on", "+50%", "-s"]]
+)
+def test_pipes_are_read_once(words: list[str], end: str, two: list[str], tmp_path: Path) -> None:
+    """What a pipe brings is there for the report, for what is made equal, and for the picture."""
+    names, opened = [], []
+    for path in two:
+        read, write = os.pipe()
+        os.write(write, Path(path).read_bytes())
+        os.close(write)
+        opened.append(read)
+        names.append(f"/dev/fd/{read}")
+    piped, filed = tmp_path / f"piped.{end}", tmp_path / f"filed.{end}"
+    assert main(["flame", "diff", *words, *names, "-o", str(piped)]) == 0
+    assert main(["flame", "diff", *words, *two, "-o", str(filed)]) == 0
+    assert piped.read_bytes() == filed.read_bytes()
+    assert b"fresh" in piped.read_bytes() or end == "html"
+    for read in opened:
+        os.close(read)
+
+
+def test_what_is_missing_is_told_once(two: list[str], tmp_path: Path, capsys: Capture) -> None:
+    with open(two[0], "a", encoding="utf-8") as file:
+        file.write("what?\n")
+    words = ["flame", "diff", *two, "--functions", "-o", str(tmp_path / "o.folded")]
+    assert main(words) == 0
+    assert capsys.readouterr().err.count("lines were not understood") == 1
+
 
 def test_a_rule_is_broken(two: list[str], capsys: Capture) -> None:
     assert main(["flame", "diff", *two, "--fail-on", "+5% self"]) == 1

@@ -16,7 +16,12 @@ if TYPE_CHECKING:
     from contextlib import ExitStack
     from typing import Any
 
+    from prybee.flame.gate import Rule
     from prybee.flame.profile import Profile
+
+    # Names of files, and what is in them: before, after.
+    _Names = tuple[list[str], list[str]]
+    _Runs = tuple[list[Profile], list[Profile]]
 
 # What a report may be written as, beside what shows both profiles.
 _REPORTS = ("md", "txt")
@@ -76,18 +81,19 @@ def options(commands: argparse._SubParsersAction[Any]) -> None:
 
 def _diff(given: argparse.Namespace, opened: ExitStack) -> int:
     names = _sides(given)
-    reported = bool(given.fail_on or given.functions)
-    kind = given.output.rpartition(".")[2] if given.output else ""
-    if kind in _REPORTS or (reported and not given.output):
-        return _report(given, names, opened, kind)
-    if reported:
-        status = _report(given, names, opened, "")
-        # The files are read again.
-        return max(status, _show(given, names, opened))
-    return _show(given, names, opened)
+    end = given.output.rpartition(".")[2] if given.output else ""
+    kind = end if end in _REPORTS else ""
+    if not (kind or given.fail_on or given.functions):
+        return _show(given, names, opened)
+    rules = _rules(given)
+    runs = _runs(given, names, opened)
+    status = _report(given, rules, runs, kind)
+    if kind or not given.output:
+        return status
+    return max(status, _show(given, names, opened, runs))
 
 
-def _sides(given: argparse.Namespace) -> tuple[list[str], list[str]]:
+def _sides(given: argparse.Namespace) -> _Names:
     """The files before and after.
 
     Raises:
@@ -106,27 +112,63 @@ def _sides(given: argparse.Namespace) -> tuple[list[str], list[str]]:
     return [before], [after]
 
 
-def _show(given: argparse.Namespace, names: tuple[list[str], list[str]], opened: ExitStack) -> int:
-    """Writes both profiles in one."""
+def _runs(given: argparse.Namespace, names: _Names, opened: ExitStack) -> _Runs:
+    """Reads the profiles of both sides, and says what they lack.
+
+    What is read here is not read again: it may come from a pipe.
+    """
+    from prybee.flame import drawing
+
+    before, after = (
+        [
+            drawing.read([flame_files.open_file(name, opened)], given.format, {}, samples=True)
+            for name in side
+        ]
+        for side in names
+    )
+    for profile in (*before, *after):
+        flame_files.report(profile.quality, strict=False)
+    return before, after
+
+
+def _show(
+    given: argparse.Namespace, names: _Names, opened: ExitStack, runs: _Runs | None = None
+) -> int:
+    """Writes both profiles in one.
+
+    Args:
+        given: the options.
+        names: of the files.
+        opened: closes them.
+        runs: what is in them, if that has been read.
+    """
+    from prybee.flame import difference, drawing, pictures
+
     output = flame_draw.of(given.output, outputs.FOLDED)
     if output is not outputs.SVG:
         flame_draw.tell_unused(given, output)
-    if output is outputs.HTML:
-        return _page(given, names, opened)
-    if output not in (outputs.SVG, outputs.FOLDED):
+    if output not in (outputs.SVG, outputs.HTML, outputs.FOLDED):
         ends = ".svg, .html, .folded, .md or .txt"
         raise UsageError(f"prybee flame diff: {given.output}: two profiles are shown as {ends}")
-    from prybee.flame import difference, drawing, pictures
-
+    if output is outputs.HTML:
+        return _page(given, runs or _runs(given, names, opened))
     look = flame_draw.look(given)
-    sides, status, missing = [], 0, []
-    for side in names:
-        files = [flame_files.open_file(name, opened) for name in side]
-        stacks, weights, _, quality = drawing.stacks(files, given.format, {})
+    equal = given.normalize_by or (difference.TOTAL if given.normalize else difference.NOTHING)
+    if runs is None and equal in (difference.SAMPLES, difference.TIME):
+        runs = _runs(given, names, opened)
+    scale = _scale(equal, names, runs)
+    sides, missing = [], []
+    for place, side in enumerate(names):
+        if runs is None:
+            files = [flame_files.open_file(name, opened) for name in side]
+            stacks, weights, _, quality = drawing.stacks(files, given.format, {})
+            flame_files.report(quality, strict=False)
+        else:
+            whole = _joined(runs[place])
+            stacks, weights = drawing.folded(whole)
+            quality = whole.quality
         sides.append((stacks, weights))
         missing += [each for each in sentences(quality) if each not in missing]
-        status = max(status, flame_files.report(quality, strict=False))
-    scale = _scale(given, names, opened)
     stacks, before, after = difference.merged(
         sides[0], sides[1], scale=scale, exact=output is outputs.SVG, strip_hex=given.strip_hex
     )
@@ -137,65 +179,69 @@ def _show(given: argparse.Namespace, names: tuple[list[str], list[str]], opened:
         parts = pictures.draw(stacks, after, before, missing=missing, **look)
     flame_files.write(given.output, parts)
     flame_draw.keep_colours(given, look)
-    return status
+    return 0
 
 
-def _scale(
-    given: argparse.Namespace, names: tuple[list[str], list[str]], opened: ExitStack
-) -> float | None:
+def _scale(equal: str, names: _Names, runs: _Runs | None) -> float | None:
     """What weights before are multiplied by; None for what makes the totals equal."""
     from prybee.flame import difference
 
-    equal = given.normalize_by or (difference.TOTAL if given.normalize else difference.NOTHING)
     if equal == difference.TOTAL:
         return None
     if equal == difference.NOTHING:
         # A run weighs as much as another.
         return len(names[1]) / len(names[0])
-    before, after = (_profiles(given, side, opened) for side in names)
+    assert runs is not None
     measures = [
         sum(difference.measure(each, equal, which) for each in side)
-        for side, which in ((before, "first"), (after, "second"))
+        for side, which in zip(runs, ("first", "second"), strict=True)
     ]
     return measures[1] / measures[0]
 
 
-def _page(given: argparse.Namespace, names: tuple[list[str], list[str]], opened: ExitStack) -> int:
-    from prybee.flame import difference, drawing
+def _joined(runs: Sequence[Profile]) -> Profile:
+    """All runs of a side as one, which is the first of them from then on."""
+    whole, *others = runs
+    for each in others:
+        whole.join(each)
+    return whole
+
+
+def _page(given: argparse.Namespace, runs: _Runs) -> int:
+    from prybee.flame import difference
     from prybee.flame.writers import html
 
-    before, after = (
-        drawing.read(
-            [flame_files.open_file(name, opened) for name in side], given.format, {}, samples=True
-        )
-        for side in names
-    )
+    before, after = map(_joined, runs)
     if given.strip_hex:
         before, after = difference.without_addresses(before), difference.without_addresses(after)
     flame_files.write(
         given.output,
         [html.write(after, given.title, before, equal=given.normalize_by or difference.TOTAL)],
     )
-    return max(
-        flame_files.report(before.quality, strict=False),
-        flame_files.report(after.quality, strict=False),
-    )
+    return 0
 
 
-def _report(
-    given: argparse.Namespace, names: tuple[list[str], list[str]], opened: ExitStack, kind: str
-) -> int:
+def _rules(given: argparse.Namespace) -> list[Rule]:
+    """What must not change.
+
+    Raises:
+        UsageError: the confidence is none.
+        FormatError: a rule that is none.
+    """
+    from prybee.flame import gate
+
+    if not 0.5 <= given.confidence / 100 < 1:
+        raise UsageError(f"prybee flame diff: --confidence {given.confidence:g}: from 50 to 99.99")
+    return [gate.parse(text) for text in given.fail_on]
+
+
+def _report(given: argparse.Namespace, rules: Sequence[Rule], runs: _Runs, kind: str) -> int:
     """Says what changed, on standard output or in a file of a kind; 1 if a rule is broken."""
     from prybee.flame import comparison_report, difference, gate
     from prybee.flame.comparison import SELF, TOTAL, Comparison
 
     confidence, least = given.confidence / 100, given.least / 100
-    if not 0.5 <= confidence < 1:
-        raise UsageError(f"prybee flame diff: --confidence {given.confidence:g}: from 50 to 99.99")
-    rules = [gate.parse(text) for text in given.fail_on]
-    before, after = (_profiles(given, side, opened) for side in names)
-    for profile in (*before, *after):
-        flame_files.report(profile.quality, strict=False)
+    before, after = runs
     if given.strip_hex:
         before, after = (
             [difference.without_addresses(each) for each in side] for side in (before, after)
@@ -216,12 +262,3 @@ def _report(
             for finding in verdict.offenders:
                 print(f"FAILED: {verdict.rule.text}: {finding.change.name}", file=sys.stderr)
     return int(any(verdict.offenders for verdict in verdicts))
-
-
-def _profiles(given: argparse.Namespace, names: Sequence[str], opened: ExitStack) -> list[Profile]:
-    from prybee.flame import drawing
-
-    return [
-        drawing.read([flame_files.open_file(name, opened)], given.format, {}, samples=True)
-        for name in names
-    ]
