@@ -13,6 +13,7 @@ from time import monotonic
 from prybee.diagnostics import KernelError
 from prybee.elf import ElfError, ElfFile
 from prybee.symbols import unwind_layout as layout
+from prybee.symbols.followed import Followed
 from prybee.symbols.unwind_tables import CodeFile, Pages
 
 TYPE_CHECKING = False
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping as Named
 
     from prybee.linux.maps import Map
-    from prybee.symbols.mappings import Mapping, Mappings
+    from prybee.symbols.mappings import Mapping
     from prybee.symbols.processes import Process
     from prybee.symbols.user import UserSymbols
 
@@ -32,15 +33,13 @@ _SLICE = 0.004
 _LOOK = 0.02
 
 
-class _Known:
+class _Known(Followed):
     """A process that programs know of."""
 
-    __slots__ = ("changes", "mappings", "place", "process", "ranges")
+    __slots__ = ("place", "ranges")
 
     def __init__(self, process: Process) -> None:
-        self.process = process
-        self.mappings: Mappings | None = None
-        self.changes = -1
+        super().__init__(process)
         self.ranges: list[tuple[int, int, CodeFile, int]] = []
         self.place: tuple[int, int, int] | None = None
 
@@ -171,13 +170,9 @@ class Unwinder:
             return
         self._looked_at = now
         for pid, known in list(self._known.items()):
-            process = known.process
-            if process.ended or self._symbols.processes.get(pid) is not process:
+            if known.gone(pid, self._symbols.processes):
                 self._forget(pid, known)
-            elif process.generations and (
-                process.generations[0] is not known.mappings
-                or process.generations[0].changes != known.changes
-            ):
+            elif known.changed:
                 self._publish(pid)
 
     def _forget(self, pid: int, known: _Known) -> None:
@@ -201,19 +196,18 @@ class Unwinder:
         symbols.processes.observe(process)
         if not process.generations or self._pages is None or self._processes is None:
             return None
-        mappings = process.generations[0]
         known = self._known.get(pid)
         if known is not None and known.process is not process:
             self._forget(pid, known)
             known = None
-        if known is not None and known.mappings is mappings and known.changes == mappings.changes:
-            return known
         if known is None:
             known = _Known(process)
+        elif not known.changed:
+            return known
         words: list[int] = []
         ranges = []
         self._foreign.discard(pid)
-        for mapping in mappings.items:
+        for mapping in process.generations[0].items:
             file = self._file(process, mapping)
             if file is not None and file.bits == 32:
                 self._foreign.add(pid)
@@ -237,7 +231,7 @@ class Unwinder:
         except KernelError:
             self._full += 1
             return None
-        known.mappings, known.changes = mappings, mappings.changes
+        known.looked_at()
         known.ranges = ranges
         known.place = (*place, len(words)) if words else None
         if old is not None:

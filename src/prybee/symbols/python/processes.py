@@ -12,6 +12,7 @@ from time import monotonic
 
 from prybee.diagnostics import KernelError
 from prybee.elf import ElfError, ElfFile
+from prybee.symbols.followed import Followed
 from prybee.symbols.placed import bias
 from prybee.symbols.python import records
 from prybee.symbols.python.interpreters import interpreter, likely
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping as Named
 
     from prybee.linux.maps import Map
-    from prybee.symbols.mappings import Mappings
     from prybee.symbols.processes import Process
     from prybee.symbols.python.interpreters import Interpreter
     from prybee.symbols.user import UserSymbols
@@ -31,16 +31,13 @@ if TYPE_CHECKING:
 _LOOK = 0.001
 
 
-class _Asked:
+class _Asked(Followed):
     """A process that programs have asked for."""
 
-    __slots__ = ("changes", "entry", "mappings", "process")
+    __slots__ = ("entry",)
 
     def __init__(self, process: Process) -> None:
-        self.process = process
-        # Which of its mappings were looked through.
-        self.mappings: Mappings | None = None
-        self.changes = -1
+        super().__init__(process)
         self.entry = b""
 
 
@@ -107,17 +104,12 @@ class PythonProcesses:
             return
         self._looked_at = now
         for pid, asked in list(self._asked.items()):
-            process = asked.process
-            if process.ended or self._symbols.processes.get(pid) is not process:
+            if asked.gone(pid, self._symbols.processes):
                 self._forget(pid)
                 continue
-            if not process.complete:
-                # Nobody tells of what it maps: a library may have come.
-                self._symbols.processes.observe(process)
-            if process.generations and (
-                process.generations[0] is not asked.mappings
-                or process.generations[0].changes != asked.changes
-            ):
+            # Where nobody tells of what it maps, a library may have come.
+            self._symbols.processes.observe(asked.process)
+            if asked.changed:
                 self._tell(pid, asked)
 
     def _forget(self, pid: int) -> None:
@@ -130,9 +122,7 @@ class PythonProcesses:
 
     def _tell(self, pid: int, asked: _Asked) -> None:
         process = asked.process
-        if process.generations:
-            asked.mappings = process.generations[0]
-            asked.changes = asked.mappings.changes
+        asked.looked_at()
         entry = self._entry(process) or b""
         if entry == asked.entry or self._processes is None:
             return
