@@ -71,18 +71,16 @@ def perl(script: str, *words: str) -> list[str] | None:
     return ["perl", str(path), *words] if SETTINGS.flamegraph and path.exists() else None
 
 
-def inferno_collapse(text: Path, output: Path | None = None) -> Cost | None:
+def inferno_collapse(text: Path) -> Cost | None:
     """What collapsing costs inferno, on one CPU; None where there is none."""
     own = _inferno("inferno-collapse-perf")
     if own is not None:
-        return run([*_ONE_CPU, *own, "-n", "1", str(text)], output)
+        return run([*_ONE_CPU, *own, "-n", "1", str(text)])
     program = _inferno("flamegraph")
     if program is None:
         return None
     # The stacks end here; what is drawn instead is a single one.
-    out = shlex.quote(str(output)) if output else "/dev/null"
-    sink = _helper("sink", f"cat > {out}; echo a 1")
-    whole = _through(program, text, sink)
+    whole = _through(program, text, _helper("sink", "cat > /dev/null; echo a 1"))
     folded = FOLDER / "inferno.folded"
     _through(program, text, _helper("keep", f"cat > {shlex.quote(str(folded))}; echo a 1"))
     helpers = run(["cat", str(text)]).cpu + run(["cat", str(folded)]).cpu
