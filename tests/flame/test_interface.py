@@ -66,6 +66,9 @@ def test_draw_a_comparison(tmp_path: Path) -> None:
     assert "parse (800 samples, 65.57%; +5.57%)" in picture.read_text()
     flame.draw(after, page, before=before)
     assert '"compared": true' in page.read_text()
+    assert '"equal": "none"' in page.read_text()
+    flame.draw(after, page, before=before, equal="samples")
+    assert '"equal": "samples"' in page.read_text()
     flame.draw(after, lines, before=before)
     assert "main;work;parse 60 800\n" in lines.read_text()
     with pytest.raises(flame.FormatError, match="two profiles are shown as"):

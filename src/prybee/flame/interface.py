@@ -81,7 +81,7 @@ def draw(
     if output is outputs.HTML:
         from prybee.flame.writers import html
 
-        parts = [html.write(profile, title, before)]
+        parts = [html.write(profile, title, before, equal=equal)]
     elif output in (outputs.SVG, outputs.FOLDED):
         from prybee.flame import difference, pictures
 
