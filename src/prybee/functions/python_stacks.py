@@ -8,13 +8,12 @@ handler's frame, of which each round gets the address.
 
 from __future__ import annotations
 
-from prybee.compiler.builder import Builder
 from prybee.compiler.ir import FRAME, I8, I16, I32, I64, MAP_VALUE, MEM, Ptr
+from prybee.functions import rounds
 from prybee.functions.arguments import aliased
 from prybee.functions.in_memory import InMemory
 from prybee.functions.process import process_id
 from prybee.language import tree
-from prybee.language.lower.handler import Frame
 from prybee.language.lower.operands import Scalar
 from prybee.language.types import UINT64, StackType, Type
 from prybee.plan.plan import MapSpec
@@ -170,8 +169,8 @@ def _walk(h: Handler, process: Value, limit: int, pointer: Value, offset: int) -
         )
         current = _read(h, b.add(b.read(holder), _offset(h, process, "current")))
         b.store(scratch, _AT, b.select(b.icmp("eq", thread, 0), h.const(0), current), I64)
-        rounds = 2 * limit if h.script.can("helper:loop") else min(2 * limit, _MOST_FRAMES_HERE)
-        _repeat(h, f"pyframe{limit}", rounds, state, lambda h, state: _frame(h, state, limit))
+        most = 2 * limit if h.script.can("helper:loop") else min(2 * limit, _MOST_FRAMES_HERE)
+        _repeat(h, f"pyframe{limit}", most, state, lambda h, state: _frame(h, state, limit))
         b.store(pointer, offset + _COUNT_AT, b.load(I64, scratch, _COUNT), I32)
 
     h.when(b.icmp("ne", scratch, 0), frames)
@@ -203,22 +202,12 @@ def _byte(h: Handler, process: Value, part: Value, name: str) -> Value:
     return h.b.zext(h.b.load(I8, h.b.ptr_add(part, at), 0), I64)
 
 
-def _repeat(h: Handler, name: str, rounds: int, state: Value, body: Round) -> None:
-    """Run ``body`` until it returns something else than 0, or ``rounds`` times."""
-    full = f"{h.module.name}_{name}"
-    function = h.own_functions.get(full)
-    if function is None:
-        function = h.module.function(full, [I32, Ptr(FRAME)], I64)
-        h.own_functions[full] = function
-        outer = h.frame, h.b
-        h.frame = Frame(Builder(function), None, outer[0].depth + 1)
-        h.b = h.frame.builder
-        h.b.span = outer[1].span
-        body(h, function.params[1])
-        h.frame, h.b = outer
+def _repeat(h: Handler, name: str, most: int, state: Value, body: Round) -> None:
+    """Run ``body`` until it returns something else than 0, or ``most`` times."""
+    function = rounds.function(h, name, lambda _round, state: body(h, state))
     b = h.b
     if h.script.can("helper:loop"):
-        b.call("loop", [h.const(rounds), b.function_address(function), state, 0])
+        b.call("loop", [h.const(most), b.function_address(function), state, 0])
         return
     count = b.variable(I64, "round")
     b.write(count, 0)
@@ -227,7 +216,7 @@ def _repeat(h: Handler, name: str, rounds: int, state: Value, body: Round) -> No
     )
     b.jump(head)
     b.position_at(head)
-    b.branch(b.icmp("ult", b.read(count), rounds), inside, after)
+    b.branch(b.icmp("ult", b.read(count), most), inside, after)
     h.start(inside)
     done = b.call_function(function, [b.trunc(b.read(count), I32), state])
     b.branch(b.icmp("eq", done, 0), following, after)
@@ -276,8 +265,8 @@ def _thread(h: Handler, process: Value, scratch: Value, state: Value) -> Value:
         b.store(scratch, _INTERPRETER, interpreter, I64)
         b.store(scratch, _AT, _read(h, b.add(interpreter, _offset(h, process, "threads"))), I64)
         b.store(scratch, _FOUND, h.const(0), I64)
-        rounds = _MOST_THREADS if h.script.can("helper:loop") else _MOST_THREADS_HERE
-        _repeat(h, "pythread", rounds, state, _next_thread)
+        most = _MOST_THREADS if h.script.can("helper:loop") else _MOST_THREADS_HERE
+        _repeat(h, "pythread", most, state, _next_thread)
         thread = b.load(I64, scratch, _FOUND)
         b.write(found, thread)
         value = b.slot(8, 8, "thread")

@@ -11,11 +11,9 @@ would double the paths that the verifier follows.
 
 from __future__ import annotations
 
-from prybee.compiler.builder import Builder
 from prybee.compiler.ir import FRAME, I16, I32, I64, MAP_VALUE, Ptr
-from prybee.functions import tasks
+from prybee.functions import rounds, tasks
 from prybee.functions.process import process_id
-from prybee.language.lower.handler import Frame
 from prybee.language.lower.loops import context
 from prybee.language.lower.operands import Scalar
 from prybee.language.types import UINT64
@@ -235,19 +233,11 @@ def _want(h: Handler, call: tree.Call, pid: Value, pc: Value) -> None:
 
 def _step(h: Handler, call: tree.Call, limit: int) -> Function:
     """The function that writes one frame and goes on to its caller."""
-    name = f"{h.module.name}_unwind{limit}"
-    made = h.own_functions.get(name)
-    if made is not None:
-        return made
-    function = h.module.function(name, [I32, Ptr(FRAME)], I64)
-    h.own_functions[name] = function
-    outer_frame, outer_builder = h.frame, h.b
-    frame = Frame(Builder(function), None, outer_frame.depth + 1)
-    h.frame, h.b = frame, frame.builder
-    h.b.span = outer_builder.span
-    _Step(h, call, limit, function.params[0], function.params[1]).build()
-    h.frame, h.b = outer_frame, outer_builder
-    return function
+    return rounds.function(
+        h,
+        f"unwind{limit}",
+        lambda index, state: _Step(h, call, limit, index, state).build(),
+    )
 
 
 class _Step:
