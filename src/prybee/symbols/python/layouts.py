@@ -81,6 +81,8 @@ _EXPECTED = {
 STATE_KIND = 2
 STATE_COMPACT = 5
 STATE_ASCII = 6
+# Encodings, by how many bytes a character has.
+ENCODINGS = {1: "latin-1", 2: "utf-16-le", 4: "utf-32-le"}
 
 # Owners from here on are frames of the evaluation loop itself, not of a function.
 FIRST_SHIM = 3

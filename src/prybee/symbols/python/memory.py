@@ -13,7 +13,6 @@ if TYPE_CHECKING:
 
 # Names longer than this many characters are none.
 _MOST_CHARACTERS = 1 << 16
-_ENCODINGS = {1: "latin-1", 2: "utf-16-le", 4: "utf-32-le"}
 
 
 class Unreadable(Exception):
@@ -89,7 +88,7 @@ class Memory:
         length = int.from_bytes(head[layouts.STRING_LENGTH : layouts.STRING_LENGTH + 8], "little")
         state = int.from_bytes(head[layouts.STRING_STATE :], "little")
         kind = state >> layouts.STATE_KIND & 7
-        encoding = _ENCODINGS.get(kind)
+        encoding = layouts.ENCODINGS.get(kind)
         if encoding is None or length > _MOST_CHARACTERS or not state >> layouts.STATE_COMPACT & 1:
             raise Unreadable
         start = layout.ascii if state >> layouts.STATE_ASCII & 1 else layout.compact

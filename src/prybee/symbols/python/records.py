@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import struct
 
+from prybee.symbols.python.layouts import ENCODINGS
 from prybee.symbols.python.stacks import Function
 
 TYPE_CHECKING = False
@@ -78,7 +79,6 @@ NAME, FILE = 48, 176
 NAME_ROOM, FILE_ROOM = FILE - NAME, 256
 CODE_ENTRY_SIZE = FILE + FILE_ROOM
 
-_ENCODINGS = {1: "latin-1", 2: "utf-16-le", 4: "utf-32-le"}
 _CUT = "…"
 
 
@@ -106,7 +106,7 @@ class CodeEntry:
 
 
 def _text(data: bytes, length: int, kind: int, last: bool) -> str | None:
-    encoding = _ENCODINGS.get(kind)
+    encoding = ENCODINGS.get(kind)
     if encoding is None:
         return None
     text = data[: length * kind].decode(encoding, "replace")
