@@ -107,6 +107,7 @@ class Stack(InMemory):
             count = unwinding.walk(
                 h, call, type_.limit, pointer, offset + _HEADER,
                 lambda: self._by_kernel(h, type_, pointer, offset),
+                at_entry=_at_entry(h),
             )  # fmt: skip
         else:
             count = self._by_kernel(h, type_, pointer, offset)

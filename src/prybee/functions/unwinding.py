@@ -32,9 +32,10 @@ if TYPE_CHECKING:
 ACTION = "unwind"
 
 # The state of a walk, words in the frame of the program: registers, whether the instruction is
-# behind a call, the process, its ranges, and where frames are written.
-_IP, _SP, _FP, _BACK, _PID, _SLICE, _RANGES, _FRAMES, _COUNT = range(0, 72, 8)
-_STATE = 72
+# behind a call, the process, its ranges, where frames are written, how many there are, and the row
+# of code of which nothing is known.
+_IP, _SP, _FP, _BACK, _PID, _SLICE, _RANGES, _FRAMES, _COUNT, _UNKNOWN = range(0, 80, 8)
+_STATE = 80
 
 _F_NO_PREALLOC = 1
 _F_MMAPABLE = 1 << 10
@@ -64,10 +65,13 @@ def walk(
     pointer: Value,
     offset: int,
     otherwise: Callable[[], Value],
+    *,
+    at_entry: bool = False,
 ) -> Value:
     """Writes at most ``limit`` addresses at ``pointer + offset``; how many, or a negative number.
 
     Args:
+        at_entry: it begins at the first instruction of a function.
         otherwise: builds the walk of a process of which nothing is known yet.
     """
     _add_maps(h)
@@ -91,11 +95,12 @@ def walk(
     frames = b.ptr_add(pointer, offset) if offset else pointer
     registers = b.call("task_pt_regs", [b.call("get_current_task_btf")])
     places = _places(h)
+    first = layout.AT_ENTRY if at_entry else layout.BY_FRAME_POINTER
     for word, name in ((_IP, "ip"), (_SP, "sp"), (_FP, "bp")):
         b.store(state, word, b.load(I64, registers, places[name]))
     for word, value in (
         (_BACK, h.const(0)), (_PID, pid), (_SLICE, ranges), (_RANGES, page), (_FRAMES, frames),
-        (_COUNT, h.const(0)),
+        (_COUNT, h.const(0)), (_UNKNOWN, h.const(first)),
     ):  # fmt: skip
         b.store(state, word, value, I64)
     step = _step(h, call, limit)
@@ -320,7 +325,7 @@ class _Step:
         _want(h, self.call, b.load(I64, state, _PID), pc)
         b.jump(none)
         h.start(none)
-        b.write(row, layout.BY_FRAME_POINTER)
+        b.write(row, b.load(I64, state, _UNKNOWN))
         b.jump(found)
         h.start(found)
         return b.read(row)
@@ -372,6 +377,7 @@ class _Step:
         b.store(state, _IP, address)
         b.store(state, _SP, b.read(cfa))
         b.store(state, _BACK, h.const(1), I64)
+        b.store(state, _UNKNOWN, h.const(layout.BY_FRAME_POINTER), I64)
 
         def follow() -> None:
             b.store(state, _FP, self._read(b.read(place)))
@@ -389,6 +395,7 @@ class _Step:
         b.store(state, _SP, before)
         b.store(state, _FP, fp)
         b.store(state, _BACK, self.h.const(0), I64)
+        b.store(state, _UNKNOWN, self.h.const(layout.BY_FRAME_POINTER), I64)
         b.ret(0)
 
     def _read(self, address: Value) -> Value:

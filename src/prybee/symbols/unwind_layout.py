@@ -74,3 +74,5 @@ def fits(distance: int) -> bool:
 
 # Code with frame pointers, behind its first two instructions.
 BY_FRAME_POINTER = row_word(FP, 16, -16)
+# At a function's first instruction: nothing is kept yet but where the call returns to.
+AT_ENTRY = row_word(SP, 8, 0)
