@@ -10,6 +10,8 @@ from typing import Any, TypeVar
 from lsprotocol import types
 from pygls.lsp.client import LanguageClient
 
+from tests.patience import FACTOR
+
 URI = "file:///x/script.bt"
 T = TypeVar("T")
 
@@ -56,7 +58,7 @@ class Editor:
 
     def run(self, work: Coroutine[Any, Any, T], limit: float = 20) -> T:
         """The result of an asynchronous call."""
-        return self._runner.run(asyncio.wait_for(work, limit))
+        return self._runner.run(asyncio.wait_for(work, limit * FACTOR))
 
     # -- documents -----------------------------------------------------------------------------
 
