@@ -83,12 +83,13 @@ def read(
     """
     import shlex
 
-    from prybee.linux.processes import Child, find_program
+    from prybee.linux.processes import Child, Process, find_program
 
     begun, ran = time.monotonic(), time.process_time()
     if pid is not None:
-        sampled = not memory and kind == "cpu" and not _is_python(f"/proc/{pid}/exe")
-        _one(profile, kind, pid, frequency, seconds, sampled, lambda: not _runs(pid))
+        with Process(pid) as process:
+            sampled = not memory and kind == "cpu" and not _is_python(f"/proc/{pid}/exe")
+            _one(profile, kind, pid, frequency, seconds, sampled, lambda: not process.alive)
     else:
         words = shlex.split(command)
         child = Child(words)
@@ -151,7 +152,3 @@ def _is_python(path: str) -> bool:
     if first.startswith(b"#!"):
         return b"python" in first
     return os.path.basename(os.path.realpath(path)).startswith("python")
-
-
-def _runs(pid: int) -> bool:
-    return os.path.exists(f"/proc/{pid}")

@@ -1,7 +1,8 @@
 """Profiles of one's own processes without privileges: by perf events, which the kernel allows for
 the code of one's own programs (``kernel.perf_event_paranoid`` up to 2).
 
-Stacks are those that the kernel finds by frame pointers; there are none of its own functions.
+Stacks are those that the kernel finds by frame pointers; there are none of its own functions.  Each
+thread has a clock of its own: of one that does not run for a whole period there is no sample.
 """
 
 from __future__ import annotations
@@ -9,11 +10,12 @@ from __future__ import annotations
 import os
 import struct
 import time
-from select import poll
+from errno import ESRCH
+from select import POLLHUP, poll
 
 from prybee.diagnostics import KernelError
 from prybee.flame.naming import Namer
-from prybee.linux import cpus
+from prybee.linux import cpus, process_events
 from prybee.linux.perf import PerfEvent
 from prybee.linux.perfbuf import PerfRing
 from prybee.output.names import Names
@@ -35,7 +37,14 @@ _PAUSE = 100  # milliseconds
 _SAMPLE = 9  # PERF_RECORD_SAMPLE
 # Marks among addresses that say whose they are (enum perf_callchain_context).
 _CONTEXTS = (1 << 64) - 4095
-_head = struct.Struct("<IIQ").unpack_from
+_head = struct.Struct("<IIQQ").unpack_from
+_ADDRESSES = 24
+# Of a record of a process that begins: its threads' and their parents' ids. Of a new name: ids.
+_begin = struct.Struct("<8xII").unpack_from
+_named = struct.Struct("<4xI").unpack_from
+_NAME = 8
+# How often threads are listed, where all that were there had ended when they were to be sampled.
+_LISTS = 16
 
 
 class Sampler:
@@ -55,24 +64,42 @@ class Sampler:
         self._profile = profile
         self._symbols = UserSymbols()
         self._namer = Namer(profile, Names(user=lambda: self._symbols))
+        # By thread: what it is called.
         self._names: dict[int, str] = {}
         self._rings: list[PerfRing] = []
         self._others: list[PerfEvent] = []
         try:
             for cpu in cpus.online():
-                ring = None
-                for thread in _threads(pid):
-                    event = PerfEvent.stacks(thread, cpu, frequency)
-                    if ring is None:
-                        ring = PerfRing(event, _PAGES)
-                        self._rings.append(ring)
-                    else:
-                        self._others.append(event)
-                        event.write_to(ring.event)
+                self._open(cpu, frequency)
         except BaseException:
             self.close()
             raise
+        self._symbols.processes.survey(pid)
         profile.quality.notes.append(MISSING)
+
+    def _open(self, cpu: int, frequency: int) -> None:
+        """Has the process sampled where it runs on a CPU.
+
+        Threads that have ended since they were listed need not be: those that they started are
+        found in the next list, or sampled as theirs.
+        """
+        for _ in range(_LISTS):
+            ring = None
+            for thread in _threads(self._pid):
+                # Its name first: a thread that is sampled can end at any time.
+                name = self._names.get(thread) or _name(self._pid, thread)
+                event = _event(thread, cpu, frequency) if name else None
+                if event is None:
+                    continue
+                self._names[thread] = name
+                if ring is None:
+                    ring = PerfRing(event, _PAGES)
+                    self._rings.append(ring)
+                else:
+                    self._others.append(event)
+                    event.write_to(ring.event)
+            if ring is not None:
+                return
 
     def run(self, seconds: float, ended: Callable[[], bool]) -> None:
         """Samples until a time is over, or something has ended, or the user wants no more.
@@ -81,13 +108,18 @@ class Sampler:
             seconds: at most so long; 0: for ever.
             ended: asked now and then.
         """
+        if not self._rings:  # It had ended before.
+            return
         waiter = poll()
         for ring in self._rings:
             waiter.register(ring.event.fd)
         end = time.monotonic() + seconds if seconds else float("inf")
         try:
             while time.monotonic() < end and not ended():
-                waiter.poll(_PAUSE)
+                for fd, events in waiter.poll(_PAUSE):
+                    if events & POLLHUP:
+                        # The thread has ended whose event that is; others write there, still.
+                        waiter.unregister(fd)
                 self._take()
         except KeyboardInterrupt:
             pass
@@ -95,18 +127,30 @@ class Sampler:
         self._profile.quality.lost += sum(ring.lost for ring in self._rings)
 
     def _take(self) -> None:
-        for ring in self._rings:
-            for kind, _, data in ring.take():
-                if kind == _SAMPLE:
-                    self._add(data)
+        """Adds the samples, each named as everything was at its time."""
+        records = process_events.take(self._rings)
+        records.sort(key=_time)
+        for kind, misc, data in records:
+            if kind == _SAMPLE:
+                self._add(data)
+                continue
+            if kind == process_events.FORK:
+                thread, parent = _begin(data)
+                if parent in self._names:
+                    self._names[thread] = self._names[parent]
+            elif kind == process_events.COMM:
+                (thread,) = _named(data)
+                name = data[_NAME : data.index(0, _NAME)]
+                self._names[thread] = name.decode(errors="replace").strip()
+            process_events.tell(self._symbols.processes, kind, misc, data)
 
     def _add(self, data: bytes) -> None:
-        pid, thread, count = _head(data)
-        found = struct.unpack_from(f"<{count}Q", data, 16)
+        pid, thread, _, count = _head(data)
+        found = struct.unpack_from(f"<{count}Q", data, _ADDRESSES)
         addresses = [address for address in found if address < _CONTEXTS]
         name = self._names.get(thread)
         if name is None:
-            name = self._names[thread] = _name(pid, thread)
+            name = self._names[thread] = _name(pid, thread) or "[ended]"
         frames = self._namer.of_process(pid, addresses) if addresses else []
         self._profile.add([self._profile.frame(name), *frames])
 
@@ -134,16 +178,34 @@ def allowed(pid: int) -> bool:
     return True
 
 
+def _event(thread: int, cpu: int, frequency: int) -> PerfEvent | None:
+    """What samples a thread; None: it has ended."""
+    try:
+        return PerfEvent.stacks(thread, cpu, frequency)
+    except KernelError as error:
+        if error.errno != ESRCH:
+            raise
+        return None
+
+
+def _time(record: tuple[int, int, bytes]) -> int:
+    """When a record was written."""
+    kind, _, data = record
+    where = data[8:16] if kind == _SAMPLE else data[-8:]
+    return int.from_bytes(where, "little")
+
+
 def _threads(pid: int) -> list[int]:
     try:
         return [int(name) for name in os.listdir(f"/proc/{pid}/task")]
     except OSError:
-        return [pid]
+        return []
 
 
 def _name(pid: int, thread: int) -> str:
+    """What a thread is called; "" where it has ended."""
     try:
         with open(f"/proc/{pid}/task/{thread}/comm", encoding="utf-8", errors="replace") as file:
             return file.read().strip()
     except OSError:
-        return "[ended]"
+        return ""

@@ -196,7 +196,9 @@ class PerfEvent(KernelObject):
     def stacks(cls, pid: int, cpu: int, frequency: int) -> PerfEvent:
         """An event that takes the stack of a thread's own code, as users without privileges may.
 
-        Its records have the process's and the thread's id, and the addresses.
+        Its samples have the process's and the thread's id, the time, and the addresses. Records of
+        what the process does (:mod:`prybee.linux.process_events`) are among them, and end in a
+        thread's ids and the time.
 
         Args:
             pid: one thread; those that it starts later are sampled as well, on one CPU.
@@ -206,7 +208,10 @@ class PerfEvent(KernelObject):
         Raises:
             KernelError: refused.
         """
-        names = "freq exclude_kernel exclude_hv exclude_callchain_kernel watermark"
+        names = (
+            "freq exclude_kernel exclude_hv exclude_callchain_kernel watermark "
+            "mmap mmap2 comm comm_exec task sample_id_all use_clockid"
+        )
         flags = sum([PERF_FLAGS[name] for name in names.split()])
         return cls._open(
             f"stacks of thread {pid}",
@@ -214,9 +219,10 @@ class PerfEvent(KernelObject):
             cpu,
             type=uapi.PERF_TYPE_SOFTWARE,
             config=uapi.PERF_SOFTWARE_NAMES.index("cpu_clock"),
-            sample_type=_SAMPLE_TID | _SAMPLE_CALLCHAIN,
+            sample_type=_SAMPLE_TID | _SAMPLE_TIME | _SAMPLE_CALLCHAIN,
             sample_period=frequency,
             wakeup_watermark=_STACKS_WATERMARK,
+            clockid=CLOCK_MONOTONIC,
             flags=flags | (PERF_FLAGS["inherit"] if cpu >= 0 else 0),
         )
 

@@ -8,7 +8,6 @@ mappings of a process are known also when it was gone before anybody could open 
 from __future__ import annotations
 
 from mmap import PAGESIZE
-from operator import itemgetter
 from struct import Struct
 
 from prybee.linux import cpus
@@ -17,6 +16,7 @@ from prybee.linux.perfbuf import PerfRing
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from typing import Protocol
 
     class Listener(Protocol):
@@ -44,7 +44,9 @@ if TYPE_CHECKING:
             """A process ended."""
 
 
-_COMM, _EXIT, _FORK, _MMAP2 = 3, 4, 7, 10
+# Types of records: a new name (pid, tid, name), an end, a beginning (pid, ppid, tid, ptid), a
+# mapping.
+COMM, _EXIT, FORK, _MMAP2 = 3, 4, 7, 10
 _COMM_EXEC = 1 << 13
 
 # pid, tid, addr, len, pgoff, maj, min, ino; then ino_generation, prot, flags, and the name.
@@ -57,9 +59,47 @@ _TASK = Struct("<IIII").unpack_from
 _PAGES = 32
 # Readers that sleep are woken when so much of that is in use.
 _WATERMARK = _PAGES * PAGESIZE // 4
-_time = itemgetter(0)
 # Reads of all CPUs until none has anything new; then the order between them is certain.
 _ROUNDS = 8
+
+
+def take(rings: Sequence[PerfRing]) -> list[tuple[int, int, bytes]]:
+    """All records of all CPUs, until none has any that is new: then of two records the earlier one
+    is there, too.
+
+    Returns:
+        Of each the type, the bits of ``misc``, and what is behind the header.
+    """
+    records: list[tuple[int, int, bytes]] = []
+    for _ in range(_ROUNDS):
+        new = [record for ring in rings for record in ring.take()]
+        if not new:
+            break
+        records += new
+    return records
+
+
+def tell(listener: Listener, kind: int, misc: int, data: bytes) -> None:
+    """Tells what a record says, if it is one of processes.
+
+    Args:
+        listener: is told.
+        kind, misc, data: the record, as of :func:`take`.
+    """
+    if kind == _MMAP2:
+        pid, start, length, offset, major, minor, inode = _MAPPED(data)
+        name = data[_NAME : data.index(0, _NAME)]
+        listener.mapped(pid, start, start + length, offset, (major, minor, inode, name))
+    elif kind == FORK:
+        pid, parent, _, _ = _TASK(data)
+        if pid != parent:
+            listener.forked(pid, parent)
+    elif kind == _EXIT:
+        pid, _, thread, _ = _TASK(data)
+        if pid == thread:
+            listener.exited(pid)
+    elif kind == COMM and misc & _COMM_EXEC:
+        listener.executed(int.from_bytes(data[:4], "little"))
 
 
 class ProcessEvents:
@@ -103,34 +143,11 @@ class ProcessEvents:
         """
         # All records begin with the pid.
         wanted = only.to_bytes(4, "little") if only >= 0 else b""
-        records: list[tuple[bytes, int, int, bytes]] = []
-        for _ in range(_ROUNDS):
-            new = [
-                # By time, which is the last word of each; big-endian bytes sort like numbers.
-                (data[:-9:-1], kind, misc, data)
-                for ring in self._rings
-                for kind, misc, data in ring.take()
-                if data.startswith(wanted)
-            ]
-            if not new:
-                break
-            records += new
-        records.sort(key=_time)
-        for _, kind, misc, data in records:
-            if kind == _MMAP2:
-                pid, start, length, offset, major, minor, inode = _MAPPED(data)
-                name = data[_NAME : data.index(0, _NAME)]
-                listener.mapped(pid, start, start + length, offset, (major, minor, inode, name))
-            elif kind == _FORK:
-                pid, parent, _, _ = _TASK(data)
-                if pid != parent:
-                    listener.forked(pid, parent)
-            elif kind == _EXIT:
-                pid, _, thread, _ = _TASK(data)
-                if pid == thread:
-                    listener.exited(pid)
-            elif kind == _COMM and misc & _COMM_EXEC:
-                listener.executed(int.from_bytes(data[:4], "little"))
+        records = [record for record in take(self._rings) if record[2].startswith(wanted)]
+        # By time, which is the last word of each; big-endian bytes sort like numbers.
+        records.sort(key=lambda record: record[2][:-9:-1])
+        for kind, misc, data in records:
+            tell(listener, kind, misc, data)
         return len(records)
 
     def close(self) -> None:

@@ -218,11 +218,7 @@ class Processes:
         process.read_at = monotonic()
         if process.ended:
             return False
-        try:
-            with open(f"{self._proc}/{process.pid}/maps", "rb") as file:
-                text = file.read()
-        except OSError:
-            return False
+        text = self._maps(process.pid)
         if process.generations and process.generations[0].stamp == hash(text):
             return False
         mappings = Mappings(text)
@@ -240,6 +236,20 @@ class Processes:
             if mapping.is_file and mapping.path.endswith(DELETED):
                 self._keep(process, mapping)
         return True
+
+    def _maps(self, pid: int) -> bytes:
+        """What a process maps; nothing where it is gone, or a thread of the kernel."""
+        directory = f"{self._proc}/{pid}"
+        text = _text(f"{directory}/maps")
+        if text:
+            return text
+        # The first thread may have ended before the others: then it alone has no memory.
+        try:
+            threads = os.listdir(f"{directory}/task")
+        except OSError:
+            return b""
+        others = (_text(f"{directory}/task/{each}/maps") for each in threads if each != str(pid))
+        return next(filter(None, others), b"")
 
     def _find_root(self, process: Process) -> None:
         """Keeps the root directory of a process that sees other files than we do."""
@@ -346,3 +356,12 @@ class Processes:
         self._ended.pop(pid, None)
         self._ended_asked.pop(pid, None)
         return self._known.get(pid)
+
+
+def _text(path: str) -> bytes:
+    """A file's content; nothing where it cannot be read."""
+    try:
+        with open(path, "rb") as file:
+            return file.read()
+    except OSError:
+        return b""
