@@ -116,6 +116,10 @@ JOBS = [
 ]
 
 if __name__ == "__main__":
+    # What is imported late has been by then: a module's code is gone once it ran.
+    UNTIL = 0.0
+    run_coroutines()
+    search()
     UNTIL = float("inf")
     print("ready", flush=True)
     sys.stdin.readline()

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.live.tracing import Trace, run
+from tests.patience import FACTOR
 from tests.pythons import PYTHONS
 
 pytestmark = pytest.mark.live
@@ -37,7 +38,7 @@ class Target:
 
     def __init__(self, python: str, seconds: float) -> None:
         self.process = subprocess.Popen(
-            [python, TARGET, str(seconds)],
+            [python, TARGET, str(seconds * FACTOR)],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, encoding="utf-8",
             env={**os.environ, "PYTHONUTF8": "1"},
         )  # fmt: skip

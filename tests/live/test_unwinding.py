@@ -229,7 +229,7 @@ def test_frames_of_every_kind(
     script = (
         "config = { unstable_dw_ustack = enable } "
         f"uprobe:{program}:{place} {{ @[dw_ustack] = count(); }} "
-        f"interval:ms:{600 if only else 2500} {{ exit(); }}"
+        f"interval:ms:{600 if only else int(2500 * FACTOR)} {{ exit(); }}"
     )
     found = stacks(run(*only, "-e", script).stdout)
     if how == "plain":

@@ -29,6 +29,7 @@ _EVENTS = frozenset(
         "sched_stick_numa",
         "sched_swap_numa",
         "signal_deliver",
+        "signal_generate",
         "tcp_send_reset",
         "tcp_sendmsg_locked",
         "time_out_leases",
