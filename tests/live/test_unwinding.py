@@ -12,11 +12,15 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from prybee.cli import main
+from prybee.symbols import unwind_layout as layout
+from prybee.symbols.unwind_pages import NEEDED, Pages
 from tests.live.tracing import Trace, run
 from tests.patience import FACTOR
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
 pytestmark = [pytest.mark.live, pytest.mark.needs("helper:loop")]
 
@@ -301,3 +305,70 @@ def test_a_short_stack(running: Callable[..., subprocess.Popen[bytes]], program:
     )
     found = stacks(run("-p", str(process.pid), "-e", script).stdout)
     assert [names for names, _ in found] == [["aligned", "grown"]], found
+
+
+def few_rows(monkeypatch: pytest.MonkeyPatch, pages: int) -> None:
+    """Leaves room for so many pages of 64 KiB, in this process."""
+    monkeypatch.setattr("prybee.symbols.unwind_layout.MOST_PAGES", pages)
+
+
+def folded(text: str) -> dict[str, int]:
+    return {
+        stack: int(weight)
+        for stack, _, weight in (line.rpartition(" ") for line in text.splitlines())
+    }
+
+
+@pytest.fixture(scope="module")
+def static(program: str) -> str:
+    """The same with the C library inside: its rows take more than 64 KiB."""
+    path = program.replace("bare", "whole")
+    words = ["gcc", *FLAGS, "-static", "-o", path, program.replace("bare", "program.c")]
+    if subprocess.run(words, capture_output=True, check=False).returncode:
+        pytest.skip("needs a static C library")
+    return path
+
+
+def test_programs_that_are_gone_make_room(
+    static: str,
+    tmp_path: Path,
+    capfd: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """One program after the other, each of which needs more than half of the memory."""
+    few_rows(monkeypatch, 6)
+    names = [f"each{number}" for number in range(5)]
+    for name in names:
+        shutil.copy(static, tmp_path / name)
+    command = "; ".join(f"timeout {1.0 * FACTOR:.1f} ./{name} sort" for name in names)
+    monkeypatch.chdir(tmp_path)
+    assert main(["flame", "cpu", "-F", "499", "-c", f"sh -c '{command}; true'"]) == 0
+    out, errors = capfd.readouterr()
+    assert "unwind rows reached" not in errors
+    found = folded(out)
+    for name in names:
+        mine = {stack: n for stack, n in found.items() if stack.startswith(f"{name};_start;")}
+        whole = sum(n for stack, n in mine.items() if "main;top;sorted;" in stack)
+        all_ = sum(n for stack, n in found.items() if stack.startswith(f"{name};"))
+        assert whole > 0.6 * all_ > 10, (name, whole, all_)
+
+
+def test_too_little_room(
+    static: str, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where the rows of one program do not fit, the profile says how much of it that was."""
+    few_rows(monkeypatch, 1)
+
+    class Few(Pages):
+        def take(self, words: int, need: int = NEEDED) -> tuple[int, int]:
+            if not self.bytes:  # directories still fit
+                super().take(layout.PAGE_WORDS - 200)
+            return super().take(words, need)
+
+    monkeypatch.setattr("prybee.symbols.unwind_files.Pages", Few)
+    assert main(["flame", "cpu", "-F", "499", "-c", f"timeout 1 {static} sort"]) == 0
+    _, errors = capfd.readouterr()
+    assert "unwind rows reached their limit of 64 KiB" in errors
+    told = re.search(r"(\d+) % of the weight has code whose unwind rows had no room", errors)
+    assert told, errors
+    assert int(told[1]) > 90

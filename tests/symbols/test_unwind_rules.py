@@ -15,8 +15,9 @@ from prybee.elf import ElfFile
 from prybee.elf.dynamic import needed
 from prybee.symbols import unwind_layout as layout
 from prybee.symbols.mappings import Mapping
+from prybee.symbols.unwind_pages import NEEDED, SPARE, NoRoom, Pages
 from prybee.symbols.unwind_rules import block, row
-from prybee.symbols.unwind_tables import CodeFile, Pages
+from prybee.symbols.unwind_tables import CodeFile
 
 X86 = MACHINES["x86_64"]
 SIGNAL = (b"\x77\xa0\x01\x06", b"\x77\xf8\x00", b"\x77\xa8\x01")
@@ -126,21 +127,6 @@ class Memory(Pages):
         self._words.append(memoryview(bytearray(layout.PAGE_BYTES)).cast("Q"))
 
 
-def test_memory_has_a_limit() -> None:
-    pages = Memory(2)
-    first = pages.take(layout.PAGE_WORDS)
-    assert first == (0, 0)
-    assert pages.take(5000) == (1, 0)
-    assert pages.take(5000) is None
-    assert pages.refused == 1
-    assert pages.take(100, 4) == (1, 5000)
-    assert pages.take(2) == (1, 5100)
-    assert pages.take(8, 4) == (1, 5104)
-    pages.give_back(1, 5000, 100)
-    assert pages.take(100, 4) == (1, 5000)
-    assert pages.bytes == 2 * layout.PAGE_BYTES
-
-
 def test_a_file_in_memory() -> None:
     """Blocks are brought one by one; the directory tells which are there."""
     pages = Memory(9)
@@ -177,15 +163,31 @@ def test_a_file_in_memory() -> None:
 
 
 def test_no_room_for_rows() -> None:
-    """Where memory has reached its limit blocks stay empty, and that is counted."""
+    """Where memory has reached its limit blocks stay empty, and can be asked for again."""
     pages = Memory(1)
     with ElfFile.open("/proc/self/exe") as elf:
         path = elf.interpreter
     with ElfFile.open(path) as elf:
         file = CodeFile(pages, elf)
-    assert pages.take(layout.PAGE_WORDS - 100) is not None
+    size = layout.PAGE_WORDS - 100
+    other = pages.take(size)
+    for need in (SPARE, NEEDED):
+        with pytest.raises(NoRoom):
+            file.load(1, need)
+    assert 1 in file.missing
+    pages.give_back(*other, size)
+    assert file.load(1, SPARE)
+    words = file.rows[1][2]
+    assert file.drop(1) == words > 100
+    assert file.missing == list(range(file.blocks))
+    page, first = file.directory >> 32, file.directory >> 16 & 0xFFFF
+    assert pages._words[page][first + 1] == 0
     assert file.load(1)
-    assert pages.refused == 1
+    count = file.blocks
+    assert file.close() == words + count
+    assert not file.load(1)
+    # All is free again.
+    assert pages.take(layout.PAGE_WORDS) == (0, 0)
 
 
 def test_libraries_that_a_file_needs() -> None:

@@ -236,7 +236,7 @@ def _run(
         child,
         watched,
         _recorder(plan, user, child, warnings, watch if finished is not None else None),
-        _unwinder(user, watch, child) if walks else None,
+        _unwinder(user, watch, child, output.names) if walks else None,
         _interpreters(user, watch, child, engine, output.names) if python else None,
     )
     try:
@@ -408,15 +408,20 @@ def _recorder(
         return None
 
 
-def _unwinder(symbols: UserSymbols | None, pid: int | None, child: Child | None) -> Unwinder:
-    """Brings programs that walk stacks what they need to know."""
+def _unwinder(
+    symbols: UserSymbols | None, pid: int | None, child: Child | None, names: Names
+) -> Unwinder:
+    """Brings programs that walk stacks what they need; tells names what there is no room for."""
     from prybee.linux.processes import find_program
     from prybee.symbols.unwinder import Unwinder
 
     assert symbols is not None
     if child is None:
-        return Unwinder(symbols, pid or -1)
-    return Unwinder(symbols, program=find_program(child.arguments[0]) or "")
+        made = Unwinder(symbols, pid or -1)
+    else:
+        made = Unwinder(symbols, program=find_program(child.arguments[0]) or "")
+    names.lacking = made.lacking
+    return made
 
 
 def _interpreters(

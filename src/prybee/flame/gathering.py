@@ -91,10 +91,10 @@ class Gatherer(TextOutput):
             -1,
         )
         mixer = Mixer(profile, self.names) if python is not None else None
-        nameless = unresolved = apart = 0
+        nameless = lacking = unresolved = apart = 0
         for key, value in zip(table.keys, table.values, strict=True):
             stack: list[int] = []
-            namer.nameless = False
+            namer.nameless = namer.lacking = False
             weight = int(value)
             for begin, end, chain in chains:
                 found = chain(key[begin:end])
@@ -105,7 +105,13 @@ class Gatherer(TextOutput):
                 stack += found
             profile.add(stack, weight)
             nameless += weight * namer.nameless
+            lacking += weight * namer.lacking
         self._note(nameless, "has frames without a name")
+        self._note(
+            lacking,
+            "has code whose unwind rows had no room at some time: there stacks may be by frame "
+            "pointers",
+        )
         self._note(unresolved, "has Python functions that could not be resolved")
         self._note(apart, "has native frames that do not fit the Python functions")
         if self._changed is not None and not self._ended:

@@ -33,15 +33,15 @@ class Namer:
         profile: whose frames they become.
         names: resolves addresses.
     Attributes:
-        nameless: stacks with a frame of a program of which nothing is known.
+        nameless: the last stack had a frame without a name.
+        lacking: the last stack had code whose unwind rows had no room.
     """
 
     def __init__(self, profile: Profile, names: Names) -> None:
         self._profile = profile
         self._names = names
         self._kernel: dict[int, int] = {}
-        # The last stack had a frame without a name.
-        self.nameless = False
+        self.nameless = self.lacking = False
 
     def stack(self, layout: StackLayout) -> Callable[[bytes], list[int]]:
         """A function: the bytes of a stack → numbers of its frames, the root first."""
@@ -87,6 +87,8 @@ class Namer:
                 for name, _ in found.inlined:
                     frames.append(self._profile.frame(name, INLINED, found.module))
             frames.append(self._user_frame(found))
+        if self._names.lacking is not None and self._names.lacking(pid, addresses):
+            self.lacking = True
         frames.reverse()
         return frames
 

@@ -67,6 +67,8 @@ class Names:
 
     Attributes:
         python: resolves frames of Python programs, where a plan has any.
+        lacking: tells of a process's stack whether the unwind rows of its code had no room, where
+            a plan walks by them.
     """
 
     def __init__(
@@ -79,6 +81,7 @@ class Names:
         self._make_kernel = kernel
         self._make_user = user
         self.python: PythonResolver | None = None
+        self.lacking: Callable[[int, Sequence[int]], bool] | None = None
         self._kernel: KernelResolver | None = None
         self._user: UserResolver | None = None
         self._offsets: dict[str, int] = {}

@@ -2,88 +2,19 @@
 
 from __future__ import annotations
 
-from array import array
-
 from prybee.elf import ElfError, ElfFile
-from prybee.linux import uapi
-from prybee.linux.maps import Map
 from prybee.symbols import placed
 from prybee.symbols import unwind_layout as layout
+from prybee.symbols.unwind_pages import NEEDED, WANTED
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from prybee.dwarf.eh_frame import EhFrame
     from prybee.symbols.mappings import Mapping
+    from prybee.symbols.unwind_pages import Pages
 
 # What a block without rows is given.
 _NOTHING = (layout.row_word(layout.NONE),)
-
-
-class Pages:
-    """Memory by words, in pages that are made when they are needed, up to a limit.
-
-    Attributes:
-        refused: requests that the limit did not allow.
-    """
-
-    def __init__(self, maps: Map, most: int = layout.MOST_PAGES) -> None:
-        """
-        Args:
-            maps: the array of maps that pages become elements of.
-            most: pages.
-        """
-        self._maps = maps
-        self._most = min(most, maps.max_entries)
-        self._words: list[memoryview] = []
-        self._used = layout.PAGE_WORDS
-        self._free: dict[int, list[tuple[int, int]]] = {}
-        self.refused = 0
-
-    @property
-    def bytes(self) -> int:
-        """What the pages take."""
-        return len(self._words) * layout.PAGE_BYTES
-
-    def take(self, words: int, align: int = 1) -> tuple[int, int] | None:
-        """Room for so many words: page and first word; None where there is no more.
-
-        Raises:
-            KernelError: the kernel has no more memory.
-        """
-        free = self._free.get(words)
-        if free:
-            return free.pop()
-        first = (self._used + align - 1) // align * align
-        if first + words > layout.PAGE_WORDS:
-            if words > layout.PAGE_WORDS or len(self._words) >= self._most:
-                self.refused += 1
-                return None
-            self._add_page()
-            first = 0
-        self._used = first + words
-        return len(self._words) - 1, first
-
-    def give_back(self, page: int, first: int, words: int) -> None:
-        """Room that nobody looks at any more; it must have been taken by the same number."""
-        self._free.setdefault(words, []).append((page, first))
-
-    def _add_page(self) -> None:
-        with Map.create(
-            "array", 4, layout.PAGE_BYTES, 1, uapi.F_MMAPABLE, name="unwind_page"
-        ) as page:
-            number = len(self._words)
-            self._maps.update(number.to_bytes(4, "little"), page.fd.to_bytes(4, "little"))
-            self._words.append(memoryview(page.memory()).cast("Q"))
-
-    def write(self, page: int, first: int, words: Sequence[int]) -> None:
-        """Fills words of a page."""
-        self._words[page][first : first + len(words)] = memoryview(array("Q", words))
-
-    def close(self) -> None:
-        """Gives the memory back; the kernel keeps what is in maps."""
-        self._words = []
 
 
 class CodeFile:
@@ -93,13 +24,21 @@ class CodeFile:
         directory: the slice of the directory, as a word; 0: there is nothing to look at.
         origin: the link-time address that blocks are counted from.
         bits: 32 or 64, of the file's addresses.
+        rows: where the rows of blocks are: page, first word, and how many.
+        users: how many ranges of processes lead to the directory.
     """
 
     def __init__(self, pages: Pages, elf: ElfFile) -> None:
+        """
+        Raises:
+            NoRoom: there is none for the directory.
+        """
         self._pages = pages
         self._frames: EhFrame | None = None
         self._place = (0, 0)
         self._loaded = bytearray()
+        self.rows: dict[int, tuple[int, int, int]] = {}
+        self.users = 0
         self.directory = 0
         self.origin = 0
         self.bits = elf.bits
@@ -122,9 +61,9 @@ class CodeFile:
         end = max(segment.address + segment.memory_size for segment in self._code)
         self.origin = begin & -layout.BLOCK_BYTES
         count = (end - self.origin + layout.BLOCK_BYTES - 1) >> layout.BLOCK_SHIFT
-        place = pages.take(count) if count <= layout.MOST_BLOCKS else None
-        if place is None:
+        if count > layout.MOST_BLOCKS:
             return
+        place = pages.take(count, NEEDED)
         pages.write(*place, [0] * count)
         self._frames, self._place = frames, place
         self._loaded = bytearray(count)
@@ -145,22 +84,53 @@ class CodeFile:
         bias = placed.bias(self._code, mapping)
         return None if bias is None else bias + self.origin
 
-    def load(self, number: int) -> bool:
+    def block_at(self, offset: int) -> int | None:
+        """The block that a place in the file lies in; None: it has no code."""
+        for segment in self._code:
+            if segment.offset <= offset < segment.offset + segment.file_size:
+                address = offset - segment.offset + segment.address
+                return address - self.origin >> layout.BLOCK_SHIFT
+        return None
+
+    def load(self, number: int, need: int = WANTED) -> bool:
         """Brings the rows of a block; whether there was anything to do.
 
+        Args:
+            number: of the block.
+            need: what is done for room (unwind_pages.py).
+
         Raises:
-            KernelError: the kernel has no more memory.
+            NoRoom: there is none.
         """
         if self._frames is None or not 0 <= number < len(self._loaded) or self._loaded[number]:
             return False
         from prybee.symbols.unwind_rules import block
 
-        self._loaded[number] = 1
         rows = block(self._frames, self.origin + (number << layout.BLOCK_SHIFT)) or _NOTHING
-        place = self._pages.take(len(rows))
-        if place is not None:
-            self._pages.write(*place, rows)
-            page, first = self._place
-            # At last: from here on it is looked at.
-            self._pages.write(page, first + number, (layout.slice_word(*place, len(rows)),))
+        place = self._pages.take(len(rows), need)
+        self._loaded[number] = 1
+        self.rows[number] = (*place, len(rows))
+        self._pages.write(*place, rows)
+        # At last: from here on it is looked at.
+        self._lead(number, layout.slice_word(*place, len(rows)))
         return True
+
+    def drop(self, number: int) -> int:
+        """Gives back the room of a block's rows; how many words that is."""
+        self._lead(number, 0)
+        place = self.rows.pop(number)
+        self._loaded[number] = 0
+        self._pages.give_back(*place)
+        return place[2]
+
+    def _lead(self, number: int, slice_: int) -> None:
+        page, first = self._place
+        self._pages.write(page, first + number, (slice_,))
+
+    def close(self) -> int:
+        """Gives back all room, of a file that no process leads to; how many words that is."""
+        words = sum([self.drop(number) for number in list(self.rows)]) + self.blocks
+        self._pages.give_back(*self._place, self.blocks)
+        self._frames, self.directory = None, 0
+        self._loaded = bytearray()
+        return words
