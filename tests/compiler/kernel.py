@@ -7,6 +7,7 @@ rooms above it.
 from __future__ import annotations
 
 import ctypes
+import functools
 import os
 import resource
 import struct
@@ -192,6 +193,27 @@ def can_load() -> bool:
     try:
         Program(insns).close()
     except (Refused, OSError):
+        return False
+    return True
+
+
+@functools.cache
+def reads_what_was_overwritten() -> bool:
+    """Whether a word of the stack can be read after a part of it was written somewhere.
+
+    Linux 6.18.15 refuses that where it knows the word's value: the rest of it counts as a spilled
+    register still (check_stack_write_var_off); 6.12 and 6.18.44 do not.
+    """
+    # r2 = *(u64 *)(r1 + 0); r2 &= 8; *(u64 *)(r10 - 16) = 0; *(u64 *)(r10 - 8) = 0;
+    # r3 = r10; r3 += -16; r3 += r2; *(u16 *)(r3 + 0) = r2; r0 = *(u64 *)(r10 - 8); exit
+    insns = bytes.fromhex(
+        "7912000000000000 5702000008000000 7a0af0ff00000000 7a0af8ff00000000"
+        "bfa3000000000000 07030000f0ffffff 0f23000000000000 6b23000000000000"
+        "79a0f8ff00000000 9500000000000000"
+    )
+    try:
+        Program(insns).close()
+    except Refused:
         return False
     return True
 

@@ -13,7 +13,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from prybee.compiler.builder import Builder
-from prybee.compiler.ir import FRAME, I1, I8, I16, I32, I64, INVERSE, MAP, MAP_VALUE, Ptr
+from prybee.compiler.ir import FRAME, I1, I8, I16, I32, I64, INVERSE, MAP, MAP_VALUE, STACK, Ptr
+from tests.compiler import kernel
 from tests.compiler.harness import agree
 from tests.patience import FACTOR
 
@@ -190,7 +191,10 @@ class Maker:
         self.put(d // 4, kind, self.b.load(kind, self.place(m, x), 0))
 
     def do_store_at(self, m: int, x: int, y: int) -> None:
-        self.b.store(self.place(m, x), 0, self.get(y // 4, WIDTHS[y % 4]))
+        whole = (
+            self.memory(m).type.space in (FRAME, STACK) and not kernel.reads_what_was_overwritten()
+        )
+        self.b.store(self.place(m, x), 0, self.get(y // 4, I64 if whole else WIDTHS[y % 4]))
 
     def do_copy(self, m: int, n: int, size: int) -> None:
         if self.memory(m) is not self.memory(n):
