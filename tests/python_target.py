@@ -55,7 +55,7 @@ def sort():
 
 
 def search():
-    return re.search("(?:a+)+b", "a" * 19)
+    return re.search("(?:a+)+b", "a" * 14)
 
 
 async def inner():

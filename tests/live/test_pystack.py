@@ -119,10 +119,11 @@ def test_functions_and_lines(python: str) -> None:
     # Nothing else was seen: no frame without a name, and of a thread either nothing or all.
     for stack in found:
         assert all(name != "[unknown]" for name, _, _ in stack)
-        if stack and stack[-1][0] != "descend":
+        if 0 < len(stack) < 127:
             assert stack[-1][0] in ("<module>", "Thread._bootstrap"), stack
     in_spin = {line for stack in found for name, _, line in stack if name == "spin"}
-    assert in_spin <= {LINES["spin"] - 2, LINES["spin"] - 1, LINES["spin"], LINES["spin"] + 1}
+    # From `def`, where a call begins (RESUME), to `return`.
+    assert in_spin <= {LINES["spin"] + more for more in (-3, -2, -1, 0, 1)}
     assert LINES["spin"] in in_spin
     empty = found[()]
     assert empty <= found.total() * 0.1, (empty, found.total())
