@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -185,3 +186,55 @@ def test_unknown_interpreters() -> None:
     )  # fmt: skip
     assert done.returncode == 1
     assert "cannot be read: CPython before 3.11" in done.stderr
+
+
+# Programs that have of an interpreter what tells it, and do something else.
+FREE_THREADED = """
+struct { char cookie[8]; unsigned long version, free_threaded, rest[200]; }
+_PyRuntime = { "xdebugpy", 0x030e00f0, 1 };
+"""
+PYPY = "const char *PyPy_GetVersion(void) { return 0; }"
+MAIN = """
+#include <time.h>
+int main(void) { while (clock() < 600000) ; }
+"""
+
+
+@pytest.mark.parametrize(
+    ("name", "what", "reason"),
+    [
+        (
+            "python3.14t",
+            FREE_THREADED,
+            "CPython 3.14 without the global lock (free-threaded), whose frames cannot be read",
+        ),
+        ("pypy3.11", PYPY, "PyPy, whose frames cannot be read"),
+    ],
+    ids=["free-threaded", "pypy"],
+)
+@pytest.mark.parametrize("by_memory", [False, True], ids=["ebpf", "memory"])
+@pytest.mark.live
+def test_interpreters_that_are_told(
+    tmp_path: Path, name: str, what: str, reason: str, by_memory: bool
+) -> None:
+    """In words: there are no wrong frames, but native ones."""
+    if not shutil.which("gcc"):
+        pytest.skip("needs gcc")
+    (tmp_path / "program.c").write_text(what + MAIN)
+    subprocess.run(["gcc", "-o", tmp_path / name, tmp_path / "program.c"], check=True)
+    words = ["flame", "cpu", "-F", "499", "-c", str(tmp_path / name)]
+    done = subprocess.run(
+        [*PRYBEE, *words, *(["--read-memory"] if by_memory else [])],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert "_[p]" not in done.stdout
+    if by_memory:
+        assert done.returncode == 1
+        assert f"cannot be read: {reason}" in done.stderr
+    else:
+        assert done.returncode == 0
+        assert f"{name};" in done.stdout
+        assert re.search(
+            rf"WARNING: Python frames were not looked for: {re.escape(reason)} \(pid \d+\)",
+            done.stderr,
+        )

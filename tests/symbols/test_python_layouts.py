@@ -72,7 +72,10 @@ def test_tables_are_sound(minor: int) -> None:
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        ({"free_threaded": 1}, "CPython 3.13 without the global lock, which is not known"),
+        (
+            {"free_threaded": 1},
+            "CPython 3.13 without the global lock (free-threaded), whose frames cannot be read",
+        ),
         ({"frame.owner": 90}, "CPython 3.13: owner cannot be at 90"),
         ({"code.filename": 113}, "CPython 3.13: file cannot be at 113"),
         ({"unicode.length": 32}, "unicode.length is at 32, not 16"),

@@ -26,6 +26,8 @@ _NAMES = re.compile(r"(?i)python|pypy")
 
 # The section that has _PyRuntime alone (since 3.13), for programs without symbols.
 _SECTION = ".PyRuntime"
+# PyPy has one of these functions: of its own C API, or of how it is started.
+_PYPY = ("PyPy_GetVersion", "pypy_main_startup", "pypy_execute_source")
 
 
 class Interpreter(Data):
@@ -66,8 +68,8 @@ def interpreter(elf: ElfFile) -> Interpreter | None:
     if runtime is None:
         section = elf.section(_SECTION)
         if section is None:
-            if "pypy" in elf.path.rpartition("/")[2].lower() and _address(elf, "RPyGilAcquire"):
-                raise UnknownLayout("PyPy, of which nothing is known")
+            if any(_address(elf, name) is not None for name in _PYPY):
+                raise UnknownLayout("PyPy, whose frames cannot be read")
             return None
         runtime = section.address
     if elf.bits != 64 or elf.machine not in _MACHINES:

@@ -201,7 +201,8 @@ def offsets(data: bytes) -> tuple[int, Layout]:
 def _layout(found: dict[str, int], minor: int) -> Layout:
     if found["free_threaded"]:
         # All objects are longer there, and threads may have copies of a function's code.
-        raise UnknownLayout(f"CPython 3.{minor} without the global lock, which is not known")
+        name = f"CPython 3.{minor} without the global lock (free-threaded)"
+        raise UnknownLayout(f"{name}, whose frames cannot be read")
     for field, offset in _EXPECTED.items():
         if found[field] != offset:
             raise UnknownLayout(f"{field} is at {found[field]}, not {offset}")
