@@ -67,7 +67,7 @@ class Trace:
         """Wait for its own end and return all it printed; its status must be 0."""
         out, err = self.process.communicate(timeout=limit)
         self.errors += err
-        assert self.process.returncode == 0, self.errors.decode()
+        assert self.process.returncode == 0, (self.process.returncode, self.errors.decode())
         return out.decode(errors="replace")
 
 
