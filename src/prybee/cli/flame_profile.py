@@ -64,6 +64,11 @@ def options(commands: argparse._SubParsersAction[Any]) -> None:
             "--live", action="store_true",
             help="draw it anew each second, in the terminal or the file of -o",
         )  # fmt: skip
+        parser.add_argument(
+            "--no-times", dest="times", action="store_false",
+            help="keep only sums. Files that show samples one by one have the time, thread and CPU "
+            f"of each otherwise ({_timed()})",
+        )  # fmt: skip
         parser.add_argument("--title", default="")
         parser.add_argument(
             "--unwind", choices=("fp", "eh_frame"),
@@ -80,6 +85,12 @@ def options(commands: argparse._SubParsersAction[Any]) -> None:
         )  # fmt: skip
         parser.add_argument("--strict", action="store_true", help="status 1 if anything was lost")
         parser.set_defaults(run=run, kind=kind)
+
+
+def _timed() -> str:
+    from prybee.flame import outputs
+
+    return ", ".join(f".{each.name}" for each in outputs.OUTPUTS if each.samples)
 
 
 def run(given: argparse.Namespace, opened: object) -> int:
@@ -101,6 +112,8 @@ def run(given: argparse.Namespace, opened: object) -> int:
         raise UsageError(f"prybee flame {kind.name} --live: to a terminal, or with -o FILE")
     if given.pid is not None and not os.path.exists(f"/proc/{given.pid}"):
         raise PrybeeError(f"no such process: {given.pid}")
+    # What grows as it is looked at is sums only.
+    times = output.samples and given.times and not given.live
     profile = Profile(kind.unit)
     title = given.title or f"{kind.help[0].upper()}{kind.help[1:]}"
     show = flame_live.shower(given, profile, output, title) if given.live else None
@@ -109,12 +122,16 @@ def run(given: argparse.Namespace, opened: object) -> int:
     ):
         seconds = _milliseconds(given.duration) / 1000 if given.duration else 0
         frequency = _frequency(given, kind)
+        if times:
+            from prybee.flame.samples import Samples
+
+            profile.samples = Samples(spans=kind.spans)
         cost = flame_read.read(
             profile, kind.name, given.pid, given.cmd, frequency, seconds, given.read_memory
         )
     else:
         traced = Cost(profile)
-        status = _trace(given, kind, profile, traced, show)
+        status = _trace(given, kind, profile, traced, show, times)
         if status:
             return status
         cost = traced.text()
@@ -152,6 +169,7 @@ def _trace(
     profile: Profile,
     cost: Cost,
     changed: Callable[[], None] | None,
+    times: bool,
 ) -> int:
     from prybee.cli import live
     from prybee.cli.options import Arguments
@@ -170,6 +188,7 @@ def _trace(
         duration=_milliseconds(given.duration) if given.duration else 0,
         python=given.python,
         refresh=given.live,
+        times=times,
     )
     if given.unwind == "eh_frame":
         from prybee.engines.live import LiveTarget
@@ -182,7 +201,7 @@ def _trace(
         arguments.values["cmd"] = given.cmd
 
     def make(out: Sink, errors: Sink, names: Names) -> Gatherer:
-        cost.output = Gatherer(kind, profile, out, errors, names, changed)
+        cost.output = Gatherer(kind, profile, out, errors, names, changed, times)
         return cost.output
 
     return live.trace(
@@ -191,6 +210,7 @@ def _trace(
             positional=(str(frequency),),
             pid=None if kind.own_filter else given.pid,
             environment=_environment(given),
+            patient=times,
         ),
         arguments,
         (),

@@ -19,7 +19,7 @@ import time
 from prybee.data import Data
 from prybee.diagnostics import KernelError, PrybeeError
 from prybee.engines import loading
-from prybee.engines.ring import Ring
+from prybee.engines.ring import PatientRing, Ring
 from prybee.linux.programs import LoadedBtf, Statistics
 from prybee.linux.ringbuf import RingBuffer
 from prybee.plan import layouts
@@ -142,12 +142,13 @@ class KernelEngine:
         if RING in self.maps:
             wake = plan.globals.wake
             word = self.globals[wake : wake + 4].cast("I")
-            self._ring = Ring(RingBuffer(self.maps[RING]), word)
+            buffer = RingBuffer(self.maps[RING])
+            self._ring = PatientRing(buffer, word) if plan.patient else Ring(buffer, word)
         elif PERF_BUFFER in self.maps:
             from prybee.engines.perf_ring import PerfRecords
 
             share = next(spec.share for spec in plan.maps if spec.name == PERF_BUFFER)
-            self._ring = PerfRecords(self.maps[PERF_BUFFER], share)
+            self._ring = PerfRecords(self.maps[PERF_BUFFER], share, plan.patient)
         if plan.btf and any(spec.functions for spec in plan.programs):
             self._program_btf = LoadedBtf.load(plan.btf)
         for program in plan.programs:

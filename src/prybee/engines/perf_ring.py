@@ -33,16 +33,18 @@ _time = itemgetter(0)
 class PerfRecords:
     """The session's reader of records; like :class:`prybee.engines.ring.Ring`."""
 
-    def __init__(self, map_: Map, share: int) -> None:
+    def __init__(self, map_: Map, share: int, patient: bool = False) -> None:
         """
         Args:
             map_: the ``perf_event_array``, which stays the caller's to close.
             share: bytes for each CPU, a power of two.
+            patient: the reader comes by itself: no record wakes it.
 
         Raises:
             KernelError: the events or their memory cannot be had.
         """
         self._map = map_
+        self._patient = patient
         self._parts: list[PerfRing] = []
         # Records that came after the moment up to which the last batch goes.
         self._held: list[Record] = []
@@ -52,7 +54,8 @@ class PerfRecords:
                 part = PerfRing(PerfEvent.output(cpu, times=True), max(share // PAGESIZE, 1))
                 self._parts.append(part)
                 map_.update(cpu.to_bytes(4, "little"), part.event.fd.to_bytes(4, "little"))
-                self._epoll.register(part.event.fd, select.EPOLLIN)
+                if not patient:
+                    self._epoll.register(part.event.fd, select.EPOLLIN)
         except BaseException:
             self.close()
             raise
@@ -91,6 +94,8 @@ class PerfRecords:
         A record that comes between this and the poll is not missed: the kernel notes that there
         was one for the poll (``perf_event_wakeup``).
         """
+        if self._patient:
+            return True
         return not self._held and not any(part.filled for part in self._parts)
 
     def awake(self) -> None:

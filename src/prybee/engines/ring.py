@@ -7,6 +7,8 @@ there, and the first program that finds that wakes it and puts NO_WAKEUP back.
 
 from __future__ import annotations
 
+import select
+
 from prybee.linux.ringbuf import BATCH, FORCE_WAKEUP, NO_WAKEUP, RingBuffer
 
 TYPE_CHECKING = False
@@ -58,4 +60,30 @@ class Ring:
         return f"Ring({self._buffer.map!r})"
 
 
-__all__ = ["BATCH", "Ring", "Run"]
+class PatientRing(Ring):
+    """What is read where most records may wait: they are there when the reader sleeps, and it is
+    woken by those only that ask for it (``language/lower/records.py``)."""
+
+    __slots__ = ("_woken",)
+
+    def __init__(self, buffer: RingBuffer, wake: memoryview) -> None:
+        super().__init__(buffer, wake)
+        # poll(2) finds a ring buffer readable as long as something is in it; this, once for each
+        # time that a program wakes its reader.
+        self._woken = select.epoll()
+        self._woken.register(buffer.fileno(), select.EPOLLIN | select.EPOLLET)
+
+    def fileno(self) -> int:
+        return self._woken.fileno()
+
+    def sleep(self) -> bool:
+        self._woken.poll(0)
+        self._wake[0] = FORCE_WAKEUP
+        return True
+
+    def close(self) -> None:
+        super().close()
+        self._woken.close()
+
+
+__all__ = ["BATCH", "PatientRing", "Ring", "Run"]

@@ -1,34 +1,41 @@
-"""What a trace finds, as a profile."""
+"""What a trace finds, as a profile.
+
+The trace has its stacks in one map, each with a number that stands for it, and beside it sums by
+thread and number, or a record for each sample (``scripting``, ``recording``).
+"""
 
 from __future__ import annotations
 
 import time
 
-from prybee.flame.naming import Namer
-from prybee.flame.profile import Profile
-from prybee.flame.python_frames import Mixer
+from prybee.flame.recording import Recorder, text
+from prybee.flame.stack_keys import StackKeys
 from prybee.output.text import TextOutput
-from prybee.plan import layouts
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
+    from prybee.flame.profile import Profile
     from prybee.flame.profiling import Kind
+    from prybee.output.base import Handler
     from prybee.output.maps import Items
     from prybee.output.names import Names
     from prybee.output.sink import Sink
-    from prybee.plan.plan import ScriptMap
+    from prybee.plan.plan import RecordSpec, ScriptMap
+
+STACKS, SUMS = "@stacks", "@sums"
 
 
 class Gatherer(TextOutput):
-    """An output whose one map becomes a profile; everything else is shown as always.
+    """An output whose maps become a profile; everything else is shown as always.
 
     Args:
         kind: of the profile.
-        profile: becomes what the map holds.
+        profile: becomes what the maps hold.
         out, errors, names: as of every output.
         changed: called when the profile is new, as long as it is not the last time.
+        times: samples are sent one by one, and kept so.
     """
 
     def __init__(
@@ -39,13 +46,15 @@ class Gatherer(TextOutput):
         errors: Sink,
         names: Names,
         changed: Callable[[], None] | None = None,
+        times: bool = False,
     ) -> None:
         super().__init__(out, errors, names, quiet=True)
         self._changed = changed
         self._ended = False
         self._kind = kind
         self._profile = profile
-        self._namer = Namer(profile, names)
+        self._stacks = StackKeys(profile, names, self)
+        self._recorder = Recorder() if times else None
         self._began = (0.0, 0.0)
         # Seconds of the trace, and what prybee itself ran meanwhile.
         self.elapsed = self.ran = 0.0
@@ -63,49 +72,54 @@ class Gatherer(TextOutput):
         self._profile.quality.lost += count
         super().lost(count)
 
-    def map(self, spec: ScriptMap, items: Items, top: int = 0, div: int = 1) -> None:
-        from prybee.output.folding import parts
-        from prybee.output.maps import merge
+    def value(self, spec: RecordSpec) -> Handler:
+        return self._recorder.taker(spec) if self._recorder is not None else super().value(spec)
 
-        shows = parts(spec.key, self)
-        if spec.name.lstrip("@") != self._kind.name or not shows:
+    def map(self, spec: ScriptMap, items: Items, top: int = 0, div: int = 1) -> None:
+        if spec.name == STACKS:
+            self._stacks.learn(spec, items)
+            if self._recorder is not None:
+                self._fill_samples(self._recorder)
+        elif spec.name == SUMS:
+            from prybee.output.maps import merge
+
+            table = merge(spec, items)
+            pairs = zip(table.keys, table.values, strict=True)
+            self._fill({_thread_and_number(key): int(value) for key, value in pairs})
+        else:
             super().map(spec, items, top, div)
+
+    def _fill_samples(self, recorder: Recorder) -> None:
+        """The profile becomes what was sent."""
+        if recorder.sums is not None:
+            self._fill({(text(name), number): w for (name, number), w in recorder.sums.items()})
+            self._profile.quality.notes.append(
+                "there were too many samples to keep each of them: their sums are here, without "
+                "times (--no-times does that from the beginning)"
+            )
             return
-        table = merge(spec, items).arrange(0)
-        profile, namer = self._profile, self._namer
-        # The map has all that there was, not what is new.
+        self._profile.samples, sums = recorder.samples(self._kind.spans, self._stack)
+        self._fill(sums)
+
+    def _fill(self, sums: Mapping[tuple[str, int], int]) -> None:
+        """The profile becomes sums of weights, by the thread's name and the stack's number."""
+        profile, stacks = self._profile, self._stacks
+        # The maps have all that there was, not what is new.
         profile.weights.clear()
         profile.quality.notes.clear()
-        frame = profile.frame
-        chains = [
-            (offset, offset + layout.size, _chain(layout, show, namer, frame))
-            for offset, layout, show in shows
-            if not _is_python(layout)
-        ]
-        # Where Python's functions are, and the native frames that they go among.
-        python = next(
-            ((at, at + layout.size) for at, layout, _ in shows if _is_python(layout)), None
-        )
-        among = next(
-            (at for at, each, _ in shows if isinstance(each, layouts.StackLayout) and each.user),
-            -1,
-        )
-        mixer = Mixer(profile, self.names) if python is not None else None
         nameless = lacking = unresolved = apart = 0
-        for key, value in zip(table.keys, table.values, strict=True):
-            stack: list[int] = []
-            namer.nameless = namer.lacking = False
-            weight = int(value)
-            for begin, end, chain in chains:
-                found = chain(key[begin:end])
-                if mixer is not None and python is not None and begin == among:
-                    found = mixer.mix(found, key[python[0] : python[1]])
-                    unresolved += weight * mixer.unresolved
-                    apart += weight * mixer.apart
-                stack += found
+        for (name, number), weight in sums.items():
+            stack = self._stack(name, number)
+            if stack is None:
+                # Where the profile grows: the stack came after the map was read.
+                profile.quality.lost += self._ended
+                continue
             profile.add(stack, weight)
-            nameless += weight * namer.nameless
-            lacking += weight * namer.lacking
+            found = stacks.known[number]
+            nameless += weight * found.nameless
+            lacking += weight * found.lacking
+            unresolved += weight * found.unresolved
+            apart += weight * found.apart
         self._note(nameless, "has frames without a name")
         self._note(
             lacking,
@@ -117,6 +131,11 @@ class Gatherer(TextOutput):
         if self._changed is not None and not self._ended:
             self._changed()
 
+    def _stack(self, name: str, number: int) -> tuple[int, ...] | None:
+        """All frames: the thread's name is the root."""
+        found = self._stacks.known.get(number)
+        return None if found is None else (self._profile.frame(name), *found.frames)
+
     def _note(self, weight: int, what: str) -> None:
         """Says what a part of the profile lacks, if it is not a small one."""
         total = self._profile.total
@@ -124,17 +143,6 @@ class Gatherer(TextOutput):
             self._profile.quality.notes.append(f"{100 * weight / total:.0f} % of the weight {what}")
 
 
-def _is_python(layout: layouts.Layout) -> bool:
-    return isinstance(layout, layouts.StackLayout) and layout.mode == "python"
-
-
-def _chain(
-    layout: layouts.Layout,
-    show: Callable[[bytes], list[bytes]],
-    namer: Namer,
-    frame: Callable[[str], int],
-) -> Callable[[bytes], list[int]]:
-    """A function: a part of a key → numbers of frames, the root first."""
-    if isinstance(layout, layouts.StackLayout):
-        return namer.stack(layout)
-    return lambda data: [frame(name.decode(errors="surrogateescape")) for name in show(data)]
+def _thread_and_number(key: bytes) -> tuple[str, int]:
+    """The parts of a key of sums: a thread's name, and in the last eight bytes a number."""
+    return text(key[:-8]), int.from_bytes(key[-8:], "little")

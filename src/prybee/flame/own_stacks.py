@@ -52,7 +52,7 @@ class Sampler:
 
     Args:
         pid: the process; with the threads, and processes, that it starts.
-        profile: what samples are added to.
+        profile: what samples are added to; one by one as well, where it has ``samples``.
         frequency: samples a second of each thread that runs.
 
     Raises:
@@ -145,14 +145,18 @@ class Sampler:
             process_events.tell(self._symbols.processes, kind, misc, data)
 
     def _add(self, data: bytes) -> None:
-        pid, thread, _, count = _head(data)
+        pid, thread, when, count = _head(data)
         found = struct.unpack_from(f"<{count}Q", data, _ADDRESSES)
         addresses = [address for address in found if address < _CONTEXTS]
         name = self._names.get(thread)
         if name is None:
             name = self._names[thread] = _name(pid, thread) or "[ended]"
         frames = self._namer.of_process(pid, addresses) if addresses else []
-        self._profile.add([self._profile.frame(name), *frames])
+        stack = [self._profile.frame(name), *frames]
+        self._profile.add(stack)
+        if (samples := self._profile.samples) is not None:
+            number = samples.thread_number(pid, thread, name)
+            samples.add(samples.stack_number(stack), 1, time=when, thread=number)
 
     def close(self) -> None:
         """Ends sampling; a second call does nothing."""

@@ -19,12 +19,14 @@ class Kind(Data):
         help: what it shows, in a line.
         unit: of the weights.
         own_filter: the script itself keeps to one process: its events are not all in it.
+        spans: what has a weight began so long before it ended: weights are times.
     """
 
     name: str
     help: str
     unit: str
     own_filter: bool = False
+    spans: bool = False
 
     @property
     def script(self) -> str:
@@ -34,11 +36,11 @@ class Kind(Data):
 
 KINDS = (
     Kind("cpu", "what runs on the CPUs", "samples"),
-    Kind("off", "what threads wait for, and how long", "ns", own_filter=True),
-    Kind("wall", "both: on the CPU and off it", "ns", own_filter=True),
+    Kind("off", "what threads wait for, and how long", "ns", own_filter=True, spans=True),
+    Kind("wall", "both: on the CPU and off it", "ns", own_filter=True, spans=True),
     Kind("wake", "who wakes threads up", "wake-ups"),
     Kind("faults", "what causes page faults", "faults"),
-    Kind("lock", "where threads wait for locks (futex)", "ns"),
+    Kind("lock", "where threads wait for locks (futex)", "ns", spans=True),
     Kind("syscall", "what calls the kernel", "calls"),
     Kind("alloc", "who allocates memory from the C library", "bytes"),
 )

@@ -14,6 +14,7 @@ import time
 from prybee.diagnostics import PrybeeError
 from prybee.elf import ElfError, ElfFile
 from prybee.flame.python_frames import frame_of
+from prybee.flame.samples import OFF_CPU, ON_CPU
 from prybee.symbols.mappings import Mappings
 from prybee.symbols.placed import bias
 from prybee.symbols.python.interpreters import interpreter, likely
@@ -44,7 +45,7 @@ class Reader:
         """
         Args:
             pid: the process.
-            profile: what stacks are added to.
+            profile: what stacks are added to; one by one as well, where it has ``samples``.
             kind: ``cpu``: samples of CPU time; ``wall``: nanoseconds on the CPU and off it.
             frequency: ticks a second.
             patience: how long the process may take to load its interpreter, in seconds.
@@ -153,7 +154,7 @@ class Reader:
                 continue
             if self._wall:
                 on = min(spent, elapsed)
-                self._add(tid, state, (("on CPU", on), ("off CPU", elapsed - on)))
+                self._add(tid, state, ((ON_CPU, on), (OFF_CPU, elapsed - on)))
                 continue
             owed = self._owed.get(tid, 0) + spent
             count, self._owed[tid] = divmod(owed, self._period)
@@ -170,10 +171,20 @@ class Reader:
         if comm is None:
             comm = self._comms[tid] = self._file(tid, "comm").decode(errors="replace").strip()
         frames = [frame_of(profile, function) for function, _line in reversed(found)]
+        # Times of the wall begin one behind the other, and end now.
+        when = time.monotonic_ns() - (sum(weight for _, weight in parts) if self._wall else 0)
         for label, weight in parts:
-            if weight > 0:
-                labels = [profile.frame(text) for text in (comm, label) if text]
-                profile.add([*labels, *frames], weight)
+            if weight <= 0:
+                continue
+            stack = [*(profile.frame(text) for text in (comm, label) if text), *frames]
+            profile.add(stack, weight)
+            if (samples := profile.samples) is not None:
+                samples.add(
+                    samples.stack_number(stack), weight,
+                    time=when, thread=samples.thread_number(self._pid, tid, comm),
+                    labels={samples.STATE: label} if label else None,
+                )  # fmt: skip
+                when += weight
 
     # -- threads ---------------------------------------------------------------------------------
 

@@ -1,4 +1,10 @@
-"""The scripts of profiles, as the user's options want them."""
+"""The scripts of profiles, as the user's options want them.
+
+A kind's script says when something is kept (``keep``) and of which stack, thread and time; here is
+said what that is: a sum for each stack and name of a thread, or a record of each sample.  Stacks
+are in one map in both cases, each once, and a number stands for each (``key_id``): so samples are
+short.
+"""
 
 from __future__ import annotations
 
@@ -16,6 +22,29 @@ _WANTED = "wanted()"
 # Where the script of ``cpu`` says when stacks are taken.
 _CLOCK = "profile:hz:$1\n"
 _PYTHON = "(ustack, pystack)"
+
+# What all scripts use. States are the scheduler's (``TASK_…``, include/linux/sched.h; the field's
+# name changed in 5.14), and two of our own (``recording.STATES``).
+_COMMON = """
+macro on_cpu() { 0x10000 }
+macro untold() { 0x20000 }
+
+macro state(task, preempted)
+{
+	preempted ? (uint64)0 :
+		field_exists(struct task_struct, __state) ? (uint64)task.__state : (uint64)task.state
+}
+
+macro keep(@sums, number, weight, begin, doing, process, thread, name)
+{
+	if (number != 0) {
+		%s
+	}
+}
+"""
+_SUM = "@sums[name, number] = sum(weight);"
+# As ``recording`` reads it.
+_SAMPLE = "print((number, weight, begin, doing, process, thread, cpu, name));"
 
 # A command, and all that it starts.
 _FAMILY = """
@@ -53,6 +82,7 @@ def text(
     duration: int = 0,
     python: bool = True,
     refresh: bool = False,
+    times: bool = False,
 ) -> str:
     """A kind's script.
 
@@ -66,12 +96,13 @@ def text(
         duration: the end, in milliseconds; 0: the user's.
         python: with the functions of Python programs.
         refresh: show what there is every second.
+        times: keep samples one by one, not their sums.
 
     Raises:
         PrybeeError: there is no such control group or event.
     """
     with open(kind.script, encoding="utf-8") as file:
-        found = file.read()
+        found = file.read() + _COMMON % (_SAMPLE if times else _SUM)
     condition = ""
     if pid == 0:
         condition = "has_key(@family, pid)"
@@ -90,7 +121,8 @@ def text(
     if not python:
         found = found.replace(_PYTHON, "ustack")
     if refresh:
-        found += f"\ninterval:s:1 {{ print(@{kind.name}); }}\n"
+        # In this order: sums are of stacks that are known then.
+        found += "\ninterval:s:1 { print(@stacks); print(@sums); }\n"
     if duration:
         found += f"\ninterval:ms:{duration} {{ exit(); }}\n"
     return found

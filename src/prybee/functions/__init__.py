@@ -34,7 +34,7 @@ _FAMILIES = {
 # What acts on user space or on maps; upstream has no other names for these.
 _ACTIONS = {
     "printing": "printf errorf warnf debugf fail print cat join system time exit",
-    "maps": "clear zero delete has_key find len",
+    "maps": "clear zero delete has_key find key_id len",
     "aggregations": "count sum min max avg stats hist lhist",
     "tseries": "tseries",
     "packets": "skboutput socket_cookie",

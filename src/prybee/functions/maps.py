@@ -9,7 +9,7 @@ from prybee.language.lower import maps as storage
 from prybee.language.lower import variables
 from prybee.language.lower.operands import Scalar
 from prybee.language.registry import Function
-from prybee.language.types import BOOL, INT64, NONE, StackType, Type
+from prybee.language.types import BOOL, INT64, NONE, UINT64, StackType, Type
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -170,6 +170,31 @@ class Find(Function):
         return Scalar(found, BOOL)
 
 
+class KeyId(Function):
+    """``key_id()``: where in the kernel's memory the key's value lies, which is that address."""
+
+    name = "key_id"
+    signature = "key_id(@map, key)"
+    summary = "a number that stands for a key, which the map keeps; 0 if it is full"
+    arguments = (2, 2)
+    raw_arguments = True
+
+    def check(self, call: tree.Call, checker: Checker) -> Type:
+        subject = call.args[0]
+        if _check_entry(call, checker):
+            assert isinstance(subject, tree.Map)
+            symbol = checker.map(subject)
+            checker.map_value(symbol, UINT64, call)
+            subject.type = symbol.value_type or NONE
+        return UINT64
+
+    def lower(self, call: tree.Call, handler: Handler) -> Operand | None:
+        target = _target(call)
+        kept = handler.script.storage(target)
+        assert isinstance(kept, storage.Hash)
+        return Scalar(kept.key_id(handler, storage.key_of(handler, target)), UINT64)
+
+
 class Length(Function):
     """``len()``: entries of a map, or frames of a stack."""
 
@@ -221,5 +246,6 @@ FUNCTIONS = (
     Delete(),
     HasKey(),
     Find(),
+    KeyId(),
     Length(),
 )

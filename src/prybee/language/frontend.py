@@ -58,6 +58,8 @@ class CompileOptions(Data):
         headers: C headers to read before the script (``--include``).
         mode: ``test`` or ``bench``: only probes of this type (and ``begin`` and ``end``) take part.
         probe_filter: of these, only those whose name this regular expression finds.
+        patient: what ``print`` sends need not be shown at once: it waits in the buffer until the
+            reader comes by, or a part of the buffer is full.
         edit: changes the tree as parsed, before anything else looks at it.
     """
 
@@ -74,6 +76,7 @@ class CompileOptions(Data):
     headers: tuple[str, ...] = ()
     mode: str = ""
     probe_filter: str = ""
+    patient: bool = False
     edit: Callable[[tree.Program], None] | None = None
 
 

@@ -114,6 +114,7 @@ def _assemble(
 ) -> Plan:
     variants = [variant for block in blocks for variant in block.variants]
     lowering = ScriptLowering(source, checker, target, variants, options.misses, shared, counted)
+    lowering.patient = options.patient
     compiler = _Programs(target, checker, lowering, options, dumps)
     probes: list[ProbeSpec] = []
     for block in blocks:
@@ -163,6 +164,7 @@ def _assemble(
         license=checker.config.license,
         walks=tuple(lowering.walks),
         skipped=tuple(expansion.skipped),
+        patient=options.patient,
     )
 
 

@@ -293,3 +293,5 @@ class Plan(Data):
     walks: tuple[WalkSpec, ...] = ()
     # Probe names that were asked for and left out, with the reason.
     skipped: tuple[tuple[str, str], ...] = ()
+    # Records may wait until the reader comes by itself; those that may not wake it.
+    patient: bool = False

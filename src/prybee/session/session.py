@@ -46,6 +46,8 @@ UNWIND_LOOK = 100.0
 PYTHON_LOOK = 25.0
 # … in the first second of a command, when it is about to begin.
 PYTHON_BEGINS = 3.0
+# … and where records may wait until somebody looks.
+PATIENCE = 100.0
 # How often counters of losses are looked at (seconds).
 CHECK_EVERY = 0.25
 # How long after a signal what takes long, such as running commands, still goes on (seconds).
@@ -361,6 +363,9 @@ class Session:
             waiter.add(out, 0)
         # Programs count what goes wrong in them; without records nobody wakes us for that.
         idle = 1000.0 if self.plan.counters else None
+        patient = self.plan.patient
+        if patient:
+            idle = PATIENCE
         checked = monotonic()
         # Whether records have come since losses were looked at.
         news = True
@@ -373,7 +378,7 @@ class Session:
         while True:
             if clocks is not None:
                 clocks.run()
-                idle = clocks.wait()
+                idle = min(clocks.wait(), PATIENCE) if patient else clocks.wait()
             taken = self.consume()
             ready: set[int] = set()
             if taken:
@@ -391,7 +396,7 @@ class Session:
             news = news or bool(taken)
             if taken >= GATHER:
                 ready = waiter.pause(0)
-            elif taken:
+            elif taken and not patient:
                 # Records that come slowly are shown at once, those that keep coming in batches.
                 pause = PAUSE / 5 if taken >= GATHER >> 3 else min(PAUSE, pause * 2)
                 ready = waiter.pause(pause)

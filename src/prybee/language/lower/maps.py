@@ -457,7 +457,7 @@ class Hash(Storage):
     def _aggregate_new(
         self, h: Handler, key: Value | None, zeros: Value, update: Callable[[Value], None]
     ) -> None:
-        """Take the first value in, which another CPU may do at the same time."""
+        """Make a value of zeros, which another CPU may do at the same time, and take it in."""
         assert key is not None
         result = self._putting(h, key, zeros)(BPF_NOEXIST)
         if self.counter >= 0:
@@ -467,6 +467,30 @@ class Hash(Storage):
         h.choose(
             h.b.icmp("ne", pointer, 0), lambda: update(pointer), lambda: h.count(counter, result)
         )
+
+    def key_id(self, h: Handler, key: Value | None) -> Value:
+        """A number that stands for a key: the address of its value, which is made if there is none,
+        and holds that number. Two CPUs that make it at once agree on it; 0 where there is no room.
+        """
+        assert key is not None
+        b = h.b
+        result = b.variable(I64, "id")
+        b.write(result, 0)
+
+        def take(pointer: Value) -> None:
+            new = b.icmp("eq", b.load(I64, pointer, 0), 0)
+            h.when(new, lambda: b.store(pointer, 0, pointer, I64), likely=False)
+            # By way of the memory it is a number for the verifier, no address any more.
+            b.write(result, b.load(I64, pointer, 0))
+
+        def make() -> None:
+            buffer = b.slot(self.value_size, 8, "initial")
+            b.zero(buffer, 0, self.value_size)
+            self._aggregate_new(h, key, buffer, take)
+
+        pointer = self.lookup(h, key)
+        h.choose(b.icmp("ne", pointer, 0), lambda: take(pointer), make)
+        return b.read(result)
 
     def delete(self, h: Handler, key: Value | None) -> Value:
         assert key is not None

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 RINGBUF = "ringbuf"
 PERFBUF = "perfbuf"
 BPF_RB_NO_WAKEUP = 1
+BPF_RB_AVAIL_DATA, BPF_RB_RING_SIZE = 0, 1
 BPF_F_CURRENT_CPU = 0xFFFFFFFF
 
 
@@ -72,7 +73,10 @@ def send(
     h.start(built)
     _fill(h, record, kind, prepared, offsets, pad=False)
     h.at(node)
-    _submit(h, record)
+    if h.script.patient and action == "print_value":
+        _submit_patiently(h, record)
+    else:
+        _submit(h, record)
     h.b.jump(after)
     h.start(after)
 
@@ -158,3 +162,16 @@ def _submit(h: Handler, record: Value) -> None:
         likely=False,
     )
     h.b.call("ringbuf_submit", [record, h.b.zext(flags, I64)])
+
+
+def _submit_patiently(h: Handler, record: Value) -> None:
+    """Submit a record that may wait, unless a quarter of the buffer is full."""
+    b = h.b
+    buffer = b.map_ref(RINGBUF)
+    filled = b.call("ringbuf_query", [buffer, BPF_RB_AVAIL_DATA])
+    quarter = b.lshr(b.call("ringbuf_query", [buffer, BPF_RB_RING_SIZE]), 2)
+
+    def quietly() -> None:
+        b.call("ringbuf_submit", [record, BPF_RB_NO_WAKEUP])
+
+    h.choose(b.icmp("ugt", filled, quarter), lambda: _submit(h, record), quietly)

@@ -111,6 +111,8 @@ class ScriptLowering:
         self._modern = target.has("modern")
         # Whether records go through a ring buffer; else through a perf buffer.
         self.ring = self.can("ringbuf")
+        # Values that are printed wait until the reader comes by itself.
+        self.patient = False
         self.blocks = 1 + max((variant.index for variant in variants), default=0)
         self.globals = GlobalData(self.blocks, self.possible_cpus)
         self.counters = Counters(self.globals)
