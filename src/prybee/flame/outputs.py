@@ -46,7 +46,7 @@ OUTPUTS = (
     Output("svg", "a picture", f"{_WRITERS}.svg"),
     Output("html", "a page that shows the profile by itself", f"{_WRITERS}.html", samples=True),
     Output("folded", "a line for each stack", f"{_WRITERS}.folded"),
-    Output("speedscope.json", "for speedscope", f"{_WRITERS}.speedscope"),
+    Output("speedscope.json", "for speedscope", f"{_WRITERS}.speedscope", samples=True),
     Output("pb.gz", "for pprof", f"{_WRITERS}.pprof", ("pb", "pprof")),
     Output("firefox.json", "for profiler.firefox.com", f"{_WRITERS}.firefox", samples=True),
     Output(

@@ -87,7 +87,7 @@ def tracks(profile: Profile) -> list[Track]:
     Raises:
         FormatError: it is longer than times can tell.
     """
-    samples = _placed(profile)
+    samples = placed(profile)
     if samples is None:
         return [Track(list(_in_order(profile)))]
     return list(_of_threads(samples, profile.unit))
@@ -95,13 +95,13 @@ def tracks(profile: Profile) -> list[Track]:
 
 def scale(profile: Profile) -> str:
     """What times on tracks mean, for a name; empty if they are times."""
-    samples = _placed(profile)
+    samples = placed(profile)
     if profile.unit in UNITS or (samples is not None and samples.clock == CLOCK):
         return ""
     return f" (a microsecond is one of {profile.unit})"
 
 
-def _placed(profile: Profile) -> Samples | None:
+def placed(profile: Profile) -> Samples | None:
     """The samples, if all of them have a place in time."""
     samples = profile.samples
     if samples is None or not samples.clock or min(samples.time, default=-1) < 0:
