@@ -13,6 +13,7 @@ from prybee.flame.formats import guess
 from prybee.flame.profile import INLINED, KERNEL, Profile
 from prybee.flame.readers import pprof as pprof_reader
 from prybee.flame.readers import speedscope as speedscope_reader
+from prybee.flame.samples import Samples
 from prybee.flame.writers import pprof, speedscope
 from prybee.flame.writers.folded import lines
 
@@ -39,6 +40,67 @@ def test_speedscope_comes_back(given: list[tuple[list[str], int]]) -> None:
     profile = made(given)
     back = speedscope_reader.read([speedscope.write(profile).encode()])
     assert list(lines(back)) == list(lines(profile))
+
+
+def waits() -> Profile:
+    """Two threads: one waits twice and works in between, the other waits meanwhile."""
+    profile = Profile("ns")
+    profile.samples = samples = Samples(spans=True)
+    read, lock = profile.frame("read"), profile.frame("lock")
+    for tid, time, weight, stack in (
+        (7, 3000, 500, (read, lock)), (7, 1000, 400, (read,)), (8, 1200, 2000, (lock,)),
+    ):  # fmt: skip
+        profile.add(stack, weight)
+        thread = samples.thread_number(5, tid, "main")
+        samples.add(samples.stack_number(stack), weight, time=time, thread=thread)
+    return profile
+
+
+def test_speedscope_has_threads_and_times() -> None:
+    text = json.loads(speedscope.write(waits(), "T"))
+    assert text["name"] == "T"
+    assert [
+        (each["name"], each["type"], each["unit"], each["startValue"], each["endValue"])
+        for each in text["profiles"]
+    ] == [
+        ("main (5/7)", "evented", "nanoseconds", 0, 2500),
+        ("main (5/8)", "evented", "nanoseconds", 0, 2500),
+    ]
+    assert [
+        [(event["type"], event["frame"], event["at"]) for event in each["events"]]
+        for each in text["profiles"]
+    ] == [
+        [
+            ("O", 0, 0),
+            ("C", 0, 400),
+            ("O", 0, 2000),
+            ("O", 1, 2000),
+            ("C", 1, 2500),
+            ("C", 0, 2500),
+        ],
+        [("O", 1, 200), ("C", 1, 2200)],
+    ]
+    back = speedscope_reader.read([json.dumps(text).encode()], samples=True)
+    assert sorted(lines(back)) == sorted(lines(waits()))
+    assert back.samples is not None
+    assert [*back.samples.time] == [0, 2000, 200]
+
+
+def test_speedscope_has_samples_in_their_order() -> None:
+    """Each as wide as its weight, whatever time there is between them."""
+    profile = waits()
+    profile.unit = "samples"
+    assert profile.samples is not None
+    profile.samples.spans = False
+    text = json.loads(speedscope.write(profile))
+    assert [
+        (each["name"], each["type"], each["unit"], each["samples"], each["weights"])
+        for each in text["profiles"]
+    ] == [
+        ("main (5/7)", "sampled", "none", [[0], [0, 1]], [400, 500]),
+        ("main (5/8)", "sampled", "none", [[1]], [2000]),
+    ]
+    assert [each["endValue"] for each in text["profiles"]] == [900, 2000]
 
 
 def test_inlined_functions_share_a_location() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import struct
 import subprocess
@@ -249,6 +250,26 @@ class TestOnThisMachine:
         assert "no samples lost" in done.stderr
         profile = chrome_trace.read([out.read_bytes()], samples=True)
         assert "getppid" in {frame.name for frame in profile.frames}
+
+    @pytest.mark.parametrize("lacking", ["ringbuf", "ringbuf,large_keys,loop,for_each_map_elem"])
+    def test_on_older_kernels(self, lacking: str, program: Path, tmp_path: Path) -> None:
+        out = tmp_path / "off.trace.json"
+        when = tmp_path / "when"
+        command = [sys.executable, "-m", "prybee", "flame", "off", "-o", str(out)]
+        subprocess.run(
+            [*command, "-c", f"{program} sleep {when}"],
+            check=True, env={**os.environ, "PRYBEE_NO_FEATURE": lacking},
+        )  # fmt: skip
+        begin, end = (int(text) / 1000 for text in when.read_text().split())
+        events = json.loads(out.read_text())["traceEvents"]
+        ((at, length),) = [
+            (each["ts"], each["dur"])
+            for each in events
+            if each.get("name") == "sleeper" and each["dur"] > 290_000
+        ]
+        # The format has microseconds with fractions, of which doubles keep some.
+        assert begin - 1 <= at
+        assert at + length <= end + 1
 
     @pytest.mark.parametrize("words", [["--no-times"], ["--live"]])
     def test_only_sums(self, words: list[str], traced: Traced) -> None:

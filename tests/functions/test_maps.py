@@ -30,6 +30,12 @@ ERRORS = {
     "an expression.",
     '@x[1] = 1; delete(@x, "a")': "Argument mismatch for @x: trying to access with arguments: "
     "'string[2]' when map expects arguments: 'int8'",
+    "@x[1] = count(); print(key_id(@x, 1))": "Type mismatch for @x: trying to assign value of type "
+    "'uint64' when map already has a type 'count_t'",
+    "@x = 1; print(key_id(@x, 1))": "call to key_id() expects a map with explicit keys "
+    "(non-scalar map)",
+    "print(key_id(1, 1))": "Mismatched arg. key_id() expects a map for arg @map but got an "
+    "expression.",
     "@x[1] = 1; print(find(@x, 1, 5))": "find() expects a scratch variable for its third argument",
 }
 
@@ -88,3 +94,17 @@ class TestInTheKernel:
     def test_clear_and_zero_are_records_in_order(self) -> None:
         with Loaded(compile_text("begin { @m[1] = 1; print(@m); clear(@m); zero(@m); }").plan) as k:
             assert [action for action, _ in k.run()] == ["print_map", "clear", "zero"]
+
+    def test_numbers_of_keys(self) -> None:
+        found = self.values(
+            '$one = key_id(@m, (1, "a")); $two = key_id(@m, (1, "b"));',
+            same='$one == key_id(@m, (1, "a"))', other="$one == $two", some="$one != 0",
+            kept='@m[1, "a"] == $one', length="len(@m)",
+        )  # fmt: skip
+        assert found == {"same": True, "other": False, "some": True, "kept": True, "length": 2}
+
+    def test_numbers_of_keys_without_room(self) -> None:
+        text = "let @m = hash(1); begin { print((key_id(@m, 1) != 0, key_id(@m, 2))); }"
+        with Loaded(compile_text(text).plan) as loaded:
+            ((_, ((more, none),)),) = loaded.run()
+            assert (more, none) == (True, 0)

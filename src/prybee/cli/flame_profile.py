@@ -62,7 +62,7 @@ def options(commands: argparse._SubParsersAction[Any]) -> None:
         )  # fmt: skip
         parser.add_argument(
             "--live", action="store_true",
-            help="draw it anew each second, in the terminal or the file of -o",
+            help="draw it anew each second, in the terminal or the file of -o: sums only",
         )  # fmt: skip
         parser.add_argument(
             "--no-times", dest="times", action="store_false",
