@@ -141,17 +141,22 @@ def rows(profile: Profile) -> list[tuple[set[str], float, int, str, int, str]]:
     ]
 
 
+def sums(profile: Profile) -> dict[tuple[int, ...], float]:
+    """Stacks and the weights of their samples."""
+    samples = profile.samples
+    assert samples is not None
+    found: dict[tuple[int, ...], float] = {}
+    for stack, weight, *_ in samples.rows():
+        key = samples.stacks[stack]
+        found[key] = found.get(key, 0) + weight
+    return found
+
+
 @pytest.mark.live
 class TestOnThisMachine:
     @staticmethod
     def sums_are_those_of_samples(profile: Profile) -> None:
-        samples = profile.samples
-        assert samples is not None
-        sums: dict[tuple[int, ...], float] = {}
-        for stack, weight, *_ in samples.rows():
-            key = samples.stacks[stack]
-            sums[key] = sums.get(key, 0) + weight
-        assert sums == profile.weights
+        assert sums(profile) == profile.weights
 
     def test_phases_are_at_their_times(self, traced: Traced) -> None:
         profile = traced("cpu", "phases", "-F", "499")
@@ -251,6 +256,12 @@ class TestOnThisMachine:
         profile = chrome_trace.read([out.read_bytes()], samples=True)
         assert "getppid" in {frame.name for frame in profile.frames}
 
+    def test_nothing_is_lost_at_a_thousand_a_second(self, tmp_path: Path) -> None:
+        command = [sys.executable, "-m", "prybee", "flame", "cpu", "-F", "999", "-d", "1s"]
+        out = str(tmp_path / "cpu.html")
+        done = subprocess.run([*command, "-o", out], capture_output=True, text=True, check=True)
+        assert "no samples lost" in done.stderr
+
     @pytest.mark.parametrize("lacking", ["ringbuf", "ringbuf,large_keys,loop,for_each_map_elem"])
     def test_on_older_kernels(self, lacking: str, program: Path, tmp_path: Path) -> None:
         out = tmp_path / "off.trace.json"
@@ -283,6 +294,28 @@ def whole(output: outputs.Output, profile: Profile) -> bytes:
     written = import_module(output.writer).write(profile, "T")
     parts = [written] if isinstance(written, (str, bytes)) else written
     return b"".join(part.encode() if isinstance(part, str) else part for part in parts)
+
+
+PYTHON = "import time; e = time.monotonic() + 0.3\nwhile time.monotonic() < e: sum(range(99))"
+
+
+@pytest.mark.parametrize("kind", ["cpu", "wall"])
+def test_by_reading_memory(kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    found: list[Profile] = []
+    monkeypatch.setattr(outputs, "content", lambda profile, *_: found.append(profile) or [])
+    script = tmp_path / "busy.py"
+    script.write_text(f"{PYTHON}\ntime.sleep(0.2)\n")
+    command = f"{sys.executable} {script}"
+    words = ["--read-memory", "-c", command, "-o", str(tmp_path / "o.html"), "-F", "199"]
+    assert main(["flame", kind, *words]) == 0
+    (profile,) = found
+    assert profile.weights
+    assert sums(profile) == profile.weights
+    inside = [row for row in rows(profile) if "<module>" in row[0]]
+    states = {row[-1] for row in inside}
+    assert states == ({"on CPU", "off CPU"} if kind == "wall" else {""})
+    times = [row[2] for row in inside]
+    assert max(times) - min(times) > 100 * MS
 
 
 # -- without a kernel ---------------------------------------------------------------------------
