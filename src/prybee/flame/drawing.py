@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from io import BytesIO
+
 from prybee.flame import doubts, formats, inputs
+from prybee.flame.layout import BETWEEN
 from prybee.flame.missing import sentences
 from prybee.flame.profile import ANNOTATIONS, Profile, Quality
 from prybee.flame.readers import folded as reader
@@ -69,20 +72,26 @@ def draw(
     """
     from prybee.flame import pictures
 
-    found, weights, before, quality = stacks(files, kind, reading)
+    ready = pictures.as_they_are(reverse=reverse, **look)
+    found, weights, before, quality = stacks(files, kind, reading, BETWEEN if ready else b"")
     parts = pictures.draw(
-        found, weights, before, reverse=reverse, missing=sentences(quality), **look
+        found, weights, before, reverse=reverse, ready=ready, missing=sentences(quality), **look
     )
     return parts, quality, sum(weights)
 
 
 def stacks(
-    files: Sequence[BufferedReader], kind: str | None, reading: Mapping[str, Any]
+    files: Sequence[BufferedReader],
+    kind: str | None,
+    reading: Mapping[str, Any],
+    between: bytes = b"",
 ) -> tuple[list[bytes], list[float], list[float], Quality]:
     """The stacks of all files as folded ones, not taken apart where that can be.
 
     Args:
         files, kind, reading: as for :func:`read`.
+        between: what is to be between names in place of ``;``: then stacks need not be in the
+            order of the input.
 
     Returns:
         Stacks, their weights, the weights before if a file has any, and what was not understood.
@@ -96,12 +105,18 @@ def stacks(
         old: list[float] = []
         if each.name == "folded" and not ({*reading} & {*_CHANGES}):
             # What is only to be drawn need not be taken apart.
-            found, some, old = reader.parse(file, quality)
+            text = file.read() if between else b""
+            if between and (ordered := reader.ordered(text, between)) is not None:
+                found, some = ordered
+            else:
+                found, some, old = reader.parse(BytesIO(text) if between else file, quality)
+                if between:
+                    found = [stack.replace(b";", between) for stack in found]
             if damage := inputs.damage(file):
                 quality.reject(0, damage)
         else:
             profile = _shaped(_profile(file, each, reading), reading)
-            found, some = folded(profile)
+            found, some = folded(profile, between or b";")
             quality.join(profile.quality)
         if old or before:
             before = [*(before or weights), *(old or some)]
@@ -150,13 +165,18 @@ def _shaped(profile: Profile, reading: Mapping[str, Any]) -> Profile:
     return profile
 
 
-def folded(profile: Profile) -> tuple[list[bytes], list[float]]:
-    """The stacks of a profile as folded ones, with all annotations, and their weights."""
+def folded(profile: Profile, between: bytes = b";") -> tuple[list[bytes], list[float]]:
+    """The stacks of a profile as folded ones, with all annotations, and their weights.
+
+    Args:
+        profile: whose stacks.
+        between: what stands between the names.
+    """
     names = [
         (frame.name.replace(";", ":") + ANNOTATIONS.get(frame.kind, "")).encode(
             errors="surrogateescape"
         )
         for frame in profile.frames
     ]
-    stacks = [b";".join([names[number] for number in stack]) for stack in profile.weights]
+    stacks = [between.join([names[number] for number in stack]) for stack in profile.weights]
     return stacks, list(profile.weights.values())

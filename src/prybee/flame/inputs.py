@@ -31,12 +31,14 @@ class _Filled(io.RawIOBase):
         view = memoryview(buffer).cast("B")
         size = 0
         while size < len(view):
-            part = self._source.read(len(view) - size)
-            if not part:
+            count = self._source.readinto(view[size:])
+            if not count:
                 break
-            view[size : size + len(part)] = part
-            size += len(part)
+            size += count
         return size
+
+    def readall(self) -> bytes:
+        return self._source.read() or b""
 
     def close(self) -> None:
         if self._owned:
@@ -59,6 +61,9 @@ class _Unpacked(_Filled):
         self._ready = b""
         self._ended = False
         self._new()
+
+    def readall(self) -> bytes:
+        return b"".join(iter(lambda: self.read(self._PIECE) or b"", b""))
 
     def _new(self) -> None:
         import zlib

@@ -8,7 +8,8 @@ never looked into, which makes a picture of a million stacks as quick as sorting
 from __future__ import annotations
 
 from bisect import bisect_left
-from itertools import accumulate, pairwise
+from itertools import accumulate, islice
+from operator import le
 
 from prybee.data import Data
 
@@ -59,7 +60,7 @@ class Stacks:
         kept: bool = False,
     ) -> None:
         self.kept = kept
-        if not kept and any(one > other for one, other in pairwise(keys)):
+        if not kept and not all(map(le, keys, islice(keys, 1, None))):
             order = sorted(range(len(keys)), key=keys.__getitem__)
             keys = [keys[n] for n in order]
             weights = [weights[n] for n in order]
@@ -93,16 +94,16 @@ def boxes(stacks: Stacks, least: float = 0, *, leaves: bool = False) -> Iterator
     waiting: list[tuple[int, int, int, int, float]] = [(low, len(keys), 0, 0, sums[low])]
     while waiting:
         low, high, length, depth, at = waiting.pop()
-        for _, name, first, last in _children(keys, low, high, length):
+        for first, last, end in _children(keys, low, high, length):
             weight = sums[last] - sums[first]
             if weight > 0 and weight >= least:
-                whole = length + len(name)
-                behind = _behind(keys, first, last, whole)
+                behind = _behind(keys, first, last, end)
                 delta = deltas[last] - deltas[first] if deltas else 0
-                yield Box(name.decode(errors="replace"), depth + 1, at, at + weight, delta)
+                name = keys[first][length:end].decode(errors="replace")
+                yield Box(name, depth + 1, at, at + weight, delta)
                 if behind < last:
                     begun = at + sums[behind] - sums[first]
-                    waiting.append((behind, last, whole + 1, depth + 1, begun))
+                    waiting.append((behind, last, end + 1, depth + 1, begun))
             at += weight
 
 
@@ -115,8 +116,9 @@ def _behind(keys: Sequence[bytes], first: int, last: int, length: int) -> int:
 
 def _children(
     keys: Sequence[bytes], low: int, high: int, length: int
-) -> list[tuple[bytes, bytes, int, int]]:
-    """What stands on a frame: (order, name, first, behind the last), as flamegraph.pl orders it.
+) -> list[tuple[int, int, int]]:
+    """What stands on a frame: (first, behind the last, length of the path to its end), as
+    flamegraph.pl orders it.
 
     Args:
         keys: all stacks.
@@ -124,6 +126,7 @@ def _children(
         length: of the path to the frame, with the separator.
     """
     found = []
+    within = False  # A name is the beginning of the next one.
     while low < high:
         key = keys[low]
         end = key.find(BETWEEN, length)
@@ -131,10 +134,17 @@ def _children(
         last = low + 1
         if last < high and keys[last].startswith(own):
             last = bisect_left(keys, own + _BEHIND, last, high)
-        # Whole lines are what it sorts: a space or a semicolon is behind the name.
-        found.append((own[length:] + (b" " if end < 0 else b";"), own[length:], low, last))
+            within = within or (last < high and keys[last].startswith(own))
+        found.append((low, last, len(own)))
         low = last
-    found.sort()
+    if within:
+        # Whole lines are what it sorts: a space or a semicolon is behind the name. Only where one
+        # begins another that is another order than that of the stacks here.
+        found.sort(
+            key=lambda each: (
+                keys[each[0]][length : each[2]] + (b";" if len(keys[each[0]]) > each[2] else b" ")
+            )
+        )
     return found
 
 

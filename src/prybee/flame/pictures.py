@@ -30,6 +30,7 @@ def draw(
     before: Sequence[float] = (),
     *,
     reverse: bool = False,
+    ready: bool = False,
     **look: Any,
 ) -> Iterator[str]:
     """A picture, in parts.
@@ -39,6 +40,7 @@ def draw(
         weights: of each.
         before: of each, in what it is compared with; none without a comparison.
         reverse: the leaves are at the root.
+        ready: it is ``BETWEEN`` that is between the names, as :func:`as_they_are` allows.
         **look: options of the picture.
 
     Raises:
@@ -62,9 +64,19 @@ def draw(
     if options.colors == "chain":
         stacks = [_wakers(stack, options.compat_bugs) for stack in stacks]
     deltas = [new - old for new, old in zip(weights, before, strict=True)] if before else []
-    keys = [stack.replace(b";", BETWEEN) for stack in stacks]
+    keys = stacks if ready else [stack.replace(b";", BETWEEN) for stack in stacks]
     kept = options.flamechart or options.compat_bugs
     return svg.write(Stacks(keys, weights, deltas, kept=kept), options)
+
+
+def as_they_are(*, reverse: bool, **look: Any) -> bool:
+    """Whether stacks are drawn without a look into them, in whatever order they come.
+
+    Args:
+        reverse, **look: as for :func:`draw`.
+    """
+    options = svg.Options(**look)
+    return not (reverse or options.flamechart or options.compat_bugs or options.colors == "chain")
 
 
 def _wakers(stack: bytes, always: bool) -> bytes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from io import BufferedIOBase
 from struct import Struct
 from struct import error as struct_error
 
@@ -57,7 +58,7 @@ def read(
     """
     from prybee.flame.perf_data.symbols import Symbols
 
-    data = b"".join(lines)
+    data = lines.read() if isinstance(lines, BufferedIOBase) else b"".join(lines)
     file = PerfData(data)
     event = file.events[0]
     if event_filter:

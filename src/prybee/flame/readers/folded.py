@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from prybee.flame.profile import Quality
 
 _LINE = re.compile(rb"\S.* \d+(\.\d*)?\s*$")
+# Two weights behind a stack.
+_TWO = re.compile(rb" [0-9.]+ [0-9.]+\s*$", re.MULTILINE)
 _KINDS = {annotation: kind for kind, annotation in ANNOTATIONS.items()}
 
 
@@ -25,6 +27,31 @@ def probe(head: bytes) -> bool | None:
     if not all(fit):
         return False
     return True if any(b";" in line for line in lines) else None
+
+
+def ordered(text: bytes, between: bytes) -> tuple[list[bytes], list[float]] | None:
+    """Stacks and their weights out of a text whose lines are all of the usual form.
+
+    Args:
+        text: whole lines.
+        between: what shall stand between the names of a stack: one character.
+
+    Returns:
+        Nearly in the order of the stacks: only those that go on where another ends may come before
+        it. None if any line needs more care, or has two weights.
+    """
+    if _TWO.search(text):
+        return None
+    lines = text.translate(bytes.maketrans(b";", between)).removesuffix(b"\n").split(b"\n")
+    # Before they are taken apart: then nothing has to be moved along.
+    lines.sort()
+    parts = [line.rpartition(b" ") for line in lines]
+    stacks = [stack for stack, _, _ in parts]
+    try:
+        weights: list[float] = [*map(int, [weight for _, _, weight in parts])]
+    except ValueError:
+        return None
+    return (stacks, weights) if all(stacks) else None
 
 
 def parse(lines: Iterable[bytes], quality: Quality) -> tuple[list[bytes], list[float], list[float]]:

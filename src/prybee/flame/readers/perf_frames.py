@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from prybee.flame.inlining import Inlining
     from prybee.flame.profile import Profile
 
-FRAME = re.compile(rb"\s*([0-9a-fA-F]+)\s+(|\S.*?\s+)\(((?:[^()]|\(deleted\)|\([^()]*\))*)\)\s*$")
+FRAME = re.compile(rb"\s*([0-9a-fA-F]+)\s+(|\S.*?\s+)\(((?:[^()]++|\([^()]*\))*)\)\s*$")
 # Files of the kernel: perf's names for it in brackets, and what it was built from.
 _KERNEL = re.compile(
     rb"\[(?!unknown\]|vdso\]|vsyscall\]|heap\]|stack|anon)|.*(\.ko(\.\w+)?|\bvmlinux[-._\w]*)$"
@@ -44,7 +44,7 @@ _ARGUMENTS = re.compile(r"\((?!anonymous namespace\)).*")
 _GO_METHOD = re.compile(r"\.\(.*\)\.")
 _INDENTED = (b"\t", b" ")
 # So many lines are kept by their bytes; a capture with more has addresses that hardly come again.
-_REMEMBERED = 1 << 18
+_REMEMBERED = 1 << 16
 # What is put behind a frame's line that has to be told apart from others with the same bytes: where
 # the code is in the source, or how its address is to be taken.
 SOURCE, CALL, TOLD = b"\0", b"\1", b"\2"
@@ -89,18 +89,19 @@ class Frames(dict[bytes, "tuple[int, ...] | None"]):
         self[b"\n"] = None  # It comes with every sample.
 
     def __missing__(self, line: bytes) -> tuple[int, ...] | None:
+        # Of many lines that come once each this is all the work, so it calls little.
         if line[:1] not in _INDENTED:
             return None
-        address, _, rest = line.strip().partition(b" ")
-        # A function's name may have spaces, but the last one is before the file; those of files
-        # may have some as well, and just are not found here.
-        symbol, _, module = rest.rpartition(b" (")
-        named, _, place = symbol.rpartition(b"+0x")
-        key = named + b"(" + module if named and place.isalnum() else rest
+        address, _, rest = line.lstrip().partition(b" ")
+        named, _, place = rest.rpartition(b"+0x")
+        offset, _, module = place.partition(b" (")
+        key = named + b"(" + module if named and offset.isalnum() else rest
         found = self._known.get(key) if address.isalnum() else None
         if found is None:
             found = self._look(line)
-            if found is not None and not self._whole:
+            # (What looks like a place in a function may be in the file's name, inside its bracket.)
+            outside = module.count(b")") == module.count(b"(") + 1 or key is rest
+            if found is not None and not self._whole and outside:
                 self._known[key] = found
         if found is not None and len(self) < _REMEMBERED:
             self[line] = found
@@ -130,7 +131,9 @@ class Frames(dict[bytes, "tuple[int, ...] | None"]):
         if known is None:
             known = self._modules[module] = self._module(module)
         kind, where = known
-        name = _OFFSET.sub(b"", symbol).decode(errors="surrogateescape")
+        if b"+0x" in symbol:
+            symbol = _OFFSET.sub(b"", symbol)
+        name = symbol.decode(errors="surrogateescape")
         if self._compat != "perl":
             name = repaired(name, self._compat)
         numbers = []
