@@ -23,6 +23,8 @@ class FunctionTable:
 
     def __init__(self, elf: ElfFile, table: SymbolTable) -> None:
         self._table = table
+        # Functions that are alone at their address, which are looked up again and again.
+        self._alone: dict[int, Symbol] = {}
         values, sizes = table.values_and_sizes()
         if elf.machine == "arm":
             # Thumb functions have bit 0 of their address set.
@@ -79,13 +81,19 @@ class FunctionTable:
 
     def _best(self, start: int, address: int) -> tuple[Symbol, int]:
         """Of the functions that begin at ``start`` the one with the best known name."""
+        alone = self._alone.get(start)
+        if alone is not None:
+            return alone, address - start
         starts, sizes = self._starts, self._sizes
-        at = bisect_right(starts, start) - 1
+        last = at = bisect_right(starts, start) - 1
         candidates = []
         while at >= 0 and starts[at] == start:
             if sizes[at] == 0 or address < start + sizes[at]:
                 candidates.append(at)
             at -= 1
+        if last - at == 1:
+            alone = self._alone[start] = self._table.symbol(self._entries[last])
+            return alone, address - start
         symbol = min((self._table.symbol(self._entries[at]) for at in candidates), key=_familiarity)
         return symbol, address - start
 

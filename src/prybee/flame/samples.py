@@ -93,7 +93,7 @@ class Samples:
         self.cpu = array("i")
         self.labels: dict[str, Label] = {}
         self._stacks: dict[tuple[int, ...], int] = {}
-        self._threads: dict[Thread, int] = {}
+        self._threads: dict[tuple[int, int, str], int] = {}
 
     def __len__(self) -> int:
         return len(self.stack)
@@ -109,11 +109,11 @@ class Samples:
 
     def thread_number(self, pid: int, tid: int, name: str = "") -> int:
         """The index of a thread, which is kept if it is new."""
-        thread = Thread(pid, tid, name)
-        number = self._threads.get(thread)
+        key = pid, tid, name
+        number = self._threads.get(key)
         if number is None:
-            number = self._threads[thread] = len(self.threads)
-            self.threads.append(thread)
+            number = self._threads[key] = len(self.threads)
+            self.threads.append(Thread(*key))
         return number
 
     def add(
