@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
+import random
 import subprocess
+from io import BytesIO
 from pathlib import Path
 
 import pytest
 
 from prybee.cli import main
+from prybee.flame.readers import perf_script
 from prybee.flame.readers.perf_script import Options, probe, read
 from prybee.flame.writers.folded import lines
 
@@ -127,6 +130,54 @@ def test_a_sample_without_a_stack() -> None:
     profile = read([b"a 1 3.5: cycles: \n", b"\n"])
     assert list(lines(profile)) == ["a 1"]
     assert profile.quality.stackless == 1
+
+
+USUAL = "a 12/13 [001] {time}:    7777 cycles:u: "
+BLOCKS = {
+    "usual": [USUAL, "7 f+0x1 (/a)", "8 g (/a)", ""],
+    "another stack": [USUAL, "9 f+0x12 (/a)", "8 g (/a)", ""],
+    "another thread": ["b 14/15 [000] {time}:    7777 cycles:u: ", "7 f+0x1 (/a)", ""],
+    "a JVM": ["java 14/16 [000] {time}:    7777 cycles:u: ", "7 Lp/C;::m+0x1 (/a)", ""],
+    "another event": ["a 12/13 [001] {time}:  5 faults:u: ", "7 f+0x1 (/a)", ""],
+    "no stack": [USUAL, ""],
+    "more empty lines": ["", "", USUAL, "7 f+0x1 (/a)", "", ""],
+    "no empty line": [USUAL, "7 f+0x1 (/a)"],
+    "a line that is none": [USUAL, "7 f+0x1 (/a)", "what?", "8 g (/a)", ""],
+    "a file with brackets": [USUAL, "7 f (/a+0x1 (deleted))", "8 f (/a+0x2 (deleted))", ""],
+    "a comment": ["# of perf", USUAL, "7 f+0x1 (/a)", ""],
+    "a frame in its line": ["a 12 {time}: cycles: 7 f (/a)"],
+    "no time": ["a 12 cycles: ", "7 f+0x1 (/a)", ""],
+    "other ends": [USUAL + "\r", "\t7 f+0x1 (/a)\r", "\r"],
+    "lost": ["a 1 PERF_RECORD_LOST lost 3", ""],
+}
+
+
+@pytest.mark.parametrize("compat", ["", "perl", "inferno"])
+@pytest.mark.parametrize("seed", range(8))
+def test_blocks_are_read_as_their_lines(
+    compat: str, seed: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A file is read by blocks, a list line by line: both in whatever pieces."""
+    chance = random.Random(seed)
+    text = ""
+    for number in range(60):
+        name = chance.choice([*BLOCKS, *["usual"] * 9]) if number else "usual"
+        for line in BLOCKS[name]:
+            indented = f"\t{line}" if line[:1].isdigit() else line
+            text += indented.format(time=f"{number}.{number:06}") + "\n"
+    data = text[: len(text) - seed % 3].encode()
+    monkeypatch.setattr(perf_script, "_PIECE", chance.choice([1, 30, 200, 1 << 18]))
+    monkeypatch.setattr(perf_script, "_STACKS", chance.choice([0, 100, 1 << 24]))
+    by_lines = read(data.splitlines(keepends=True), compat=compat, samples=True)
+    by_blocks = read(BytesIO(data), compat=compat, samples=True)
+    assert [*by_blocks.weights.items()] == [*by_lines.weights.items()]
+    assert by_blocks.frames == by_lines.frames
+    assert vars(by_blocks.quality) == vars(by_lines.quality)
+    assert by_blocks.samples is not None
+    assert by_lines.samples is not None
+    assert [*by_blocks.samples.rows()] == [*by_lines.samples.rows()]
+    assert by_blocks.samples.threads == by_lines.samples.threads
+    assert len(by_blocks.samples) > 20
 
 
 CHECKOUT = os.environ.get("FLAMEGRAPH", "")

@@ -198,6 +198,15 @@ def test_texts_of_attributes_are_escaped() -> None:
     assert "<title>&lt;&amp;&gt;</title>" in svg
 
 
+def test_a_frame_before_one_of_its_name_without_weight() -> None:
+    """flamegraph.pl knows frames by name, row and end, and loses the first of two of a key."""
+    text = "a;f;x 5\nb;f;y 0\nc 3\n"
+    assert "f (5 samples, 62.50%)" in frames(picture(text, flamechart=True))
+    lost = frames(picture(text, flamechart=True, compat_bugs=True))
+    assert "x (5 samples, 62.50%)" in lost
+    assert "f (5 samples, 62.50%)" not in lost
+
+
 CHECKOUT = os.environ.get("FLAMEGRAPH", "")
 beside_the_peer = pytest.mark.skipif(
     not CHECKOUT, reason="FLAMEGRAPH names no checkout of FlameGraph"

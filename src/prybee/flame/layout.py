@@ -81,8 +81,9 @@ def boxes(stacks: Stacks, least: float = 0, *, leaves: bool = False) -> Iterator
     Args:
         stacks: what is drawn.
         least: weight below which a frame is left out, with all above it.
-        leaves: of stacks that are kept in order: a frame has a delta only if it is the leaf of the
-            stack with which it begins, and that one's.
+        leaves: stacks that are kept in order are as flamegraph.pl has them: a frame has a delta
+            only if it is the leaf of the stack with which it begins, and that one's; and a frame is
+            lost if another of its name, in the same row and without any weight, is at its end.
     """
     if stacks.kept:
         yield from _chart(stacks, least, leaves)
@@ -176,6 +177,8 @@ def _chart(stacks: Stacks, least: float, leaves: bool) -> Iterator[Box]:
             found.append((names[depth], depth + 1, number, number, own))
     close(0, len(keys))
     yield Box("", 0, 0, stacks.total, deltas[-1] if deltas and not leaves else 0)
+    if leaves:
+        found = [*{(each[0], each[1], sums[each[3]]): each for each in found}.values()]
     for name, depth, first, behind, own in found:
         if sums[behind] - sums[first] > 0 and sums[behind] - sums[first] >= least:
             delta = deltas[behind] - deltas[first] if deltas and not leaves else own

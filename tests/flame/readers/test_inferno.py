@@ -7,6 +7,8 @@ well (its own checkout may have them).
 from __future__ import annotations
 
 import os
+import re
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -97,6 +99,31 @@ def test_the_format_is_found(
     case: tuple[str, str, str, str], capsys: pytest.CaptureFixture[str]
 ) -> None:
     collapsed(case, [], capsys)
+
+
+# FlameGraph's own texts of perf script are tests of inferno, too. It expects what FlameGraph itself
+# makes of them if their last sample is a whole one; the results that are kept beside them are
+# older than it (names of JVMs).
+FLAMEGRAPH = Path(os.environ.get("FLAMEGRAPH", "/nonexistent"))
+TEXTS = [p for p in sorted(FLAMEGRAPH.glob("test/perf-*.txt")) if CHECKOUT and "rust" not in p.name]
+
+
+@pytest.mark.parametrize("option", ["pid", "tid", "kernel", "jit", "all", "addrs"])
+@pytest.mark.parametrize("text", TEXTS, ids=lambda text: text.stem)
+def test_texts_of_flamegraph(
+    text: Path, option: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    whole = tmp_path / text.name
+    whole.write_bytes(text.read_bytes() + b"\n")
+    peer = subprocess.run(
+        ["perl", FLAMEGRAPH / "stackcollapse-perf.pl", f"--{option}", whole],
+        capture_output=True, check=True, text=True, errors="surrogateescape",
+    )  # fmt: skip
+    words = ["flame", "collapse", "--format", "perf", "--compat", "inferno", f"--{option}"]
+    assert main([*words, str(text)]) == 0
+    # It keeps quotation marks in names, which FlameGraph takes out.
+    ours = re.sub("[\"']", "", capsys.readouterr().out)
+    assert sorted(ours.splitlines()) == sorted(peer.stdout.splitlines())
 
 
 def test_every_result_is_expected() -> None:

@@ -128,7 +128,8 @@ class _Sample:
 
     def __init__(self, process: _Process, weight: int, wanted: bool, frame: bytes) -> None:
         self.process = process
-        self.places = process.places
+        # Where there is more to it than a stack, none is found.
+        self.places = process.places if wanted and not frame else {}
         self.weight = weight
         self.wanted = wanted
         self.frame = frame  # The only one, of the form that has it in the same line.
@@ -217,6 +218,10 @@ class _Reader:
             blocks: of lines, without the two ends of lines that are behind each.
             number: of the first line.
         """
+        if self.sample is not None or self.stack:  # One has begun before.
+            self._read_lines(BytesIO(blocks[0] + b"\n\n"), number)
+            number += blocks[0].count(b"\n") + 2
+            del blocks[0]
         # This runs for every sample, so the usual way is short and calls little.
         headers, weights = self.headers, self.weights
         kept = self.samples
@@ -253,7 +258,7 @@ class _Reader:
         Returns:
             What is known of the line, and the place of the stack's weight.
         """
-        if self.sample is not None or self.stack or header[:1] == b"#" or FRAME.match(header):
+        if header[:1] == b"#" or FRAME.match(header):
             return None
         sample, remembered = self._begun(header)
         if sample is None or not remembered or not sample.wanted or sample.frame:
