@@ -387,7 +387,7 @@ def test_a_control_group(program: Path) -> None:
     """Processes of it and of those below are seen, no others."""
     from prybee.flame import scripting
 
-    folder = Path(scripting._unified()) / f"prybee-{os.getpid()}"
+    folder = Path(scripting.unified()) / f"prybee-{os.getpid()}"
     try:
         (folder / "below").mkdir(parents=True)
     except OSError as error:

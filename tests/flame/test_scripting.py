@@ -29,7 +29,7 @@ def groups(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         (folder / "cgroup.procs").touch()
         if folder != root:
             (folder / "cgroup.type").touch()
-    monkeypatch.setattr(scripting, "_unified", lambda: str(root))
+    monkeypatch.setattr(scripting, "unified", lambda: str(root))
     return root
 
 
@@ -104,5 +104,5 @@ def test_what_is_no_control_group(groups: Path, monkeypatch: pytest.MonkeyPatch)
 def test_where_control_groups_are(tmp_path: Path) -> None:
     mounts = tmp_path / "mounts"
     mounts.write_text("cgroup /a cgroup rw 0 0\ncgroup2 /b/c cgroup2 rw 0 0\n")
-    assert scripting._unified(str(mounts)) == "/b/c"
-    assert scripting._unified(str(tmp_path / "none")) == "/sys/fs/cgroup"
+    assert scripting.unified(str(mounts)) == "/b/c"
+    assert scripting.unified(str(tmp_path / "none")) == "/sys/fs/cgroup"

@@ -8,7 +8,7 @@ import sys
 from prybee.cli.options import UsageError
 from prybee.diagnostics import PrybeeError, Source
 from prybee.flame.profile import Profile
-from prybee.flame.profiling import KINDS
+from prybee.flame.profiling import GROUPS, KINDS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -83,6 +83,9 @@ def options(commands: argparse._SubParsersAction[Any]) -> None:
             "--no-python", dest="python", action="store_false",
             help="leave out the functions of Python programs",
         )  # fmt: skip
+        parser.add_argument(
+            "--by", choices=GROUPS, help="with the container, or the control group, at the root",
+        )  # fmt: skip
         parser.add_argument("--strict", action="store_true", help="status 1 if anything was lost")
         parser.set_defaults(run=run, kind=kind)
 
@@ -120,6 +123,8 @@ def run(given: argparse.Namespace, opened: object) -> int:
     if flame_read.wanted(
         kind.name, getattr(given, "read_memory", False), bool(given.pid or given.cmd)
     ):
+        if given.by:
+            raise UsageError(f"prybee flame {kind.name} --by {given.by}: it takes eBPF")
         seconds = _milliseconds(given.duration) / 1000 if given.duration else 0
         frequency = _frequency(given, kind)
         if times:
@@ -187,6 +192,7 @@ def _trace(
         frequency=frequency,
         duration=_milliseconds(given.duration) if given.duration else 0,
         python=given.python,
+        group=bool(given.by),
         refresh=given.live,
         times=times,
     )
@@ -195,13 +201,18 @@ def _trace(
 
         with LiveTarget() as target:
             _check_unwind(target)
+    groups = None
+    if given.by:
+        from prybee.flame.groups import Groups
+
+        groups = Groups(given.by, scripting.unified())
     arguments = Arguments()
     arguments.values["quiet"] = True
     if given.cmd:
         arguments.values["cmd"] = given.cmd
 
     def make(out: Sink, errors: Sink, names: Names) -> Gatherer:
-        cost.output = Gatherer(kind, profile, out, errors, names, changed, times)
+        cost.output = Gatherer(kind, profile, out, errors, names, changed, times, groups)
         return cost.output
 
     return live.trace(

@@ -16,6 +16,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from prybee.flame.groups import Groups
     from prybee.flame.profile import Profile
     from prybee.flame.profiling import Kind
     from prybee.output.base import Handler
@@ -36,6 +37,7 @@ class Gatherer(TextOutput):
         out, errors, names: as of every output.
         changed: called when the profile is new, as long as it is not the last time.
         times: samples are sent one by one, and kept so.
+        groups: names control groups, where stacks have them.
     """
 
     def __init__(
@@ -47,13 +49,14 @@ class Gatherer(TextOutput):
         names: Names,
         changed: Callable[[], None] | None = None,
         times: bool = False,
+        groups: Groups | None = None,
     ) -> None:
         super().__init__(out, errors, names, quiet=True)
         self._changed = changed
         self._ended = False
         self._kind = kind
         self._profile = profile
-        self._stacks = StackKeys(profile, names, self)
+        self._stacks = StackKeys(profile, names, self, groups)
         self._recorder = Recorder() if times else None
         self._began = (0.0, 0.0)
         # Seconds of the trace, and what prybee itself ran meanwhile.
@@ -132,9 +135,9 @@ class Gatherer(TextOutput):
             self._changed()
 
     def _stack(self, name: str, number: int) -> tuple[int, ...] | None:
-        """All frames: the thread's name is the root."""
+        """All frames: the thread's name is the root, or in front of it a control group."""
         found = self._stacks.known.get(number)
-        return None if found is None else (self._profile.frame(name), *found.frames)
+        return None if found is None else (*found.group, self._profile.frame(name), *found.frames)
 
     def _note(self, weight: int, what: str) -> None:
         """Says what a part of the profile lacks, if it is not a small one."""

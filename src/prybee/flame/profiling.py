@@ -34,6 +34,9 @@ class Kind(Data):
         return os.path.join(os.path.dirname(__file__), "profiles", f"{self.name}.bt")
 
 
+# What can stand at the root of stacks, beside the thread's name (groups.py).
+GROUPS = ("container", "cgroup")
+
 KINDS = (
     Kind("cpu", "what runs on the CPUs", "samples"),
     Kind("off", "what threads wait for, and how long", "ns", own_filter=True, spans=True),

@@ -22,6 +22,7 @@ _WANTED = "wanted()"
 # Where the script of ``cpu`` says when stacks are taken.
 _CLOCK = "profile:hz:$1\n"
 _PYTHON = "(ustack, pystack)"
+_GROUP = "cgroup_path(cgroup)"
 
 # What all scripts use. States are the scheduler's (``TASK_…``, include/linux/sched.h; the field's
 # name changed in 5.14), and two of our own (``recording.STATES``).
@@ -81,6 +82,7 @@ def text(
     frequency: int = 0,
     duration: int = 0,
     python: bool = True,
+    group: bool = False,
     refresh: bool = False,
     times: bool = False,
 ) -> str:
@@ -95,6 +97,7 @@ def text(
         frequency: samples a second.
         duration: the end, in milliseconds; 0: the user's.
         python: with the functions of Python programs.
+        group: with the control groups of processes.
         refresh: show what there is every second.
         times: keep samples one by one, not their sums.
 
@@ -118,8 +121,10 @@ def text(
     if event:
         assert _CLOCK in found
         found = found.replace(_CLOCK, f"{_counted(event, frequency)}\n")
+    if group:
+        found = found.replace(_PYTHON, f"({_GROUP}, {_PYTHON[1:-1]})")
     if not python:
-        found = found.replace(_PYTHON, "ustack")
+        found = found.replace(", pystack)", ")").replace("(ustack)", "ustack")
     if refresh:
         # In this order: sums are of stacks that are known then.
         found += "\ninterval:s:1 { print(@stacks); print(@sums); }\n"
@@ -153,7 +158,7 @@ def cgroups(path: str) -> list[int]:
     Raises:
         PrybeeError: there is none, or there are too many.
     """
-    root = _unified()
+    root = unified()
     top = path if os.path.isabs(path) else os.path.join(root, path)
     if not os.path.isfile(os.path.join(top, "cgroup.procs")):
         raise PrybeeError(
@@ -174,7 +179,7 @@ def cgroups(path: str) -> list[int]:
     return numbers
 
 
-def _unified(mounts: str = "/proc/self/mounts") -> str:
+def unified(mounts: str = "/proc/self/mounts") -> str:
     """Where control groups of version 2 are mounted."""
     try:
         with open(mounts, encoding="utf-8", errors="surrogateescape") as file:

@@ -11,6 +11,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from prybee.flame.groups import Groups
     from prybee.flame.profile import Profile
     from prybee.output.base import Output
     from prybee.output.maps import Items
@@ -23,6 +24,7 @@ class Stack(Data):
 
     Attributes:
         frames: numbers of the profile's frames, the root first.
+        group: the frame of its control group, where that is asked for.
         nameless: there are frames without a name.
         lacking: there is code whose unwind rows had no room.
         unresolved: there are Python functions that could not be resolved.
@@ -30,6 +32,7 @@ class Stack(Data):
     """
 
     frames: list[int]
+    group: list[int]
     nameless: bool
     lacking: bool
     unresolved: bool
@@ -43,18 +46,22 @@ class StackKeys:
         known: number to stack.
     """
 
-    def __init__(self, profile: Profile, names: Names, output: Output) -> None:
+    def __init__(
+        self, profile: Profile, names: Names, output: Output, groups: Groups | None = None
+    ) -> None:
         """
         Args:
             profile: whose frames they become.
             names: resolves addresses.
             output: shows what keys have beside stacks.
+            groups: names control groups, where keys have them.
         """
         self.known: dict[int, Stack] = {}
         self._profile = profile
         self._names = names
         self._namer = Namer(profile, names)
         self._output = output
+        self._groups = groups
         self._show: Callable[[bytes], Stack] | None = None
 
     def learn(self, spec: ScriptMap, items: Items) -> None:
@@ -87,8 +94,10 @@ class StackKeys:
         chains = [
             (offset, offset + layout.size, _chain(layout, show, namer, frame))
             for offset, layout, show in shows
-            if not _is_python(layout)
+            if not (_is_python(layout) or _is_group(layout))
         ]
+        group = next((at for at, each, _ in shows if _is_group(each)), -1)
+        groups = self._groups
         # Where Python's functions are, and the native frames that they go among.
         python = next(
             ((at, at + layout.size) for at, layout, _ in shows if _is_python(layout)), None
@@ -108,13 +117,20 @@ class StackKeys:
                     found = mixer.mix(found, key[python[0] : python[1]])
                     unresolved, apart = mixer.unresolved, mixer.apart
                 stack += found
-            return Stack(stack, namer.nameless, namer.lacking, unresolved, apart)
+            root = []
+            if groups is not None and group >= 0:
+                root.append(frame(groups.name(int.from_bytes(key[group : group + 8], "little"))))
+            return Stack(stack, root, namer.nameless, namer.lacking, unresolved, apart)
 
         return show
 
 
 def _is_python(layout: layouts.Layout) -> bool:
     return isinstance(layout, layouts.StackLayout) and layout.mode == "python"
+
+
+def _is_group(layout: layouts.Layout) -> bool:
+    return isinstance(layout, layouts.CgroupPathLayout)
 
 
 def _chain(

@@ -6,9 +6,8 @@ import os
 import re
 
 from prybee.diagnostics import PrybeeError
+from prybee.output.containers import ID
 
-# A container's id as runtimes write it into the names of cgroups.
-_ID = re.compile(r"(?<![0-9a-f])[0-9a-f]{64}(?![0-9a-f])")
 # Cgroups of one filter: each is a comparison in each program.
 MOST_CGROUPS = 64
 
@@ -104,7 +103,7 @@ def _members(wanted: str, proc: str) -> dict[str, tuple[list[str], str]]:
     host = _namespace("self", proc, "uts")
     for pid in sorted(filter(str.isdecimal, os.listdir(proc)), key=int):
         text = _text(f"{proc}/{pid}/cgroup")
-        ids = _ID.findall(text)
+        ids = ID.findall(text)
         # The innermost container is the one that a process is in.
         if ids and digits and ids[-1].startswith(wanted):
             found.setdefault(ids[-1], ([], _path(text, ids[-1])))[0].append(pid)
