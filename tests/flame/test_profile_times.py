@@ -28,6 +28,7 @@ from prybee.output.sink import Sink
 from prybee.plan import layouts
 from prybee.plan.layouts import Field, IntLayout, StackLayout, StringLayout, TupleLayout
 from prybee.plan.plan import RecordSpec, ScriptMap
+from tests.patience import FACTOR
 
 MS = 1_000_000
 PHASE = 250 * MS
@@ -43,12 +44,14 @@ PROGRAM = r"""
 
 #define KEEP __attribute__((noinline))
 volatile unsigned sink;
+void *volatile framed;
 static long now(void) {
     struct timespec t;
     clock_gettime(CLOCK_BOOTTIME, &t);
     return t.tv_sec * 1000000000L + t.tv_nsec;
 }
 static inline __attribute__((always_inline)) void burn(void) {
+    framed = __builtin_frame_address(0);  /* A leaf, too, has a frame then. */
     for (int i = 0; i < 20000; i++) sink += i;
 }
 KEEP void even(void) { burn(); sink++; }
@@ -68,7 +71,7 @@ static void pair(void) {
     void *(*works[])(void *) = {one_works, two_works};
     const char *names[] = {"one", "two"};
     for (int i = 0; i < 2; i++) {
-        pthread_create(&threads[i], 0, works[i], (void *)(now() + 1000000000L));
+        pthread_create(&threads[i], 0, works[i], (void *)(now() + SPAN));
         pthread_setname_np(threads[i], names[i]);
     }
     for (int i = 0; i < 2; i++) pthread_join(threads[i], 0);
@@ -104,7 +107,14 @@ int main(int argc, char **argv) {
 def program(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("program")
     (folder / "known.c").write_text(PROGRAM)
-    command = ["gcc", "-O1", "-g", "-fno-omit-frame-pointer", "-fno-optimize-sibling-calls"]
+    command = [
+        "gcc",
+        f"-DSPAN={int(1e9 * FACTOR)}L",
+        "-O1",
+        "-g",
+        "-fno-omit-frame-pointer",
+        "-fno-optimize-sibling-calls",
+    ]
     subprocess.run([*command, "-pthread", "-o", folder / "known", folder / "known.c"], check=True)
     return folder / "known"
 

@@ -228,7 +228,7 @@ def test_interpreters_that_are_told(
         capture_output=True, text=True, check=False,
     )  # fmt: skip
     # Until it is the program, the process is one of prybee's own Python.
-    lines = [line for line in done.stdout.splitlines() if ";execve;" not in line]
+    lines = [line for line in done.stdout.splitlines() if ";_start_child_[p];" not in line]
     assert not [line for line in lines if "_[p]" in line]
     if by_memory:
         assert done.returncode == 1
