@@ -40,11 +40,13 @@ def main(words: Sequence[str]) -> int:
         FormatError: a file of a format that is not known.
     """
     chosen = words[0] if words else ""
-    if chosen in _SHORT:
-        gc.disable()
     given = _parser(chosen).parse_args(list(words))
     run: Callable[[argparse.Namespace, ExitStack], int] = given.run
     with ExitStack() as opened:
+        if chosen in _SHORT and gc.isenabled():
+            gc.disable()
+            # Whoever calls this in a process of their own goes on there.
+            opened.callback(gc.enable)
         return run(given, opened)
 
 

@@ -63,6 +63,12 @@ def _target(call: tree.Call) -> tree.Map | tree.MapAccess:
     return subject
 
 
+def _entry(call: tree.Call, handler: Handler) -> tuple[storage.Storage, Value | None]:
+    """Where the map of the entry is kept that a call means, and the entry's key."""
+    target = _target(call)
+    return handler.script.storage(target), storage.key_of(handler, target)
+
+
 def _check_entry(call: tree.Call, checker: Checker) -> bool:
     """Check the map and the key of ``f(@x, k)``; false after a complaint."""
     subject, key = call.args[0], call.args[1]
@@ -111,9 +117,8 @@ class Delete(Function):
         return BOOL
 
     def lower(self, call: tree.Call, handler: Handler) -> Operand | None:
-        target = _target(call)
-        kept = handler.script.storage(target)
-        return Scalar(kept.delete(handler, storage.key_of(handler, target)), BOOL)
+        kept, key = _entry(call, handler)
+        return Scalar(kept.delete(handler, key), BOOL)
 
 
 class HasKey(Function):
@@ -130,9 +135,8 @@ class HasKey(Function):
         return BOOL
 
     def lower(self, call: tree.Call, handler: Handler) -> Operand | None:
-        target = _target(call)
-        kept = handler.script.storage(target)
-        return Scalar(kept.contains(handler, storage.key_of(handler, target)), BOOL)
+        kept, key = _entry(call, handler)
+        return Scalar(kept.contains(handler, key), BOOL)
 
 
 class Find(Function):
@@ -160,11 +164,9 @@ class Find(Function):
 
     def lower(self, call: tree.Call, handler: Handler) -> Operand | None:
         h = handler
-        target = _target(call)
         variable = call.args[2]
         assert isinstance(variable, tree.Scratch)
-        kept = h.script.storage(target)
-        key = storage.key_of(h, target)
+        kept, key = _entry(call, h)
         found = kept.contains(h, key)
         h.when(found, lambda: variables.write(h, variable.variable, kept.read(h, key)))
         return Scalar(found, BOOL)
@@ -189,10 +191,9 @@ class KeyId(Function):
         return UINT64
 
     def lower(self, call: tree.Call, handler: Handler) -> Operand | None:
-        target = _target(call)
-        kept = handler.script.storage(target)
+        kept, key = _entry(call, handler)
         assert isinstance(kept, storage.Hash)
-        return Scalar(kept.key_id(handler, storage.key_of(handler, target)), UINT64)
+        return Scalar(kept.key_id(handler, key), UINT64)
 
 
 class Length(Function):

@@ -287,9 +287,7 @@ class Session:
             return 0
         if self.recorder is not None:
             # What the records' addresses mean was recorded before them.
-            self.recorder.drain()
-            for bringer in self._bringers:
-                bringer.look()
+            self._follow()
         view, runs = batch
         handlers = self._handlers
         for kind, offset, step, count in runs:
